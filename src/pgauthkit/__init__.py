@@ -1,0 +1,1 @@
+"""Passwordless sign-in, typed repositories and safe migrations for applications on PostgreSQL."""

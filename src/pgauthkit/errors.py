@@ -1,0 +1,282 @@
+"""Every error that pgauthkit raises.
+
+```
+PgAuthKitError
+├── ConfigError · InvalidEmailError · InvalidRedirectError                      (also ValueError)
+├── RateLimitedError(retry_after)
+├── AuthenticationError
+│   ├── InvalidTokenError · TokenExpiredError · TokenAlreadyUsedError · BindingMismatchError
+│   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError
+│   ├── SessionRevokedError · RefreshTokenReusedError
+│   └── UserInactiveError · SignUpClosedError
+├── RepositoryError(constraint, columns, table)
+│   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError
+│   ├── NotNullViolationError · CheckViolationError · ValueTooLongError · NotAUniqueKeyError
+│   └── RetryableError
+├── DatabaseUnavailableError(hints)
+├── MigrationError
+│   ├── MigrationLockedError(holder) · PendingMigrationsError · DriftError
+│   └── EditedMigrationError · BaselineError
+└── BackupError · RestoreError · SeedError
+```
+
+The first line of an error's docstring is its message, unless the place that raises it knows better. What a program
+needs to react is an attribute. No error carries a token, a code, a password, a row's values or a statement's
+parameters.
+"""
+
+import copyreg
+from collections.abc import Sequence
+from datetime import timedelta
+
+__all__ = [
+    "AuthenticationError",
+    "BackupError",
+    "BaselineError",
+    "BindingMismatchError",
+    "CheckViolationError",
+    "ConfigError",
+    "DatabaseUnavailableError",
+    "DriftError",
+    "EditedMigrationError",
+    "ForeignKeyViolationError",
+    "InvalidCodeError",
+    "InvalidEmailError",
+    "InvalidRedirectError",
+    "InvalidTokenError",
+    "MigrationError",
+    "MigrationLockedError",
+    "NotAUniqueKeyError",
+    "NotFoundError",
+    "NotNullViolationError",
+    "PendingMigrationsError",
+    "PgAuthKitError",
+    "RateLimitedError",
+    "RefreshTokenReusedError",
+    "RepositoryError",
+    "RestoreError",
+    "RetryableError",
+    "SeedError",
+    "SessionRevokedError",
+    "SignUpClosedError",
+    "TokenAlreadyUsedError",
+    "TokenExpiredError",
+    "TooManyAttemptsError",
+    "UniqueViolationError",
+    "UserInactiveError",
+    "ValueTooLongError",
+]
+
+
+class PgAuthKitError(Exception):
+    """Something went wrong in pgauthkit."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception would call __init__ with the message alone, and lose the attributes of the subclasses.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class ConfigError(PgAuthKitError, ValueError):
+    """The configuration is wrong.
+
+    Attributes:
+        problems: one sentence for every wrong field, in the order of the fields.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("The configuration is wrong:\n" + "\n".join(f"  - {problem}" for problem in self.problems))
+
+
+class InvalidEmailError(PgAuthKitError, ValueError):
+    """The e-mail address is not one that pgauthkit accepts.
+
+    Attributes:
+        reason: the rule that was broken, in one sentence, without the address.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The e-mail address is not accepted: {reason}")
+
+
+class InvalidRedirectError(PgAuthKitError, ValueError):
+    """The redirect is neither a relative path nor on the list of allowed addresses."""
+
+
+class RateLimitedError(PgAuthKitError):
+    """Too many requests.
+
+    Attributes:
+        retry_after: how long to wait until the same request is let through.
+    """
+
+    def __init__(self, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"Too many requests: try again in {max(1, round(retry_after.total_seconds()))} s.")
+
+
+class AuthenticationError(PgAuthKitError):
+    """Whoever asked is not let in."""
+
+
+class InvalidTokenError(AuthenticationError):
+    """The token is malformed, of another kind, or unknown."""
+
+
+class TokenExpiredError(AuthenticationError):
+    """The token is no longer good: its time is over, or a newer event ended it."""
+
+
+class TokenAlreadyUsedError(AuthenticationError):
+    """The link has been used; it signs in once."""
+
+
+class BindingMismatchError(AuthenticationError):
+    """The link was asked for by another browser, and is still good there."""
+
+
+class InvalidCodeError(AuthenticationError):
+    """The code is wrong.
+
+    Attributes:
+        attempts_left: how many more codes will be checked for this link.
+    """
+
+    def __init__(self, attempts_left: int) -> None:
+        self.attempts_left = attempts_left
+        super().__init__(f"The code is wrong; attempts left: {attempts_left}.")
+
+
+class TooManyAttemptsError(AuthenticationError):
+    """Too many codes were tried for this link; ask for a new one."""
+
+
+class SessionRevokedError(AuthenticationError):
+    """The session was ended by a sign-out, by its owner, or by an administrator."""
+
+
+class RefreshTokenReusedError(AuthenticationError):
+    """A refresh token was used again after its successor: the session has been revoked, as it may be stolen."""
+
+
+class UserInactiveError(AuthenticationError):
+    """The user's account is inactive."""
+
+
+class SignUpClosedError(AuthenticationError):
+    """The address has no account, and new ones are not being made."""
+
+
+class RepositoryError(PgAuthKitError):
+    """A row could not be read or written as asked.
+
+    Attributes:
+        constraint: the name of the constraint that refused, where the server named one.
+        columns: the columns concerned, where they are known.
+        table: the table concerned, where it is known.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        constraint: str | None = None,
+        columns: Sequence[str] = (),
+        table: str | None = None,
+    ) -> None:
+        self.constraint = constraint
+        self.columns = tuple(columns)
+        self.table = table
+        super().__init__(message)
+
+
+class NotFoundError(RepositoryError):
+    """There is no such row."""
+
+
+class UniqueViolationError(RepositoryError):
+    """A row with the same unique key exists already (SQLSTATE 23505)."""
+
+
+class ForeignKeyViolationError(RepositoryError):
+    """A row that is referred to does not exist, or is still referred to (SQLSTATE 23503)."""
+
+
+class NotNullViolationError(RepositoryError):
+    """A column that must have a value was given none (SQLSTATE 23502)."""
+
+
+class CheckViolationError(RepositoryError):
+    """A value was refused by a CHECK constraint (SQLSTATE 23514)."""
+
+
+class ValueTooLongError(RepositoryError):
+    """A value is too long, or out of the range, of its column (SQLSTATE 22001, 22003)."""
+
+
+class NotAUniqueKeyError(RepositoryError):
+    """The columns given are neither the primary key nor a unique constraint."""
+
+
+class RetryableError(RepositoryError):
+    """Another transaction was in the way (SQLSTATE 40001, 40P01); the whole transaction may be tried again."""
+
+
+class DatabaseUnavailableError(PgAuthKitError):
+    """The database cannot be reached.
+
+    Attributes:
+        hints: what to check, one sentence each, the likeliest first.
+    """
+
+    def __init__(self, message: str | None = None, *, hints: Sequence[str] = ()) -> None:
+        self.hints = tuple(hints)
+        super().__init__("\n".join([message or "The database cannot be reached.", *(f"  - {hint}" for hint in hints)]))
+
+
+class MigrationError(PgAuthKitError):
+    """A migration could not be carried out."""
+
+
+class MigrationLockedError(MigrationError):
+    """Another process is migrating this database.
+
+    Attributes:
+        holder: who holds the lock: process id, application name and since when, where the server says so.
+    """
+
+    def __init__(self, message: str | None = None, *, holder: str | None = None) -> None:
+        self.holder = holder
+        super().__init__(message)
+
+
+class PendingMigrationsError(MigrationError):
+    """The database lacks tables or columns of pgauthkit: run `pgauthkit migrate deploy`."""
+
+
+class DriftError(MigrationError):
+    """The database is not what its migrations make of it."""
+
+
+class EditedMigrationError(MigrationError):
+    """A migration was changed after it had been applied."""
+
+
+class BaselineError(MigrationError):
+    """The database cannot be taken over as it is."""
+
+
+class BackupError(PgAuthKitError):
+    """The backup was not made."""
+
+
+class RestoreError(PgAuthKitError):
+    """The backup was not restored."""
+
+
+class SeedError(PgAuthKitError):
+    """The seed failed; nothing of it was kept."""

@@ -1,0 +1,66 @@
+"""What is stored instead of a secret: SHA-256, HMAC-SHA-256 under a pepper, and argon2id for codes."""
+
+import hashlib
+import hmac
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from pgauthkit.errors import InvalidTokenError
+
+if TYPE_CHECKING:
+    from pgauthkit.config import AuthConfig
+
+__all__ = ["Hasher", "Purpose", "selector_hash", "successor"]
+
+UNPEPPERED: Final = 0
+
+
+class Purpose(StrEnum):
+    """What a hash is of, so that one that serves here is worth nothing there."""
+
+    MAGIC_LINK = "magic-link"
+    BINDING = "binding"
+    ACCESS = "access"
+    REFRESH = "refresh"
+    CODE = "code"
+    EMAIL = "email"
+    LIMIT = "limit"
+
+
+class Hasher:
+    """Hashes secrets with the pepper that a token names."""
+
+    def __init__(self, config: "AuthConfig") -> None:
+        self._peppers = {pepper.id: pepper.secret.reveal().encode() for pepper in config.peppers}
+        self._accepted = {*self._peppers, *([UNPEPPERED] if config.accept_unpeppered or not self._peppers else [])}
+        self.current: int = next(iter(self._peppers), UNPEPPERED)
+
+    def accept(self, pepper_id: int) -> None:
+        """Refuse, with `InvalidTokenError`, a token made with a pepper that is not known here (any more)."""
+        if pepper_id not in self._accepted:
+            raise InvalidTokenError
+
+    def digest(self, purpose: Purpose, secret: bytes, pepper_id: int) -> bytes:
+        """Return 32 bytes: HMAC-SHA-256 under the pepper, SHA-256 for id 0; labelled by purpose."""
+        labelled = purpose.encode() + b"\0" + secret
+        if pepper_id == UNPEPPERED:
+            return hashlib.sha256(labelled).digest()
+        return hmac.digest(self._peppers[pepper_id], labelled, "sha256")
+
+    def key(self, purpose: Purpose, text: str) -> bytes:
+        """Return the digest of a text under the current pepper."""
+        return self.digest(purpose, text.encode("utf-8", "surrogatepass"), self.current)
+
+
+def selector_hash(selector: bytes) -> bytes:
+    """Return how a session's selector is stored.
+
+    Never peppered: a selector proves nothing, and so a row is found by one key whichever pepper its secrets are under,
+    also while hosts are at different peppers.
+    """
+    return hashlib.sha256(b"selector\0" + selector).digest()
+
+
+def successor(kind: str, secret: bytes, nonce: bytes) -> bytes:
+    """Return the secret that follows a refresh token's: whoever refreshes with the same one gets the same."""
+    return hmac.digest(secret, kind.encode() + b"\0" + nonce, "sha256")

@@ -1,0 +1,11 @@
+"""The tables, as SQLAlchemy models: the one source of truth for statements and migrations."""
+
+from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.magic_links import MagicLink
+from pgauthkit.models.mixins import CuidPrimaryKey, Timestamps
+from pgauthkit.models.rate_limits import RateLimit
+from pgauthkit.models.sessions import Session
+from pgauthkit.models.users import User
+from pgauthkit.values import UserRole
+
+__all__ = ["SCHEMA", "Base", "CuidPrimaryKey", "MagicLink", "RateLimit", "Session", "Timestamps", "User", "UserRole"]

@@ -1,0 +1,24 @@
+"""`RateLimit`: how full each bucket of the limiter is."""
+
+from datetime import datetime
+
+from sqlalchemy import LargeBinary, true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from pgauthkit.models.base import SCHEMA, Base
+
+__all__ = ["RateLimit"]
+
+
+class RateLimit(Base):
+    """One bucket: `full_at` is when it will be empty again (GCRA's theoretical arrival time).
+
+    UNLOGGED: buckets are emptied by a crash of the server, which costs nobody anything.
+    """
+
+    __tablename__ = "rate_limits"
+    __table_args__ = ({"schema": SCHEMA, "prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 70}},)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    full_at: Mapped[datetime]
+    granted: Mapped[bool] = mapped_column(default=True, server_default=true())

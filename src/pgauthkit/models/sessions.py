@@ -1,0 +1,48 @@
+"""`Session`: one signed-in browser or device, with the hashes of its current and previous tokens."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.mixins import CuidPrimaryKey
+
+if TYPE_CHECKING:
+    from pgauthkit.models.users import User
+
+__all__ = ["Session"]
+
+
+class Session(CuidPrimaryKey, Base):
+    """A session. A rotation or a touch changes no indexed column, so that it is a HOT update."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        UniqueConstraint("selector_hash"),
+        Index(None, "expires_at"),
+        Index(None, "user_id"),
+        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}},
+    )
+
+    selector_hash: Mapped[bytes] = mapped_column(LargeBinary, info={"secret": True})
+    access_token_hash: Mapped[bytes] = mapped_column(LargeBinary, info={"secret": True})
+    refresh_token_hash: Mapped[bytes] = mapped_column(LargeBinary, info={"secret": True})
+    previous_access_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info={"secret": True})
+    previous_access_expires_at: Mapped[datetime | None]
+    previous_refresh_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info={"secret": True})
+    rotation_nonce: Mapped[bytes | None] = mapped_column(LargeBinary, info={"secret": True})
+    rotated_at: Mapped[datetime | None]
+    authenticated_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    access_expires_at: Mapped[datetime]
+    idle_expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    ip: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    user_id: Mapped[str] = mapped_column(ForeignKey(f"{SCHEMA}.users.id", ondelete="CASCADE"))
+
+    user: Mapped["User"] = relationship(back_populates="sessions", lazy="raise")

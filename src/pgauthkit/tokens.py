@@ -1,0 +1,122 @@
+"""The text form of tokens: `pgak_<kind>_<payload><checksum>`, refused before any SQL when it is not well-formed."""
+
+import hashlib
+import secrets
+import zlib
+from enum import StrEnum
+from typing import Final, Self
+
+import attrs
+
+from pgauthkit.errors import InvalidTokenError
+from pgauthkit.secret import Secret
+
+__all__ = ["Kind", "SecretToken", "SessionToken"]
+
+SECRET_BYTES: Final = 32  # 256 bits; OWASP ASVS 5.0 6.5.2 asks 112 for a secret that is stored under a fast hash
+SELECTOR_BYTES: Final = 16
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUES: Final = bytes(max(_ALPHABET.find(chr(code)), 0) for code in range(256))
+_CHECKSUM_DIGITS: Final = 6
+
+
+class Kind(StrEnum):
+    """What a token is for; a token of one kind is never accepted as another."""
+
+    MAGIC_LINK = "ml"
+    ACCESS = "at"
+    REFRESH = "rt"
+    BINDING = "bd"
+
+
+@attrs.frozen
+class SecretToken:
+    """A token that is one secret: a magic link, or a browser binding."""
+
+    pepper_id: int
+    secret: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def new(cls, pepper_id: int) -> Self:
+        """Make a token of 32 random bytes that will be hashed with the pepper of that id (0: none)."""
+        return cls(pepper_id, secrets.token_bytes(SECRET_BYTES))
+
+    @classmethod
+    def parse(cls, kind: Kind, text: str) -> Self:
+        """Read a token; `InvalidTokenError` when it is not a well-formed one of that kind."""
+        payload = _decode(kind, text, 1 + SECRET_BYTES)
+        return cls(payload[0], payload[1:])
+
+    def text(self, kind: Kind) -> Secret:
+        """Return the text form."""
+        return _encode(kind, bytes([self.pepper_id]) + self.secret)
+
+
+@attrs.frozen
+class SessionToken:
+    """A token of a session: a selector that finds the row, and a secret that proves who holds it."""
+
+    pepper_id: int
+    selector: bytes = attrs.field(repr=False)
+    secret: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def new(cls, pepper_id: int) -> Self:
+        """Make the refresh token of a new session."""
+        return cls(pepper_id, secrets.token_bytes(SELECTOR_BYTES), secrets.token_bytes(SECRET_BYTES))
+
+    @classmethod
+    def parse(cls, kind: Kind, text: str) -> Self:
+        """Read a token; `InvalidTokenError` when it is not a well-formed one of that kind."""
+        payload = _decode(kind, text, 1 + SELECTOR_BYTES + SECRET_BYTES)
+        return cls(payload[0], payload[1 : 1 + SELECTOR_BYTES], payload[1 + SELECTOR_BYTES :])
+
+    def text(self, kind: Kind) -> Secret:
+        """Return the text form."""
+        return _encode(kind, bytes([self.pepper_id]) + self.selector + self.secret)
+
+    @property
+    def access_selector(self) -> bytes:
+        """The selector of the access token that goes with this refresh token; it does not tell this one's."""
+        return hashlib.sha256(b"at" + self.selector).digest()[:SELECTOR_BYTES]
+
+
+def _encode(kind: Kind, payload: bytes) -> Secret:
+    body = "pgak_" + kind + "_" + _base62(int.from_bytes(payload), _digits(len(payload)))
+    return Secret(body + _base62(zlib.crc32(body.encode()), _CHECKSUM_DIGITS))
+
+
+def _decode(kind: Kind, text: object, size: int) -> bytes:
+    prefix, digits = "pgak_" + kind + "_", _digits(size)
+    if not isinstance(text, str) or len(text) != len(prefix) + digits + _CHECKSUM_DIGITS or not text.isascii():
+        raise InvalidTokenError
+    body, checksum = text[:-_CHECKSUM_DIGITS], text[-_CHECKSUM_DIGITS:]
+    payload = body.removeprefix(prefix)
+    if len(payload) != digits or not payload.isalnum() or not checksum.isalnum():
+        raise InvalidTokenError
+    if _number(checksum) != zlib.crc32(body.encode()):
+        raise InvalidTokenError
+    try:
+        return _number(payload).to_bytes(size)
+    except OverflowError:
+        raise InvalidTokenError from None
+
+
+def _digits(size: int) -> int:
+    return -(-size * 8 * 10000 // 59541)  # log2(62) = 5.9542, rounded down so that every payload fits
+
+
+def _base62(number: int, digits: int) -> str:
+    text = ""
+    for _ in range(digits):
+        number, digit = divmod(number, 62)
+        text = _ALPHABET[digit] + text
+    return text
+
+
+def _number(text: str) -> int:
+    number = 0
+    for value in text.encode().translate(_VALUES):
+        number = number * 62 + value
+    return number

@@ -1,0 +1,186 @@
+"""The frozen values that the service returns. None of them shows a secret in print."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import attrs
+
+from pgauthkit.secret import Secret
+
+__all__ = [
+    "AuthEvent",
+    "Identity",
+    "IssuedMagicLink",
+    "MagicLinkPreview",
+    "PurgeReport",
+    "SessionInfo",
+    "SignIn",
+    "TokenPair",
+    "UserRole",
+]
+
+
+class UserRole(StrEnum):
+    """What a user may do; the host decides what that means."""
+
+    USER = "USER"
+    ADMIN = "ADMIN"
+
+
+@attrs.frozen(kw_only=True)
+class IssuedMagicLink:
+    """A link that was made, to be mailed by the host.
+
+    Attributes:
+        id: the link's row; a code is only good together with it.
+        email: the canonical address: mail goes here and nowhere else.
+        token: the secret of the link.
+        code: the code to type instead, where `AuthConfig.codes` is on.
+        binding: the secret for the browser that asked, where `bind=True`.
+        redirect_to: where to go after signing in.
+        expires_at: when it ends, on database time.
+        should_send: False where nobody must get a mail: sign-up is closed, or the user is inactive.
+    """
+
+    id: str
+    email: str
+    token: Secret
+    code: Secret | None = None
+    binding: Secret | None = None
+    redirect_to: str | None = None
+    expires_at: datetime
+    should_send: bool
+
+    def url(self, base: str, param: str = "token") -> str:
+        """Return the address to mail: `base` with the token as one more query parameter. It shows the secret.
+
+        Example:
+            >>> link.url("https://app.example.com/sign-in")  # doctest: +SKIP
+            'https://app.example.com/sign-in?token=pgak_ml_…'
+        """
+        parts = urlsplit(base)
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (param, self.token.reveal())])
+        return urlunsplit(parts._replace(query=query))
+
+
+@attrs.frozen(kw_only=True)
+class MagicLinkPreview:
+    """What a page may show before the person confirms: whose link, where to, until when."""
+
+    email: str
+    redirect_to: str | None
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class TokenPair:
+    """The two tokens of a session.
+
+    Attributes:
+        session_id: the session's row.
+        access_token: sent with each request, good until `access_expires_at`.
+        refresh_token: exchanged for the next pair, good until `refresh_expires_at`.
+        access_expires_at: when the access token ends.
+        refresh_expires_at: when the session ends unless it is used before, and at the latest.
+    """
+
+    session_id: str
+    access_token: Secret
+    refresh_token: Secret
+    access_expires_at: datetime
+    refresh_expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """Who is signed in.
+
+    Attributes:
+        user_id: the user's row.
+        email: the canonical address.
+        role: read from the user's row each time, so that a change counts at once.
+        session_id: the session's row.
+        authenticated_at: when the person last proved who they are.
+        expires_at: when the access token ends.
+        asked_at: when this was found out, on database time.
+    """
+
+    user_id: str
+    email: str
+    role: UserRole
+    session_id: str
+    authenticated_at: datetime
+    expires_at: datetime
+    asked_at: datetime = attrs.field(factory=lambda: datetime.now(UTC), repr=False, eq=False)
+
+    def is_fresh(self, within: timedelta) -> bool:
+        """Tell whether the person had signed in at most `within` before this identity was asked for (`asked_at`).
+
+        Example:
+            >>> identity.is_fresh(timedelta(minutes=20))  # doctest: +SKIP
+            True
+        """
+        return self.asked_at - self.authenticated_at <= within
+
+
+@attrs.frozen(kw_only=True)
+class SignIn:
+    """A person who is now signed in.
+
+    Attributes:
+        user: who.
+        tokens: the new session's tokens.
+        redirect_to: where to go, as asked for with the link.
+        created: whether the account was made just now.
+    """
+
+    user: Identity
+    tokens: TokenPair
+    redirect_to: str | None = None
+    created: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class SessionInfo:
+    """A session as its owner may see it; there is no secret in it."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+
+
+@attrs.frozen(kw_only=True)
+class PurgeReport:
+    """How many rows a purge deleted."""
+
+    magic_links: int
+    sessions: int
+    rate_limits: int
+
+
+@attrs.frozen(kw_only=True)
+class AuthEvent:
+    """Something that happened, told to observers after the statement committed.
+
+    Attributes:
+        kind: such as `signed_in`; the explanation of the audit log lists them all.
+        user_id: whose account, where there is one.
+        session_id: which session, where there is one.
+        email_hash: a keyed hash of the address, the same for the same address.
+        ip: where the request came from, as the host said.
+        at: when, on the clock of this process.
+        detail: what else there is to know; never a secret or an address.
+    """
+
+    kind: str
+    user_id: str | None = None
+    session_id: str | None = None
+    email_hash: str | None = None
+    ip: str | None = None
+    at: datetime
+    detail: Mapping[str, str | int] = attrs.field(factory=dict[str, str | int])
