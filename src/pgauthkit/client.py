@@ -10,7 +10,7 @@ LONGEST_USER_AGENT: Final = 512
 
 
 def clean_ip(ip: str | None) -> str | None:
-    """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4; None for nothing.
+    """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4, without a scope; None for nothing.
 
     What is no ip address (a proxy's host name, a test client's label) is kept as text, so that it is still limited.
 
@@ -51,7 +51,7 @@ def _clean(text: str | None, longest: int) -> str | None:
 
 def _parse(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address(text or "")
+        address = ipaddress.ip_address((text or "").partition("%")[0].strip())
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -8,6 +8,7 @@ import attrs
 from argon2 import Parameters, Type
 
 from pgauthkit.errors import ConfigError
+from pgauthkit.identifiers import is_storable
 from pgauthkit.redirects import is_absolute_address
 from pgauthkit.secret import Secret
 from pgauthkit.values import AuthEvent
@@ -28,8 +29,9 @@ def _as_tuple(items: Iterable[T]) -> tuple[T, ...]:
     return tuple(items) if isinstance(items, list) else cast("tuple[T, ...]", items)
 
 
-def _refuse_wrong(instance: object, problems: Mapping[str, str | None]) -> None:
-    if wrong := [f"{type(instance).__name__}.{field} {say}." for field, say in problems.items() if say]:
+def _refuse_wrong(instance: attrs.AttrsInstance, problems: Mapping[str, str | None]) -> None:
+    name, fields = type(instance).__name__, attrs.fields_dict(type(instance))
+    if wrong := [f"{name}.{field} {problems[field]}." for field in fields if problems[field]]:
         raise ConfigError(wrong)
 
 
@@ -46,7 +48,11 @@ def _duration(value: object, least: timedelta, most: timedelta) -> str | None:
 
 
 def _is_long_secret(value: object) -> bool:
-    return isinstance(value, Secret) and len(value.reveal().encode("utf-8", "replace")) >= SHORTEST_PEPPER
+    return isinstance(value, Secret) and _is_long_text(value.reveal())
+
+
+def _is_long_text(value: object) -> bool:
+    return isinstance(value, str) and is_storable(value) and len(value.encode()) >= SHORTEST_PEPPER
 
 
 def _optional(value: object, kind: type) -> str | None:
@@ -81,7 +87,9 @@ class Pepper:
             self,
             {
                 "id": _number(self.id, 1, 255),
-                "secret": _unless(_is_long_secret(self.secret), f"must be a Secret of {SHORTEST_PEPPER} bytes or more"),
+                "secret": _unless(
+                    _is_long_secret(self.secret), f"must be a Secret of {SHORTEST_PEPPER} bytes or more in UTF-8"
+                ),
             },
         )
 

@@ -35,16 +35,11 @@ def canonical_email(address: str) -> str:
     folded = _fold(address)
     # email-validator refuses special-use domains (RFC 6761: test, localhost); below another they are plain names.
     extra = ".example" if _is_special_use(folded) else ""
-    try:
-        checked = validate_email(folded + extra, check_deliverability=False, globally_deliverable=False, strict=True)
-    except EmailSyntaxError as error:
-        raise InvalidEmailError(str(error)) from None
-    domain = (checked.ascii_domain or "").removesuffix(extra)
-    if not checked.local_part.isascii():
-        raise InvalidEmailError("the part before the @ has characters outside ASCII.")
+    canonical = _in_ascii(folded + extra).removesuffix(extra)
+    domain = canonical.partition("@")[2]
     if "." not in domain and domain != "localhost":
         raise InvalidEmailError("the domain has no dot.")
-    return _within_limit(f"{checked.local_part}@{domain}".lower())
+    return canonical
 
 
 def _is_special_use(address: str) -> bool:
@@ -61,7 +56,21 @@ def _fold(address: str) -> str:
     return unicodedata.normalize("NFKC", address).lower().strip(" ")
 
 
-def _within_limit(address: str) -> str:
-    if len(address) > LONGEST:
-        raise InvalidEmailError(f"its ASCII form has more than {LONGEST} characters.")
-    return address
+def _in_ascii(address: str) -> str:
+    # Every rule is given, since a host may set email-validator's defaults, which are globals, for its own purposes.
+    try:
+        checked = validate_email(
+            address,
+            allow_smtputf8=False,
+            allow_empty_local=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+            strict=True,
+            check_deliverability=False,
+            test_environment=False,
+            globally_deliverable=False,
+        )
+    except EmailSyntaxError as error:
+        raise InvalidEmailError(str(error)) from None
+    return checked.ascii_email or ""

@@ -26,6 +26,7 @@ parameters.
 """
 
 import copyreg
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -116,7 +117,7 @@ class RateLimitedError(PgAuthKitError):
 
     def __init__(self, retry_after: timedelta) -> None:
         self.retry_after = retry_after
-        super().__init__(f"Too many requests: try again in {max(1, round(retry_after.total_seconds()))} s.")
+        super().__init__(f"Too many requests: try again in {max(1, math.ceil(retry_after.total_seconds()))} s.")
 
 
 class AuthenticationError(PgAuthKitError):

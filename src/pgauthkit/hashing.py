@@ -2,8 +2,13 @@
 
 import hashlib
 import hmac
+import secrets
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
 from pgauthkit.errors import InvalidTokenError
 
@@ -33,6 +38,7 @@ class Hasher:
     def __init__(self, config: "AuthConfig") -> None:
         self._peppers = {pepper.id: pepper.secret.reveal().encode() for pepper in config.peppers}
         self._accepted = {*self._peppers, *([UNPEPPERED] if config.accept_unpeppered or not self._peppers else [])}
+        self._argon2 = PasswordHasher.from_parameters(config.argon2)
         self.current: int = next(iter(self._peppers), UNPEPPERED)
 
     def accept(self, pepper_id: int) -> None:
@@ -50,6 +56,27 @@ class Hasher:
     def key(self, purpose: Purpose, text: str) -> bytes:
         """Return the digest of a text under the current pepper."""
         return self.digest(purpose, text.encode("utf-8", "surrogatepass"), self.current)
+
+    def hash_code(self, link_id: str, code: str) -> str:
+        """Return how a code is stored: the pepper's id, and argon2id over the peppered digest. Slow on purpose."""
+        return f"{self.current}{self._argon2.hash(self._code_digest(link_id, code, self.current))}"
+
+    def matches_code(self, link_id: str, code: str, stored: str | None) -> bool:
+        """Tell whether a code is the stored one. As slow where there is none."""
+        pepper_id, _, encoded = (stored or self._decoy).partition("$")
+        if int(pepper_id) not in self._accepted:
+            return False
+        try:
+            return self._argon2.verify(f"${encoded}", self._code_digest(link_id, code, int(pepper_id)))
+        except VerifyMismatchError:
+            return False
+
+    @cached_property
+    def _decoy(self) -> str:
+        return self.hash_code("", secrets.token_hex())
+
+    def _code_digest(self, link_id: str, code: str, pepper_id: int) -> bytes:
+        return self.digest(Purpose.CODE, f"{link_id}\0{code}".encode("utf-8", "surrogatepass"), pepper_id)
 
 
 def selector_hash(selector: bytes) -> bytes:

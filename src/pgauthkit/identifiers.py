@@ -34,7 +34,7 @@ def is_storable(text: str) -> bool:
         False
     """
     try:
-        return "\0" not in text and bool(text.encode())
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
 

@@ -20,8 +20,8 @@ def checked_redirect(target: str, allowed: Sequence[str] = ()) -> str:
             and port, and a path at or below.
 
     Raises:
-        InvalidRedirectError: anything else: `//host`, a backslash, a control character or blank (also
-            percent-encoded in the path), `..`, more than 2,048 characters, an address that is not allowed.
+        InvalidRedirectError: anything else: `//host`, a backslash or a control character (also percent-encoded in the
+            path, however often), a blank, `..`, more than 2,048 characters, an address that is not allowed.
 
     Example:
         >>> checked_redirect("/inbox?unread=1")
@@ -41,7 +41,7 @@ def is_absolute_address(text: str) -> bool:
     """Tell whether a text can stand in the list of allowed addresses: scheme and host, no user, query or fragment."""
     parts = _split(text) if _is_plain(text) else None
     return bool(
-        parts and parts.scheme and parts.netloc and "@" not in parts.netloc and not parts.query + parts.fragment
+        parts and parts.scheme and parts.hostname and "@" not in parts.netloc and not parts.query + parts.fragment
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
 
@@ -61,8 +61,8 @@ class IssuedMagicLink:
             'https://app.example.com/sign-in?token=pgak_ml_…'
         """
         parts = urlsplit(base)
-        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (param, self.token.reveal())])
-        return urlunsplit(parts._replace(query=query))
+        query = urlencode({param: self.token.reveal()})
+        return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +122,7 @@ class Identity:
             >>> identity.is_fresh(timedelta(minutes=20))  # doctest: +SKIP
             True
         """
-        return self.asked_at - self.authenticated_at <= within
+        return max(self.asked_at - self.authenticated_at, timedelta()) <= within
 
 
 @attrs.frozen(kw_only=True)

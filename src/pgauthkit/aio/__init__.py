@@ -1,0 +1,52 @@
+"""`AsyncAuthService`: the same service, awaited."""
+
+import copy
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from pgauthkit.aio.links import AsyncLinks
+from pgauthkit.aio.purge import AsyncPurge
+from pgauthkit.aio.sessions import AsyncSessions
+from pgauthkit.aio.users import AsyncUsers
+from pgauthkit.aio.wire import AsyncWire
+from pgauthkit.config import AuthConfig
+from pgauthkit.errors import ConfigError
+from pgauthkit.service import AuthService
+
+__all__ = ["AsyncAuthService"]
+
+
+class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncPurge):
+    """Magic links, codes and sessions for async code; each method is that of `AuthService`, awaited.
+
+    Args:
+        engine: of `sqlalchemy.ext.asyncio` with psycopg 3, such as `pgauthkit.database.create_async_engine` returns.
+        config: `AuthConfig()` when not given.
+
+    Raises:
+        ConfigError: the engine has another driver.
+
+    Example:
+        >>> auth = AsyncAuthService(async_engine)  # doctest: +SKIP
+        >>> identity = await auth.authenticate(token)  # doctest: +SKIP
+    """
+
+    def __init__(self, engine: AsyncEngine, config: AuthConfig | None = None) -> None:
+        super().__init__(AuthService(engine.sync_engine, config, wire=AsyncWire()))
+
+    def within(self, db: AsyncSession | AsyncConnection) -> "AsyncAuthService":
+        """Return the same service inside a transaction of the host: see `AuthService.within`.
+
+        Example:
+            >>> async with AsyncSession(engine) as db, db.begin():  # doctest: +SKIP
+            ...     signed_in = await auth.within(db).verify_magic_link(token)
+
+        Raises:
+            ConfigError: an `AsyncConnection` that has not been started.
+        """
+        joined = copy.copy(self)
+        sync = db.sync_session if isinstance(db, AsyncSession) else db.sync_connection
+        if sync is None:
+            raise ConfigError(["within: the AsyncConnection has not been started."])
+        joined._service = self._service.within(sync)  # noqa: SLF001 - another of the same class
+        return joined

@@ -1,0 +1,12 @@
+"""What every async part stands on: the synchronous service, which does the work."""
+
+from pgauthkit.service import AuthService
+
+__all__ = ["AsyncService"]
+
+
+class AsyncService:
+    """The base of the parts that `AsyncAuthService` is put together from."""
+
+    def __init__(self, service: AuthService) -> None:
+        self._service = service

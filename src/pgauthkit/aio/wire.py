@@ -1,0 +1,65 @@
+"""The way from synchronous code to an async driver: one greenlet a call, and nothing else knows of it."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from pgauthkit.database.runner import Parameters, Row
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["AsyncWire", "in_greenlet"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Each holds argon2's memory while it hashes: 19 MiB by default.
+MOST_THREADS: Final = 4
+
+
+async def in_greenlet(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run synchronous code that waits through an `AsyncWire`."""
+    return await greenlet_spawn(partial(call, *args, **kwargs))
+
+
+class AsyncWire:
+    """psycopg's `AsyncConnection`."""
+
+    def __init__(self) -> None:
+        workers = min(MOST_THREADS, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pgauthkit-argon2")
+
+    def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
+        """Run a statement in autocommit; the connection is given back as it was."""
+        driver = cast("psycopg.AsyncConnection[Row]", connection.driver_connection)
+        return _wait(_ask(driver, sql, parameters))
+
+    def pause(self, seconds: float) -> None:
+        """Let the event loop go on."""
+        _wait(asyncio.sleep(seconds))
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do it in a thread; as many at once as there are cores, up to four."""
+        return _wait(asyncio.get_running_loop().run_in_executor(self._threads, slow))
+
+
+async def _ask(driver: "psycopg.AsyncConnection[Row]", sql: str, parameters: Parameters) -> list[Row]:
+    before = driver.autocommit
+    await driver.set_autocommit(True)
+    try:
+        cursor = await driver.execute(cast("Any", sql), parameters, prepare=True)
+        return await cursor.fetchall()
+    finally:
+        if not driver.closed:
+            await driver.set_autocommit(before)
+
+
+def _wait(awaitable: Awaitable[T]) -> T:
+    return await_only(awaitable)

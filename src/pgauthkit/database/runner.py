@@ -1,0 +1,167 @@
+"""Running one statement: on a pooled connection in autocommit, or inside a host's transaction."""
+
+import random
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar, cast
+
+import psycopg
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import PoolProxiedConnection
+
+from pgauthkit.database.unavailable import translate
+from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
+
+__all__ = ["Autocommit", "Joined", "Row", "Runner", "SyncWire", "Wire"]
+
+T = TypeVar("T")
+Row = Sequence[Any]
+Parameters = Mapping[str, object]
+
+RETRY_FOR: Final = 5.0  # seconds
+FIRST_PAUSE: Final = 0.005
+LONGEST_PAUSE: Final = 0.25
+
+
+class Runner(Protocol):
+    """What the service needs from the database."""
+
+    def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Run one statement, and return its rows."""
+        ...
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do heavy arithmetic, between two statements, without holding up anybody else."""
+        ...
+
+
+class Wire(Protocol):
+    """How a driver's connection is talked to: directly, or awaited."""
+
+    def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
+        """Run a statement in autocommit, prepared on the server, in one round trip."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait without holding up anybody else."""
+        ...
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do heavy arithmetic without holding up anybody else."""
+        ...
+
+
+class SyncWire:
+    """psycopg's `Connection`."""
+
+    def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
+        """Run a statement in autocommit; the connection is given back as it was."""
+        driver = cast("psycopg.Connection[Row]", connection.driver_connection)
+        before = driver.autocommit
+        driver.autocommit = True
+        try:
+            return driver.execute(cast("Any", sql), parameters, prepare=True).fetchall()
+        finally:
+            if not driver.closed:
+                driver.autocommit = before
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do it here: the host's other threads go on."""
+        return slow()
+
+
+class Autocommit:
+    """Each statement on its own: atomic without a transaction, retried whole where another was in the way.
+
+    Nothing is held between two statements, so it works behind a pooler in transaction mode as well.
+    """
+
+    def __init__(self, engine: Engine, wire: Wire) -> None:
+        if engine.dialect.driver not in {"psycopg", "psycopg_async"}:
+            raise ConfigError([f"engine: its driver must be psycopg 3, not {engine.dialect.driver}."])
+        self._engine = engine
+        self._wire = wire
+
+    def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Run one statement, again for up to 5 s when it fails with SQLSTATE 40001 or 40P01 (with full jitter)."""
+        deadline, pause = time.monotonic() + RETRY_FOR, FIRST_PAUSE
+        while True:
+            outcome = self._try(sql, parameters)
+            if not isinstance(outcome, PgAuthKitError):
+                return outcome
+            if not isinstance(outcome, RetryableError) or time.monotonic() + pause > deadline:
+                raise outcome
+            self._wire.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do heavy arithmetic where the wire says."""
+        return self._wire.compute(slow)
+
+    def _try(self, sql: str, parameters: Parameters) -> list[Row] | PgAuthKitError:
+        # An error is returned and raised outside of the handler: the driver's has the server's DETAIL, and so row
+        # values, and must not hang on ours as its context.
+        connection: PoolProxiedConnection | None = None
+        try:
+            connection = self._checked_out()
+            rows = self._wire.ask(connection, sql, parameters)
+        except (psycopg.Error, SQLAlchemyError) as error:
+            self._give_back(connection)
+            return translate(error, self._engine.url)
+        except BaseException:
+            if connection is not None:
+                connection.invalidate()
+            raise
+        connection.close()
+        return rows
+
+    def _checked_out(self) -> PoolProxiedConnection:
+        connection = self._engine.raw_connection()
+        while _was_hung_up(connection):
+            connection.invalidate()
+            connection = self._engine.raw_connection()
+        return connection
+
+    def _give_back(self, connection: PoolProxiedConnection | None) -> None:
+        if connection is None:
+            return
+        if _driver(connection).closed:
+            connection.invalidate()
+        connection.close()
+
+
+class Joined:
+    """Inside a transaction of the host: no retry, and nothing is kept that the host rolls back."""
+
+    def __init__(self, connect: Callable[[], Connection], wire: Wire) -> None:
+        self._connect = connect
+        self._wire = wire
+
+    def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Run one statement in the host's transaction."""
+        try:
+            return list(self._connect().exec_driver_sql(sql, dict(parameters)))
+        except (psycopg.Error, SQLAlchemyError) as error:
+            failure = translate(error)
+        raise failure
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do heavy arithmetic where the wire says."""
+        return self._wire.compute(slow)
+
+
+def _driver(connection: PoolProxiedConnection) -> "psycopg.BaseConnection[Row]":
+    return cast("psycopg.BaseConnection[Row]", connection.driver_connection)
+
+
+def _was_hung_up(connection: PoolProxiedConnection) -> bool:
+    """Tell, without a round trip, that the server closed an idle connection: there is something to read."""
+    poll = select.poll()
+    poll.register(_driver(connection).fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,64 @@
+"""`AuthService`: sign-in without passwords, one operation in one statement."""
+
+import copy
+from functools import partial
+
+from sqlalchemy import Connection, Engine, orm
+
+from pgauthkit.config import AuthConfig
+from pgauthkit.database.runner import Autocommit, Joined, SyncWire, Wire
+from pgauthkit.service.audit import Audit
+from pgauthkit.service.joining import after_commit, connection_of
+from pgauthkit.service.links import Links
+from pgauthkit.service.purge import Purge
+from pgauthkit.service.sessions import Sessions
+from pgauthkit.service.users import Users
+
+__all__ = ["AuthService"]
+
+
+class AuthService(Links, Sessions, Users, Purge):
+    """Magic links, codes and sessions, on an engine of the host.
+
+    Each method is one statement in autocommit on a connection of the engine's pool, unless it says otherwise; so it is
+    atomic, survives a rollback of the host, works behind a pooler in transaction mode, and is repeated, for up to 5 s,
+    when the server asks for that (SQLSTATE 40001, 40P01). Safe to share between threads.
+
+    Args:
+        engine: of SQLAlchemy with psycopg 3, such as `pgauthkit.database.create_engine` returns.
+        config: `AuthConfig()` when not given.
+        wire: how the driver is talked to; `AsyncAuthService` gives its own.
+
+    Raises:
+        ConfigError: the engine has another driver.
+
+    Every method may also raise `DatabaseUnavailableError`, `PendingMigrationsError` where the tables are not there, and
+    `RetryableError` when 5 s of repeating did not help.
+
+    Example:
+        >>> auth = AuthService(engine, AuthConfig())  # doctest: +SKIP
+        >>> link = auth.request_magic_link("ada@example.com")  # doctest: +SKIP
+        >>> signed_in = auth.verify_magic_link(link.token.reveal())  # doctest: +SKIP
+    """
+
+    def __init__(self, engine: Engine, config: AuthConfig | None = None, *, wire: Wire | None = None) -> None:
+        self._wire: Wire = wire or SyncWire()
+        super().__init__(Autocommit(engine, self._wire), config or AuthConfig())
+
+    def within(self, db: orm.Session | Connection) -> "AuthService":
+        """Return the same service inside a transaction of the host, which then owns everything.
+
+        What is counted or revoked lives and dies with that transaction: an attempt at a code, or the revocation after
+        a replayed refresh token, is undone by a rollback. Use it to make rows of the host together with a sign-up, and
+        for nothing else. Nothing is repeated. Events are told when the session has committed (on a `Connection`: when
+        the commit is sent).
+
+        Example:
+            >>> with orm.Session(engine) as db, db.begin():  # doctest: +SKIP
+            ...     signed_in = auth.within(db).verify_magic_link(token)
+            ...     db.add(Profile(user_id=signed_in.user.user_id))
+        """
+        joined = copy.copy(self)
+        joined._runner = Joined(partial(connection_of, db), self._wire)  # noqa: SLF001 - another of the same class
+        joined._audit = Audit(self._config, self._hasher, partial(after_commit, db))  # noqa: SLF001 - the same
+        return joined

@@ -1,0 +1,62 @@
+"""What every part of the service stands on: configuration, hashing, a way to the database, and the audit log."""
+
+from typing import Any, Final
+
+from pgauthkit.config import AuthConfig
+from pgauthkit.database.runner import Row, Runner
+from pgauthkit.errors import (
+    AuthenticationError,
+    BindingMismatchError,
+    InvalidTokenError,
+    SessionRevokedError,
+    SignUpClosedError,
+    TokenAlreadyUsedError,
+    TokenExpiredError,
+    TooManyAttemptsError,
+    UserInactiveError,
+)
+from pgauthkit.hashing import Hasher
+from pgauthkit.service.audit import Audit
+from pgauthkit.statements.statement import Statement
+from pgauthkit.values import Identity
+
+__all__ = ["Service", "refusal", "who"]
+
+_REFUSALS: Final[dict[str, type[AuthenticationError]]] = {
+    "invalid": InvalidTokenError,
+    "expired": TokenExpiredError,
+    "used": TokenAlreadyUsedError,
+    "binding": BindingMismatchError,
+    "revoked": SessionRevokedError,
+    "inactive": UserInactiveError,
+    "closed": SignUpClosedError,
+    "spent": TooManyAttemptsError,
+}
+
+
+def refusal(verdict: str) -> AuthenticationError:
+    """Return the error of the contract for a statement's verdict."""
+    return _REFUSALS[verdict]()
+
+
+def who(user: Identity) -> dict[str, str]:
+    """Return what the audit log says of somebody who is signed in."""
+    return {"user_id": user.user_id, "session_id": user.session_id, "email": user.email}
+
+
+class Service:
+    """The base of the parts that `AuthService` is put together from."""
+
+    def __init__(self, runner: Runner, config: AuthConfig, audit: Audit | None = None) -> None:
+        self._runner = runner
+        self._config = config
+        self._hasher = Hasher(config)
+        self._audit = audit or Audit(config, self._hasher)
+
+    def _rows(self, statement: Statement, **parameters: object) -> list[Row]:
+        clock = self._config.clock
+        return self._runner.fetch(statement.sql, {"clock": clock() if clock else None, **parameters})
+
+    def _row(self, statement: Statement, **parameters: object) -> tuple[Any, ...] | None:
+        rows = self._rows(statement, **parameters)
+        return tuple(rows[0]) if rows else None

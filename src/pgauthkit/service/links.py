@@ -1,0 +1,236 @@
+"""Magic links, and the codes beside them: request, peek, verify."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import attrs
+
+from pgauthkit.client import clean_ip, clean_user_agent
+from pgauthkit.codes import normal_code
+from pgauthkit.email_address import canonical_email
+from pgauthkit.errors import AuthenticationError, InvalidCodeError, InvalidTokenError, RateLimitedError
+from pgauthkit.hashing import Purpose
+from pgauthkit.identifiers import is_storable, new_id
+from pgauthkit.redirects import checked_redirect
+from pgauthkit.service.base import Service, refusal, who
+from pgauthkit.service.limits import code_limits, link_limits, parameters
+from pgauthkit.service.new_link import NewLink
+from pgauthkit.service.opening import Opening
+from pgauthkit.statements import magic_links as statements
+from pgauthkit.statements.codes import count_attempt
+from pgauthkit.statements.statement import Statement
+from pgauthkit.tokens import Kind, SecretToken
+from pgauthkit.values import IssuedMagicLink, MagicLinkPreview, SignIn
+
+__all__ = ["Links"]
+
+
+class Links(Service):
+    """What `AuthService` does with magic links."""
+
+    def request_magic_link(
+        self,
+        email: str,
+        *,
+        redirect_to: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
+        bind: bool = False,
+    ) -> IssuedMagicLink:
+        """Make a link for an address, to be mailed by the host where `should_send` says so.
+
+        One statement: it takes from the rate limits (the ip's, the address's from this ip, the address's), and writes
+        the link. It does the same work, and returns the same shape, whether or not the address has an account. Older
+        links stay good, so that a stranger who asks for links cannot end the owner's.
+
+        Args:
+            email: what the person typed.
+            redirect_to: where to go after signing in: a path, or an address in `AuthConfig.allowed_redirects`.
+            ip: where the request comes from. Without it the limits that count ips are skipped.
+            user_agent: the browser, kept with the link.
+            bind: whether the link shall work only in this browser; `binding` of the result goes into its cookie.
+
+        Raises:
+            InvalidEmailError: it is no address.
+            InvalidRedirectError: the redirect leads elsewhere.
+            RateLimitedError: too many were asked for; nothing was written.
+
+        Example:
+            >>> link = auth.request_magic_link("ada@example.com", ip="203.0.113.7")  # doctest: +SKIP
+            >>> link.url("https://app.example.com/sign-in")  # doctest: +SKIP
+        """
+        address, ip = canonical_email(email), clean_ip(ip)
+        target = None if redirect_to is None else checked_redirect(redirect_to, self._config.allowed_redirects)
+        link = NewLink.new(self._config, self._hasher, bind=bind)
+        code_hash = link.code and self._runner.compute(partial(self._hasher.hash_code, link.id, link.code))
+        limits = link_limits(self._config, self._hasher, address, ip)
+        rows = self._rows(
+            statements.request_magic_link(tuple(limits)),
+            **link.hashes(self._hasher),
+            code_hash=code_hash,
+            email=address,
+            redirect_to=target,
+            ip=ip,
+            user_agent=clean_user_agent(user_agent),
+            magic_link_ttl=self._config.magic_link_ttl,
+            allow_sign_up=self._config.allow_sign_up,
+            **parameters(limits),
+        )
+        expires_at, wait, should_send = rows[0]
+        if expires_at is None:
+            self._audit.tell("rate_limited", email=address, ip=ip, what="magic_link")
+            raise RateLimitedError(wait)
+        self._audit.tell("link_requested", email=address, ip=ip, link_id=link.id)
+        return link.issued(email=address, redirect_to=target, expires_at=expires_at, should_send=should_send)
+
+    def peek_magic_link(self, token: str) -> MagicLinkPreview:
+        """Look at a link without using it: for the page that a mail scanner opens as well. One read, no binding asked.
+
+        Raises:
+            InvalidTokenError: malformed or unknown.
+            TokenAlreadyUsedError: it has been used.
+            TokenExpiredError: its time is over, or another link of the address was used.
+
+        Example:
+            >>> auth.peek_magic_link(token).email  # doctest: +SKIP
+            'ada@example.com'
+        """
+        row = self._row(statements.PEEK_MAGIC_LINK, token_hash=self._link_hash(token))
+        if row is None:
+            raise InvalidTokenError
+        verdict, email, redirect_to, expires_at = row
+        if verdict != "ok":
+            raise refusal(verdict)
+        return MagicLinkPreview(email=email, redirect_to=redirect_to, expires_at=expires_at)
+
+    def verify_magic_link(
+        self, token: str, *, binding: str | None = None, ip: str | None = None, user_agent: str | None = None
+    ) -> SignIn:
+        """Use a link, once: sign its owner in, and make the account where there is none yet.
+
+        One statement: it locks the link and then the user, consumes the link, sets `last_login_at`, ends the other
+        pending links of the address that it sees, and opens a session. A refusal changes nothing.
+
+        Args:
+            token: from the link.
+            binding: from the browser's cookie, where the link was asked for with `bind=True`.
+            ip: where the request comes from; kept with the session.
+            user_agent: the browser; kept with the session.
+
+        Raises:
+            InvalidTokenError: malformed or unknown.
+            TokenAlreadyUsedError: it has been used.
+            TokenExpiredError: its time is over, or another link of the address was used.
+            BindingMismatchError: asked for by another browser, or by none where a binding is required.
+            UserInactiveError: the user was deactivated.
+            SignUpClosedError: the address has no account, and `allow_sign_up` is off.
+
+        Example:
+            >>> signed_in = auth.verify_magic_link(token, ip="203.0.113.7")  # doctest: +SKIP
+            >>> signed_in.tokens.access_token.reveal()  # doctest: +SKIP
+        """
+        which = {"token_hash": self._link_hash(token), "binding_hash": self._binding_hash(binding)}
+        opening = Opening.new(self._config, self._hasher, ip, user_agent)
+        return self._consume(statements.VERIFY_MAGIC_LINK, opening, which, by="magic_link")
+
+    def verify_code(
+        self,
+        link_id: str,
+        code: str,
+        *,
+        binding: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
+    ) -> SignIn:
+        """Use the short code of a link: sign its owner in as `verify_magic_link` does.
+
+        Two statements around argon2id: the first counts the attempt, committed before the code is looked at, so that no
+        race and no rollback gives another try; the second is that of a link. No lock is held in between.
+
+        Args:
+            link_id: `IssuedMagicLink.id`, which the host kept for the browser that asked.
+            code: what the person typed; case, blanks and dashes do not count.
+            binding: from the browser's cookie, where the link was asked for with `bind=True`; a wrong one counts for
+                nothing.
+            ip: where the request comes from. Without it the hourly budget of address and ip is skipped.
+            user_agent: the browser; kept with the session.
+
+        Raises:
+            InvalidTokenError: there is no such link, or it has no code.
+            InvalidCodeError: the code is wrong; `attempts_left` says how many more will be looked at.
+            TooManyAttemptsError: too many were tried for this link. The link itself stays good.
+            RateLimitedError: too many were tried for this address from this ip, over all links.
+            TokenAlreadyUsedError: the link has been used.
+            TokenExpiredError: its time is over, or another link of the address was used.
+            BindingMismatchError: asked for by another browser, or by none where a binding is required.
+            UserInactiveError: the user was deactivated.
+            SignUpClosedError: the address has no account, and `allow_sign_up` is off.
+
+        Example:
+            >>> signed_in = auth.verify_code(link.id, "BCDF-GHJK")  # doctest: +SKIP
+        """
+        if not is_storable(link_id):
+            raise InvalidTokenError
+        which = {"link_id": link_id, "binding_hash": self._binding_hash(binding)}
+        self._check_code(which, normal_code(code), clean_ip(ip))
+        opening = Opening.new(self._config, self._hasher, ip, user_agent)
+        return self._consume(statements.VERIFY_CODE, opening, which, by="code")
+
+    def _check_code(self, which: Mapping[str, object], code: str, ip: str | None) -> None:
+        limits = code_limits(self._config, self._hasher, ip)
+        row = self._row(
+            count_attempt(limited=bool(limits)),
+            **which,
+            code_attempts=self._config.code_attempts,
+            require_binding=self._config.require_binding,
+            **parameters(limits),
+        )
+        if row is None:
+            raise InvalidTokenError
+        verdict, wait, attempts, code_hash, email = row
+        if verdict == "limited":
+            self._audit.tell("rate_limited", email=email, ip=ip, what="code")
+            raise RateLimitedError(wait)
+        if verdict != "ok":
+            raise self._refused(verdict, email, ip)
+        if not self._runner.compute(partial(self._hasher.matches_code, str(which["link_id"]), code, code_hash)):
+            self._audit.tell("code_rejected", email=email, ip=ip, attempts=attempts)
+            raise InvalidCodeError(self._config.code_attempts - attempts)
+
+    def _consume(self, statement: Statement, opening: Opening, which: Mapping[str, object], *, by: str) -> SignIn:
+        row = self._row(
+            statement,
+            **which,
+            **opening.row,
+            user_id=new_id(),
+            allow_sign_up=self._config.allow_sign_up,
+            require_binding=self._config.require_binding,
+        )
+        if row is None:
+            raise InvalidTokenError
+        verdict, is_known, link_email, redirect_to, created, *signed_in_as = row
+        if verdict == "ok" and signed_in_as[0] is None:
+            verdict = "inactive" if is_known else "closed"
+        if verdict != "ok":
+            raise self._refused(verdict, link_email, opening.ip)
+        signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
+        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by=by)
+        return signed_in
+
+    def _refused(self, verdict: str, email: str, ip: str | None) -> AuthenticationError:
+        self._audit.tell("link_refused", email=email, ip=ip, why=verdict)
+        return refusal(verdict)
+
+    def _link_hash(self, text: str) -> bytes:
+        token = SecretToken.parse(Kind.MAGIC_LINK, text)
+        self._hasher.accept(token.pepper_id)
+        return self._hasher.digest(Purpose.MAGIC_LINK, token.secret, token.pepper_id)
+
+    def _binding_hash(self, text: str | None) -> bytes | None:
+        # A binding that is not well-formed belongs to no browser; the link, not it, decides what the caller learns.
+        try:
+            token = SecretToken.parse(Kind.BINDING, text or "")
+            self._hasher.accept(token.pepper_id)
+        except InvalidTokenError:
+            return None
+        return self._hasher.digest(Purpose.BINDING, token.secret, token.pepper_id)

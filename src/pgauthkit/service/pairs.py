@@ -1,0 +1,62 @@
+"""The two tokens of a session: made for a new one, derived from a presented one, hashed for the row."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Self
+
+import attrs
+
+from pgauthkit.hashing import Hasher, Purpose, selector_hash, successor
+from pgauthkit.tokens import SECRET_BYTES, Kind, SessionToken
+from pgauthkit.values import TokenPair
+
+__all__ = ["Pair", "new_nonce"]
+
+NONCE_BYTES: Final = 16
+
+
+def new_nonce(pepper_id: int) -> bytes:
+    """Return a nonce for a rotation; its first byte names the pepper of the pair that comes of it."""
+    return bytes([pepper_id]) + secrets.token_bytes(NONCE_BYTES)
+
+
+@attrs.frozen
+class Pair:
+    """An access and a refresh token of one session."""
+
+    access: SessionToken
+    refresh: SessionToken
+
+    @classmethod
+    def new(cls, pepper_id: int) -> Self:
+        """Make the first pair of a session."""
+        refresh = SessionToken.new(pepper_id)
+        return cls(SessionToken(pepper_id, refresh.access_selector, secrets.token_bytes(SECRET_BYTES)), refresh)
+
+    @classmethod
+    def after(cls, presented: SessionToken, nonce: bytes) -> Self:
+        """Derive the pair that follows a refresh token; the same for everybody who presents the same."""
+        access, refresh = (successor(kind, presented.secret, nonce) for kind in (Kind.ACCESS, Kind.REFRESH))
+        return cls(
+            SessionToken(nonce[0], presented.access_selector, access),
+            SessionToken(nonce[0], presented.selector, refresh),
+        )
+
+    def hashes(self, hasher: Hasher) -> Mapping[str, bytes]:
+        """Return what the row of a new session keeps."""
+        return {
+            "selector_hash": selector_hash(self.access.selector),
+            "access_token_hash": hasher.digest(Purpose.ACCESS, self.access.secret, self.access.pepper_id),
+            "refresh_token_hash": hasher.digest(Purpose.REFRESH, self.refresh.secret, self.refresh.pepper_id),
+        }
+
+    def value(self, session_id: str, access_expires_at: datetime, refresh_expires_at: datetime) -> TokenPair:
+        """Return the pair as the host gets it."""
+        return TokenPair(
+            session_id=session_id,
+            access_token=self.access.text(Kind.ACCESS),
+            refresh_token=self.refresh.text(Kind.REFRESH),
+            access_expires_at=access_expires_at,
+            refresh_expires_at=refresh_expires_at,
+        )

@@ -1,0 +1,209 @@
+"""Sessions: authenticate a request, refresh, open, end, list."""
+
+from functools import partial
+
+import attrs
+
+from pgauthkit.client import clean_ip, clean_user_agent
+from pgauthkit.errors import InvalidTokenError, NotFoundError, RefreshTokenReusedError, UserInactiveError
+from pgauthkit.hashing import Purpose, selector_hash
+from pgauthkit.identifiers import is_storable
+from pgauthkit.service.base import Service, refusal, who
+from pgauthkit.service.opening import Opening
+from pgauthkit.service.pairs import Pair, new_nonce
+from pgauthkit.statements import sessions as statements
+from pgauthkit.statements.statement import Statement
+from pgauthkit.tokens import Kind, SessionToken
+from pgauthkit.values import Identity, SessionInfo, SignIn, TokenPair, UserRole
+
+__all__ = ["Sessions"]
+
+
+class Sessions(Service):
+    """What `AuthService` does with sessions."""
+
+    def authenticate(self, access_token: str) -> Identity:
+        """Return who holds an access token.
+
+        One read, by the row's unique index; where `last_used_at` is older than `touch_interval`, a second statement
+        moves it, with the end of the idle time. Locks nothing that another request waits for.
+
+        Args:
+            access_token: from `TokenPair.access_token`, or a successor of it.
+
+        Raises:
+            InvalidTokenError: malformed, unknown, or followed by a newer one for longer than `refresh_grace`.
+            TokenExpiredError: its time is over, or the session's.
+            SessionRevokedError: the session was ended.
+            UserInactiveError: the user was deactivated.
+            DatabaseUnavailableError: no answer from the database. Nobody is let in.
+
+        Example:
+            >>> auth.authenticate(token).email  # doctest: +SKIP
+            'ada@example.com'
+        """
+        token = self._session_token(Kind.ACCESS, access_token)
+        row = self._row(
+            statements.AUTHENTICATE,
+            selector_hash=selector_hash(token.selector),
+            access_token_hash=self._hasher.digest(Purpose.ACCESS, token.secret, token.pepper_id),
+            touch_interval=self._config.touch_interval,
+        )
+        if row is None:
+            raise InvalidTokenError
+        verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, is_stale = row
+        if verdict != "ok":
+            raise refusal(verdict)
+        if is_stale:
+            self._touch(session_id)
+        return Identity(
+            user_id=user_id,
+            email=email,
+            role=UserRole(role),
+            session_id=session_id,
+            authenticated_at=authenticated_at,
+            expires_at=expires_at,
+            asked_at=asked_at,
+        )
+
+    def refresh(self, refresh_token: str, *, ip: str | None = None, user_agent: str | None = None) -> TokenPair:
+        """Exchange a refresh token for the next pair.
+
+        One statement, which locks the session's row. The same token presented again within `refresh_grace` gives the
+        same pair again: several tabs, a lost answer and a retry all end at one pair. Any older token ends the session.
+
+        Args:
+            refresh_token: from the latest `TokenPair`.
+            ip: where the request comes from; kept with the session.
+            user_agent: the browser; kept with the session.
+
+        Raises:
+            InvalidTokenError: malformed or unknown; nothing was changed.
+            TokenExpiredError: the session is over.
+            SessionRevokedError: the session was ended.
+            RefreshTokenReusedError: the token had a successor; the session is revoked by now, whatever the caller does.
+            UserInactiveError: the user was deactivated.
+
+        Example:
+            >>> tokens = auth.refresh(tokens.refresh_token.reveal())  # doctest: +SKIP
+        """
+        presented = self._session_token(Kind.REFRESH, refresh_token)
+        ip, nonce = clean_ip(ip), new_nonce(self._hasher.current)
+        row = self._row(
+            statements.REFRESH, ip=ip, user_agent=clean_user_agent(user_agent), **self._rotation(presented, nonce)
+        )
+        if row is None:
+            raise InvalidTokenError
+        verdict, session_id, user_id, email, kept_nonce, kept_ip, access_expires_at, ends_at = row
+        tell = partial(self._audit.tell, user_id=user_id, session_id=session_id, email=email, ip=ip)
+        if verdict == "reused":
+            tell("refresh_replayed")
+            raise RefreshTokenReusedError
+        if verdict == "same":
+            tell("refresh_converged", rotated_by_ip=kept_ip or "")
+            return Pair.after(presented, kept_nonce).value(session_id, access_expires_at, ends_at)
+        if verdict != "rotated":
+            raise refusal(verdict)
+        tell("refreshed")
+        return Pair.after(presented, nonce).value(session_id, access_expires_at, ends_at)
+
+    def open_session(self, user_id: str, *, ip: str | None = None, user_agent: str | None = None) -> SignIn:
+        """Sign a user in whom the host has proved another way. One statement; locks the user's row.
+
+        Raises:
+            NotFoundError: there is no such user.
+            UserInactiveError: the user was deactivated.
+
+        Example:
+            >>> auth.open_session(user.id, ip="203.0.113.7").tokens  # doctest: +SKIP
+        """
+        opening = Opening.new(self._config, self._hasher, ip, user_agent)
+        if not is_storable(user_id) or not (row := self._row(statements.OPEN_SESSION, user_id=user_id, **opening.row)):
+            raise NotFoundError("There is no such user.", table="users")
+        if row[0] is None:
+            raise UserInactiveError
+        signed_in = opening.signed_in(*row)
+        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by="host")
+        return signed_in
+
+    def sign_out(self, access_token: str) -> None:
+        """End the session of an access token, expired or not; nothing where it has ended already. One statement.
+
+        Raises:
+            InvalidTokenError: malformed.
+
+        Example:
+            >>> auth.sign_out(token)  # doctest: +SKIP
+        """
+        token = self._session_token(Kind.ACCESS, access_token)
+        row = self._row(
+            statements.SIGN_OUT,
+            selector_hash=selector_hash(token.selector),
+            access_token_hash=self._hasher.digest(Purpose.ACCESS, token.secret, token.pepper_id),
+        )
+        if row:
+            self._audit.tell("signed_out", session_id=row[0], user_id=row[1])
+
+    def list_sessions(self, user_id: str) -> list[SessionInfo]:
+        """Return the live sessions of a user, newest first. One read.
+
+        Example:
+            >>> [session.user_agent for session in auth.list_sessions(user.id)]  # doctest: +SKIP
+        """
+        rows = self._rows(statements.LIST_SESSIONS, user_id=user_id) if is_storable(user_id) else []
+        fields = attrs.fields_dict(SessionInfo)
+        return [SessionInfo(**dict(zip(fields, row, strict=True))) for row in rows]
+
+    def revoke_session(self, user_id: str, session_id: str) -> bool:
+        """End one session of a user; tell whether there was one to end. One statement.
+
+        Example:
+            >>> auth.revoke_session(identity.user_id, session_id)  # doctest: +SKIP
+            True
+        """
+        if not (is_storable(user_id) and is_storable(session_id)):
+            return False
+        return bool(self._revoke(statements.REVOKE_SESSION, user_id, session_id=session_id))
+
+    def revoke_sessions(self, user_id: str, *, keep: str | None = None) -> list[str]:
+        """End all sessions of a user, or all but the one with the id `keep`; return the ids ended. One statement.
+
+        Example:
+            >>> auth.revoke_sessions(identity.user_id, keep=identity.session_id)  # doctest: +SKIP
+        """
+        if not is_storable(user_id):
+            return []
+        return self._revoke(statements.REVOKE_SESSIONS, user_id, keep=keep if keep and is_storable(keep) else None)
+
+    def _session_token(self, kind: Kind, text: str) -> SessionToken:
+        token = SessionToken.parse(kind, text)
+        self._hasher.accept(token.pepper_id)
+        return token
+
+    def _touch(self, session_id: str) -> None:
+        config = self._config
+        self._rows(
+            statements.TOUCH,
+            session_id=session_id,
+            touch_interval=config.touch_interval,
+            session_idle_ttl=config.session_idle_ttl,
+        )
+
+    def _rotation(self, presented: SessionToken, nonce: bytes) -> dict[str, object]:
+        config, following = self._config, Pair.after(presented, nonce).hashes(self._hasher)
+        return {
+            "selector_hash": following["selector_hash"],
+            "refresh_token_hash": self._hasher.digest(Purpose.REFRESH, presented.secret, presented.pepper_id),
+            "next_access_token_hash": following["access_token_hash"],
+            "next_refresh_token_hash": following["refresh_token_hash"],
+            "rotation_nonce": nonce,
+            "refresh_grace": config.refresh_grace,
+            "access_ttl": config.access_ttl,
+            "session_idle_ttl": config.session_idle_ttl,
+        }
+
+    def _revoke(self, statement: Statement, user_id: str, **which: str | None) -> list[str]:
+        ids = [row[0] for row in self._rows(statement, user_id=user_id, **which)]
+        if ids:
+            self._audit.tell("sessions_revoked", user_id=user_id, count=len(ids))
+        return ids

@@ -1,0 +1,1 @@
+"""One operation, one SQL statement: SQLAlchemy Core built from the models."""

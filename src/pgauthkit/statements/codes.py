@@ -1,0 +1,52 @@
+"""Statements on short codes: count an attempt before it is checked."""
+
+from functools import cache
+from typing import Any, Final, cast
+
+from sqlalchemy import CTE, ColumnElement, Table, and_, case, func, literal_column, select, update
+
+from pgauthkit.models import MagicLink
+from pgauthkit.statements.magic_links import judged
+from pgauthkit.statements.rate_limits import bucket
+from pgauthkit.statements.statement import Statement, binary, constant, number, text
+
+__all__ = ["count_attempt"]
+
+magic_links: Final = cast("Table", MagicLink.__table__)
+TRUE: Final[ColumnElement[bool]] = literal_column("true")
+
+
+@cache
+def count_attempt(*, limited: bool) -> Statement:
+    """Count an attempt at a good link, where the budget of its address and this ip has one left.
+
+    A link that is used, over, bound elsewhere or tried too often counts for nothing. `code_hash` is checked afterwards,
+    when no lock is held. Gives the verdict, the wait, the
+    attempts so far, the hash, and the address.
+    """
+    link = judged(magic_links.c.id == text("link_id"))
+    has_left = and_(link.c.verdict == constant("ok"), link.c.attempts < number("code_attempts"))
+    asked = select(link.c.id, link.c.email, has_left.label("granted")).cte("asked")
+    taken = _budget(asked) if limited else asked
+    counted = (
+        update(magic_links)
+        .values(attempts=magic_links.c.attempts + literal_column("1"))
+        .where(magic_links.c.id == asked.c.id, taken.c.granted)
+        .returning(magic_links.c.attempts)
+        .cte("counted")
+    )
+    verdict = case(
+        (link.c.verdict != constant("ok"), link.c.verdict),
+        (~asked.c.granted, constant("spent")),
+        (counted.c.attempts.is_(None), constant("limited")),
+        else_=constant("ok"),
+    )
+    wait: ColumnElement[Any] = taken.c.wait if limited else literal_column("NULL::interval")
+    rows = select(verdict, wait, counted.c.attempts, link.c.code_hash, link.c.email).select_from(link).join(asked, TRUE)
+    return Statement((rows.outerjoin(taken, TRUE) if limited else rows).outerjoin(counted, TRUE))
+
+
+def _budget(asked: CTE) -> CTE:
+    # The address is known only to the row, so the key is made here: SHA-256 over a peppered key of the ip, and it.
+    key = func.sha256(binary("code_key").op("||")(func.convert_to(asked.c.email, constant("UTF8"))))
+    return bucket("code", asked, key)

@@ -1,0 +1,153 @@
+"""Statements on magic links: request, peek, verify."""
+
+from functools import cache
+from typing import Any, Final, cast
+
+from sqlalchemy import CTE, ColumnElement, Table, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from pgauthkit.models import MagicLink, User
+from pgauthkit.statements.rate_limits import bucket
+from pgauthkit.statements.sessions import opened
+from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
+
+__all__ = ["PEEK_MAGIC_LINK", "VERIFY_CODE", "VERIFY_MAGIC_LINK", "judged", "magic_links", "request_magic_link"]
+
+magic_links: Final = cast("Table", MagicLink.__table__)
+users: Final = cast("Table", User.__table__)
+
+m: Final = magic_links.c
+TRUE: Final[ColumnElement[bool]] = literal_column("true")
+ENDED: Final = or_(m.revoked_at.is_not(None), m.expires_at <= NOW)
+
+
+@cache
+def request_magic_link(limits: tuple[str, ...]) -> Statement:
+    """Take from each limit in turn, and write the link where all granted."""
+    buckets: list[CTE] = []
+    for name in limits:
+        buckets.append(bucket(name, buckets[-1] if buckets else None))
+    link = _written(buckets[-1] if buckets else None)
+    email = text("email")
+    is_active = select(users.c.is_active).where(users.c.email == email).scalar_subquery()
+    should_send = func.coalesce(is_active, flag("allow_sign_up"))
+    # The last bucket that was asked is the one that says how long to wait.
+    wait = func.coalesce(*(step.c.wait for step in reversed(buckets)), literal_column("interval '0'"))
+    start = select(TRUE.label("one")).subquery("start")
+    row = select(link.c.expires_at, wait, should_send).select_from(start)
+    for step in (*buckets, link):
+        row = row.outerjoin(step, TRUE)
+    return Statement(row)
+
+
+def _written(granted: CTE | None) -> CTE:
+    email = text("email")
+    values: dict[str, ColumnElement[Any]] = {
+        "id": text("link_id"),
+        "token_hash": binary("token_hash"),
+        "code_hash": text("code_hash"),
+        "binding_hash": binary("binding_hash"),
+        "email": email,
+        "redirect_to": text("redirect_to"),
+        "ip": text("ip"),
+        "user_agent": text("user_agent"),
+        "expires_at": NOW + duration("magic_link_ttl"),
+        "created_at": NOW,
+        "user_id": select(users.c.id).where(users.c.email == email).scalar_subquery(),
+    }
+    row = select(*values.values())
+    if granted is not None:
+        row = row.where(granted.c.granted)
+    return (
+        insert(magic_links).from_select(list(values), row, include_defaults=False).returning(m.expires_at).cte("link")
+    )
+
+
+def _peek() -> Statement:
+    verdict = case((m.used_at.is_not(None), constant("used")), (ENDED, constant("expired")), else_=constant("ok"))
+    return Statement(select(verdict, m.email, m.redirect_to, m.expires_at).where(m.token_hash == binary("token_hash")))
+
+
+def judged(which: ColumnElement[bool]) -> CTE:
+    """Lock one link, and judge it; a row with the verdict, or none."""
+    link = materialized(
+        select(
+            *(m.id, m.email, m.redirect_to, m.used_at, m.revoked_at, m.expires_at),
+            *(m.binding_hash, m.code_hash, m.attempts),
+        )
+        .where(which)
+        .with_for_update(),
+        "locked",
+    )
+    unbound = link.c.binding_hash.is_(None)
+    bound_here = func.coalesce(link.c.binding_hash == binary("binding_hash"), literal_column("false"))
+    verdict = case(
+        (link.c.used_at.is_not(None), constant("used")),
+        (or_(link.c.revoked_at.is_not(None), link.c.expires_at <= NOW), constant("expired")),
+        (and_(unbound, flag("require_binding")), constant("binding")),
+        (and_(~unbound, ~bound_here), constant("binding")),
+        else_=constant("ok"),
+    )
+    kept = (link.c.id, link.c.email, link.c.redirect_to, link.c.code_hash, link.c.attempts)
+    return materialized(select(*kept, verdict.label("verdict")), "judged")
+
+
+def _signed_in(link: CTE) -> CTE:
+    """The user of a good link: touched where known and active, made where unknown and allowed."""
+    good = link.c.verdict == constant("ok")
+    touched = (
+        update(users)
+        .values(last_login_at=NOW, updated_at=NOW)
+        .where(good, users.c.email == link.c.email, users.c.is_active)
+        .returning(users.c.id, users.c.email, users.c.role)
+        .cte("touched")
+    )
+    new = select(text("user_id"), link.c.email, NOW, NOW, NOW).where(
+        good, flag("allow_sign_up"), ~exists(select(touched.c.id))
+    )
+    made = insert(users).from_select(
+        ["id", "email", "last_login_at", "created_at", "updated_at"], new, include_defaults=False
+    )
+    created = (
+        made.on_conflict_do_update(
+            index_elements=[users.c.email],
+            set_={"last_login_at": made.excluded.last_login_at, "updated_at": made.excluded.updated_at},
+            where=users.c.is_active,
+        )
+        .returning(users.c.id, users.c.email, users.c.role)
+        .cte("created")
+    )
+    return select(touched).union_all(select(created)).cte("who")
+
+
+def _verify(which: ColumnElement[bool]) -> Statement:
+    link = judged(which)
+    who = _signed_in(link)
+    session = opened(who)
+    consumed = update(magic_links).values(used_at=NOW, user_id=who.c.id).where(m.id == link.c.id, who.c.id.is_not(None))
+    other = magic_links.alias("other")
+    # SKIP LOCKED: two links of one address, used at once, would wait for each other.
+    others = (
+        select(other.c.id)
+        .join_from(other, who, other.c.email == who.c.email)
+        .where(other.c.used_at.is_(None), other.c.revoked_at.is_(None))
+        .where(other.c.id.not_in(select(link.c.id)))
+        .with_for_update(of=other, skip_locked=True)
+    )
+    killed = update(magic_links).values(revoked_at=NOW).where(m.id.in_(others))
+    known = exists(select(users.c.id).where(users.c.email == link.c.email))
+    return Statement(
+        select(
+            *(link.c.verdict, known, link.c.email, link.c.redirect_to, who.c.id == text("user_id")),
+            *(who.c.id, who.c.email, who.c.role, *session.c, NOW),
+        )
+        .select_from(link)
+        .outerjoin(who, TRUE)
+        .outerjoin(session, TRUE)
+        .add_cte(consumed.cte("consumed"), killed.cte("killed"))
+    )
+
+
+PEEK_MAGIC_LINK: Final = _peek()
+VERIFY_MAGIC_LINK: Final = _verify(m.token_hash == binary("token_hash"))
+VERIFY_CODE: Final = _verify(m.id == text("link_id"))

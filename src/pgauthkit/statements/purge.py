@@ -1,0 +1,47 @@
+"""Statements that delete what is over, a batch at a time, past rows that somebody else has locked."""
+
+from typing import Final, cast
+
+from sqlalchemy import ColumnElement, Table, delete, func, literal_column, or_, select
+
+from pgauthkit.models import MagicLink, RateLimit, Session
+from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, number, text
+
+__all__ = ["PURGE_MAGIC_LINKS", "PURGE_RATE_LIMITS", "PURGE_SESSIONS", "WALK_SESSIONS"]
+
+magic_links: Final = cast("Table", MagicLink.__table__)
+sessions: Final = cast("Table", Session.__table__)
+rate_limits: Final = cast("Table", RateLimit.__table__)
+
+
+def _by_expiry(table: Table) -> Statement:
+    """Delete by the index on `expires_at`. Gives a row for each row deleted."""
+    dead = materialized(
+        select(table.c.id)
+        .where(table.c.expires_at < NOW - duration("keep"))
+        .order_by(table.c.expires_at)
+        .limit(number("batch_size"))
+        .with_for_update(skip_locked=True),
+        "dead",
+    )
+    return Statement(delete(table).where(table.c.id.in_(select(dead.c.id))).returning(table.c.id))
+
+
+def _by_walk(table: Table, after: ColumnElement[object], is_dead: ColumnElement[bool]) -> Statement:
+    """Delete along the primary key what no index finds. Gives the last key passed (None at the end), and a count."""
+    key = table.primary_key.columns[0]
+    page = select(key).where(key > after).order_by(key).limit(number("batch_size")).cte("page")
+    dead = select(key).where(key.in_(select(page.c[key.name])), is_dead).with_for_update(skip_locked=True)
+    gone = delete(table).where(key.in_(dead)).returning(key).cte("gone")
+    last = select(page.c[key.name]).order_by(page.c[key.name].desc()).limit(literal_column("1")).scalar_subquery()
+    return Statement(select(last, select(func.count()).select_from(gone).scalar_subquery()))
+
+
+PURGE_MAGIC_LINKS: Final = _by_expiry(magic_links)
+PURGE_SESSIONS: Final = _by_expiry(sessions)
+WALK_SESSIONS: Final = _by_walk(
+    sessions,
+    text("after"),
+    or_(sessions.c.idle_expires_at < NOW - duration("keep"), sessions.c.revoked_at < NOW - duration("keep")),
+)
+PURGE_RATE_LIMITS: Final = _by_walk(rate_limits, binary("after"), rate_limits.c.full_at < NOW)

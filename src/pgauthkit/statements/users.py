@@ -1,0 +1,79 @@
+"""Statements on users: switch one off or on, change an address."""
+
+from typing import Any, Final, cast
+
+from sqlalchemy import CTE, ColumnElement, Table, func, literal_column, or_, select, update
+
+from pgauthkit.models import User
+from pgauthkit.statements.magic_links import magic_links
+from pgauthkit.statements.sessions import sessions
+from pgauthkit.statements.statement import NOW, Statement, materialized, text
+
+__all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER"]
+
+users: Final = cast("Table", User.__table__)
+
+
+def _switch(is_active: ColumnElement[bool]) -> Statement:
+    """Switch a user, and end every session and pending link.
+
+    Also when switching on: a sign-in that was in flight during the deactivation may have opened a session since, which
+    only the inactive user kept out. Links are locked before the user, as a sign-in locks them.
+    """
+    m = magic_links.c
+    links = materialized(
+        select(m.id)
+        .join_from(magic_links, users, users.c.email == m.email)
+        .where(users.c.id == text("user_id"), m.used_at.is_(None), m.revoked_at.is_(None))
+        .order_by(m.id)
+        .with_for_update(of=magic_links),
+        "links",
+    )
+    locked_first = select(func.count()).select_from(links).scalar_subquery() >= literal_column("0")
+    switched = (
+        update(users)
+        .values(is_active=is_active, updated_at=NOW)
+        .where(users.c.id == text("user_id"), locked_first)
+        .returning(users.c.id, users.c.email)
+        .cte("switched")
+    )
+    killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, switched.c.id.is_not(None))
+    return Statement(select(switched.c.email, _ids(_ended(switched))).add_cte(killed.cte("killed")))
+
+
+def _change_email() -> Statement:
+    """Move a user to another address; links of both addresses and all sessions but one are ended."""
+    m = magic_links.c
+    old = select(users.c.email).where(users.c.id == text("user_id")).scalar_subquery()
+    links = materialized(
+        select(m.id)
+        .where(or_(m.email == text("email"), m.email == old), m.used_at.is_(None), m.revoked_at.is_(None))
+        .order_by(m.id)
+        .with_for_update(),
+        "links",
+    )
+    locked_first = select(func.count()).select_from(links).scalar_subquery() >= literal_column("0")
+    moved = (
+        update(users)
+        .values(email=text("email"), updated_at=NOW)
+        .where(users.c.id == text("user_id"), locked_first)
+        .returning(users.c.id)
+        .cte("moved")
+    )
+    killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, moved.c.id.is_not(None))
+    ended = _ended(moved, sessions.c.id.is_distinct_from(text("keep")))
+    return Statement(select(_ids(ended)).select_from(moved).add_cte(killed.cte("killed")))
+
+
+def _ended(user: CTE, *which: ColumnElement[bool]) -> CTE:
+    live = (sessions.c.user_id == user.c.id, sessions.c.revoked_at.is_(None))
+    return update(sessions).values(revoked_at=NOW).where(*live, *which).returning(sessions.c.id).cte("ended")
+
+
+def _ids(rows: CTE) -> ColumnElement[Any]:
+    return func.array(select(rows.c.id).scalar_subquery())
+
+
+CHANGE_EMAIL: Final = _change_email()
+DEACTIVATE_USER: Final = _switch(literal_column("false"))
+ACTIVATE_USER: Final = _switch(literal_column("true"))
