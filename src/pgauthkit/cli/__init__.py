@@ -1,0 +1,66 @@
+"""`pgauthkit`: the main command, which imports a command only when it is asked for, so that help is quick."""
+
+from importlib import import_module
+from typing import IO, Any, Final
+
+import click
+
+from pgauthkit.errors import PgAuthKitError
+
+__all__ = ["main"]
+
+CANCELLED: Final = 130  # 128 + SIGINT, as shells have it
+
+# The command `dev-db` is `dev_db` in `pgauthkit.cli.dev_db`; the sentence is the first of its own help.
+COMMANDS: Final = {
+    "demo": "Show a whole sign-in, step by step, on a database of its own.",
+    "dev-db": "A local PostgreSQL server that stays, for development.",
+    "migrate": "Bring a database to what this release needs.",
+    "purge": "Delete links and sessions that ended, and buckets of the limiter that are empty again.",
+}
+
+
+class Failure(click.ClickException):
+    """An error of ours, shown as `error: …` on standard error; exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message."""
+        click.echo(f"error: {self.message}", file=file, err=True)
+
+
+class Main(click.Group):
+    """A group that imports its commands late, and turns our errors and Ctrl-C into exit codes."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; the entries in `commands` are there for listing and for guessing at mistyped names."""
+        if super().get_command(ctx, cmd_name) is None:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"pgauthkit.cli.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, and turn what it raises into a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except PgAuthKitError as error:
+            raise Failure(str(error)) from error
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("cancelled", err=True)
+            ctx.exit(CANCELLED)
+
+
+@click.group(
+    cls=Main,
+    commands={name: click.Command(name) for name in COMMANDS},
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fine, 1 not fine, 2 wrong use, 130 cancelled. Example: pgauthkit demo",
+)
+@click.version_option(package_name="pgauthkit", message="%(prog)s %(version)s")
+def main() -> None:
+    """Passwordless sign-in, typed repositories and safe migrations on PostgreSQL."""

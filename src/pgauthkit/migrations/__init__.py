@@ -1,0 +1,8 @@
+"""Alembic's own folder: the environment, the template of a revision, and the revisions of our tables."""
+
+from typing import Final
+
+__all__ = ["VERSION_TABLE"]
+
+# In our schema, so that a host's own `alembic_version` and ours never meet.
+VERSION_TABLE: Final = "alembic_version"

@@ -1,0 +1,1 @@
+"""What the command line does, as typed functions: the command only parses, calls and prints."""

@@ -1,0 +1,69 @@
+"""What the steps of the demo return."""
+
+import attrs
+
+from pgauthkit.errors import PgAuthKitError
+from pgauthkit.ops.demo.rows import Row, Search
+from pgauthkit.values import MagicLinkPreview, SignIn, TokenPair, UserRole
+
+__all__ = ["AtRest", "LinkUse", "Replay", "Seeded", "Server", "SignOut", "TwoTabs"]
+
+
+@attrs.frozen(kw_only=True)
+class Server:
+    """A server, and the database in it."""
+
+    version: str
+    database: str
+
+
+@attrs.frozen(kw_only=True)
+class Seeded:
+    """A user that was seeded, twice, and is there once."""
+
+    user_id: str
+    email: str
+    role: UserRole
+
+
+@attrs.frozen(kw_only=True)
+class LinkUse:
+    """A link that was looked at, used, and tried again."""
+
+    preview: MagicLinkPreview
+    signed_in: SignIn
+    second_use: PgAuthKitError
+
+
+@attrs.frozen(kw_only=True)
+class TwoTabs:
+    """What each of two tabs got for one refresh token, and what the audit log says of it."""
+
+    first: TokenPair
+    second: TokenPair
+    rotations: int
+    converged: int
+
+
+@attrs.frozen(kw_only=True)
+class Replay:
+    """An old refresh token that came back: what it got, and what became of the session's access token."""
+
+    refresh: PgAuthKitError
+    access: PgAuthKitError
+
+
+@attrs.frozen(kw_only=True)
+class SignOut:
+    """A sign-in that was ended by its owner, and what its access token got afterwards."""
+
+    signed_in: SignIn
+    access: PgAuthKitError
+
+
+@attrs.frozen(kw_only=True)
+class AtRest:
+    """The demo's rows in each table, and the search for secrets in them."""
+
+    tables: dict[str, list[Row]]
+    search: Search
