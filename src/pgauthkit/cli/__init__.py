@@ -16,7 +16,7 @@ COMMANDS: Final = {
     "demo": "Show a whole sign-in, step by step, on a database of its own.",
     "dev-db": "A local PostgreSQL server that stays, for development.",
     "migrate": "Bring a database to what this release needs.",
-    "purge": "Delete links and sessions that ended, and buckets of the limiter that are empty again.",
+    "purge": "Delete links, sessions and rate limits that are over.",
 }
 
 

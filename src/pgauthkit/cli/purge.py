@@ -39,7 +39,7 @@ LINE_EVERY = 50  # batches, where the output is a log
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def purge(url: str | None, keep_days: float, batch_size: int, as_json: bool) -> None:
-    """Delete links and sessions that ended, and buckets of the limiter that are empty again.
+    """Delete links, sessions and rate limits that are over.
 
     Nothing depends on it but disk space. It may run beside the load, on several hosts at once, and be stopped at any
     moment: each batch is one short transaction, which waits for nobody.
