@@ -52,7 +52,7 @@ def database_url(url: str | URL | None = None) -> URL:
     Raises:
         ConfigError: there is none, or it is not one of PostgreSQL for psycopg 3.
     """
-    given = url or os.environ.get("DATABASE_URL")
+    given = os.environ.get("DATABASE_URL") if url is None else url
     if not given:
         raise ConfigError(["url: none was given, and the environment has no DATABASE_URL."])
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
@@ -17,10 +18,12 @@ from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 __all__ = ["Autocommit", "Joined", "Row", "Runner", "SyncWire", "Wire"]
 
 T = TypeVar("T")
+C_co = TypeVar("C_co", covariant=True)
 Row = Sequence[Any]
 Parameters = Mapping[str, object]
 
 RETRY_FOR: Final = 5.0  # seconds
+_CURSOR: Final = "pgauthkit: cursor"
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
 
@@ -37,8 +40,18 @@ class Runner(Protocol):
         ...
 
 
+class HasCursor(Protocol[C_co]):
+    """A connection of psycopg, sync or async."""
+
+    def cursor(self) -> C_co:
+        """Make a cursor."""
+        ...
+
+
 class Wire(Protocol):
     """How a driver's connection is talked to: directly, or awaited."""
+
+    is_async: bool
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit, prepared on the server, in one round trip."""
@@ -53,8 +66,18 @@ class Wire(Protocol):
         ...
 
 
+def kept_cursor(connection: PoolProxiedConnection, driver: HasCursor[C_co]) -> C_co:
+    """Return the cursor of a pooled connection; one is made once, which takes a tenth off the time of a short read."""
+    kept: C_co | None = connection.info.get(_CURSOR)
+    if kept is None:
+        kept = connection.info[_CURSOR] = driver.cursor()
+    return kept
+
+
 class SyncWire:
     """psycopg's `Connection`."""
+
+    is_async = False
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
@@ -62,7 +85,7 @@ class SyncWire:
         before = driver.autocommit
         driver.autocommit = True
         try:
-            return driver.execute(cast("Any", sql), parameters, prepare=True).fetchall()
+            return kept_cursor(connection, driver).execute(cast("Any", sql), parameters, prepare=True).fetchall()
         finally:
             if not driver.closed:
                 driver.autocommit = before
@@ -83,8 +106,10 @@ class Autocommit:
     """
 
     def __init__(self, engine: Engine, wire: Wire) -> None:
-        if engine.dialect.driver not in {"psycopg", "psycopg_async"}:
+        if engine.dialect.driver != "psycopg":
             raise ConfigError([f"engine: its driver must be psycopg 3, not {engine.dialect.driver}."])
+        if engine.dialect.is_async != wire.is_async:
+            raise ConfigError(["engine: AuthService takes an Engine, and AsyncAuthService an AsyncEngine."])
         self._engine = engine
         self._wire = wire
 
@@ -110,6 +135,8 @@ class Autocommit:
         connection: PoolProxiedConnection | None = None
         try:
             connection = self._checked_out()
+            if _driver(connection).pgconn.transaction_status != TransactionStatus.IDLE:
+                connection.commit()  # what a listener of the host did, such as setting the search_path
             rows = self._wire.ask(connection, sql, parameters)
         except (psycopg.Error, SQLAlchemyError) as error:
             self._give_back(connection)
@@ -162,6 +189,9 @@ def _driver(connection: PoolProxiedConnection) -> "psycopg.BaseConnection[Row]":
 
 def _was_hung_up(connection: PoolProxiedConnection) -> bool:
     """Tell, without a round trip, that the server closed an idle connection: there is something to read."""
+    driver = _driver(connection)
+    if driver.closed:
+        return True
     poll = select.poll()
-    poll.register(_driver(connection).fileno(), select.POLLIN)
+    poll.register(driver.fileno(), select.POLLIN)
     return bool(poll.poll(0))

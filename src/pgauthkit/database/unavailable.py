@@ -1,4 +1,4 @@
-"""Errors of the driver and the server, told in our own: unreachable, not migrated, in the way of another."""
+"""Errors of the driver and the server, told in our own: unreachable, not migrated, in the way of another, taken."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -9,7 +9,13 @@ from psycopg import errors as pg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError as PoolTimeoutError
 
-from pgauthkit.errors import DatabaseUnavailableError, PendingMigrationsError, PgAuthKitError, RetryableError
+from pgauthkit.errors import (
+    DatabaseUnavailableError,
+    PendingMigrationsError,
+    PgAuthKitError,
+    RetryableError,
+    UniqueViolationError,
+)
 
 __all__ = ["translate", "translated"]
 
@@ -50,6 +56,8 @@ def translate(error: Exception, url: URL | None = None) -> PgAuthKitError:
         return RetryableError()
     if isinstance(cause, _NOT_MIGRATED):
         return PendingMigrationsError()
+    if isinstance(cause, pg.UniqueViolation):
+        return UniqueViolationError(constraint=cause.diag.constraint_name, table=cause.diag.table_name)
     if hints := _hints(cause):
         return DatabaseUnavailableError(f"Cannot reach the database{_shown(url)}.", hints=hints)
     name, state = type(cause).__name__, getattr(cause, "sqlstate", None)
@@ -78,5 +86,5 @@ def _hints(cause: BaseException | None) -> list[str]:
 def _shown(url: URL | None) -> str:
     if url is None:
         return ""
-    plain = url.difference_update_query(["password", "sslpassword", "passfile"])
+    plain = url.difference_update_query(["password", "sslpassword", "passfile"]).set(drivername="postgresql")
     return f" at {plain.render_as_string(hide_password=True)}"

@@ -1,0 +1,138 @@
+"""`pgauthkit dev-db`: a local PostgreSQL server that stays, for development."""
+
+import json
+from pathlib import Path
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pgauthkit.database.dev_server import DevServer, DevServerStatus
+
+__all__ = ["ACCOUNT", "BINARIES", "dev_db", "usual_directory"]
+
+DIRECTORY = click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the server is kept.  [default: .pgauthkit/dev-db in the project]",
+)
+MAJOR = click.option(
+    "--major", type=click.IntRange(min=13), help="PostgreSQL's major version.  [default: that of the data, or 16]"
+)
+BINARIES = click.option(
+    "--binaries",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="PGAUTHKIT_PG_BIN",
+    show_envvar=True,
+    help="The directory with PostgreSQL's programs.  [default: found]",
+)
+ACCOUNT = click.option(
+    "--account",
+    envvar="PGAUTHKIT_PG_USER",
+    show_envvar=True,
+    help="The account that root runs the server as.  [default: postgres, or else nobody]",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def usual_directory() -> Path:
+    """Return where the development server of the project is, the nearest folder upwards with a pyproject.toml."""
+    here = Path.cwd()
+    project = next((place for place in [here, *here.parents] if (place / "pyproject.toml").exists()), here)
+    return project / ".pgauthkit" / "dev-db"
+
+
+@click.group(name="dev-db", epilog='Example: pgauthkit dev-db start && export DATABASE_URL="$(pgauthkit dev-db url)"')
+def dev_db() -> None:
+    """A local PostgreSQL server that stays, for development.
+
+    It needs no installation and no settings, listens on this machine only, and keeps its data, port and password until
+    it is reset.
+    """
+
+
+@dev_db.command(epilog="Example: pgauthkit dev-db start --port 5433")
+@DIRECTORY
+@MAJOR
+@click.option("--port", type=click.IntRange(1, 65535), help="Its port, from now on.  [default: the same as ever]")
+@BINARIES
+@ACCOUNT
+@JSON
+def start(
+    *,
+    directory: Path | None,
+    major: int | None,
+    port: int | None,
+    binaries: Path | None,
+    account: str | None,
+    as_json: bool,
+) -> None:
+    """Start the server, with an empty database the first time."""
+    server = DevServer(directory or usual_directory(), major=major, binaries=binaries, account=account)
+    status = server.start(port=port)
+    if as_json:
+        _print_json(status)
+    else:
+        click.echo(f"{'Started' if status.changed else 'Runs already'}: {_describe(status)}")
+        click.echo("Its address, with the password: pgauthkit dev-db url")
+
+
+@dev_db.command(epilog="Example: pgauthkit dev-db stop")
+@DIRECTORY
+def stop(directory: Path | None) -> None:
+    """Stop the server; the data stay."""
+    status = DevServer(directory or usual_directory()).stop()
+    click.echo("Stopped; the data are kept." if status.changed else "It was not running.")
+
+
+@dev_db.command(epilog="Example: pgauthkit dev-db status --json")
+@DIRECTORY
+@JSON
+@click.pass_context
+def status(context: click.Context, *, directory: Path | None, as_json: bool) -> None:
+    """Say whether the server runs, and where; exit code 1 when it does not."""
+    found = DevServer(directory or usual_directory()).status()
+    if as_json:
+        _print_json(found)
+    else:
+        _print_table(found)
+    context.exit(0 if found.running else 1)
+
+
+@dev_db.command(epilog='Example: psql "$(pgauthkit dev-db url)"')
+@DIRECTORY
+def url(directory: Path | None) -> None:
+    """Print the database's address with its password, for DATABASE_URL; the same on every start."""
+    click.echo(DevServer(directory or usual_directory()).url())
+
+
+@dev_db.command(epilog="Example: pgauthkit dev-db reset --yes")
+@DIRECTORY
+@MAJOR
+@BINARIES
+@ACCOUNT
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(*, directory: Path | None, major: int | None, binaries: Path | None, account: str | None, yes: bool) -> None:
+    """Delete all the data, and start again with an empty database; the address stays."""
+    place = directory or usual_directory()
+    if not yes:
+        click.confirm(f"Delete all the data of the development server in {place}?", abort=True)
+    status = DevServer(place, major=major, binaries=binaries, account=account).reset()
+    click.echo(f"Started, empty: {_describe(status)}")
+
+
+def _describe(status: DevServerStatus) -> str:
+    return f"PostgreSQL {status.major} on 127.0.0.1:{status.port}, database {status.database}."
+
+
+def _print_json(status: DevServerStatus) -> None:
+    click.echo(json.dumps(attrs.asdict(status), default=str))
+
+
+def _print_table(status: DevServerStatus) -> None:
+    table = Table.grid(padding=(0, 2))
+    for name, value in attrs.asdict(status).items():
+        if value is not None and name != "changed":
+            table.add_row(name, str(value))
+    Console(highlight=False, soft_wrap=True).print(table)
