@@ -46,7 +46,7 @@ def ip_bucket(ip: str) -> str:
 def _clean(text: str | None, longest: int) -> str | None:
     if text is None:
         return None
-    return text[:longest].replace("\0", "").encode("utf-8", "replace").decode() or None
+    return text.replace("\0", "")[:longest].encode("utf-8", "replace").decode() or None
 
 
 def _parse(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

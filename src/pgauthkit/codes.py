@@ -26,4 +26,4 @@ def normal_code(text: str) -> str:
         >>> normal_code("wdjb-mjht")
         'WDJBMJHT'
     """
-    return "".join(character for character in text.upper() if character not in "- ")
+    return text.upper().replace("-", "").replace(" ", "")

@@ -1,6 +1,6 @@
 """`AuthConfig`: every knob of the service, frozen, and checked once for all fields together."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar, cast
 
@@ -25,7 +25,7 @@ OWASP_ARGON2: Final = Parameters(
 )
 
 
-def _as_tuple(items: Iterable[T]) -> tuple[T, ...]:
+def _as_tuple(items: Sequence[T]) -> tuple[T, ...]:
     return tuple(items) if isinstance(items, list) else cast("tuple[T, ...]", items)
 
 
@@ -157,6 +157,19 @@ class RateLimits:
         _refuse_wrong(self, {name: _optional(limit, RateLimit) for name, limit in limits.items()})
 
 
+# One converter for each type, because mypy does not solve a generic one.
+def _peppers(items: Sequence[Pepper]) -> tuple[Pepper, ...]:
+    return _as_tuple(items)
+
+
+def _addresses(items: Sequence[str]) -> tuple[str, ...]:
+    return _as_tuple(items)
+
+
+def _observers(items: Sequence[Callable[[AuthEvent], object]]) -> tuple[Callable[[AuthEvent], object], ...]:
+    return _as_tuple(items)
+
+
 @attrs.frozen(kw_only=True)
 class AuthConfig:
     """How the service behaves. Every field has a safe default; durations are `timedelta`.
@@ -200,13 +213,13 @@ class AuthConfig:
     refresh_grace: timedelta = timedelta(seconds=30)
     touch_interval: timedelta = timedelta(seconds=60)
     allow_sign_up: bool = True
-    peppers: tuple[Pepper, ...] = attrs.field(default=(), converter=_as_tuple)
+    peppers: tuple[Pepper, ...] = attrs.field(default=(), converter=_peppers)
     accept_unpeppered: bool = False
     rate_limits: RateLimits | None = RateLimits()
-    allowed_redirects: tuple[str, ...] = attrs.field(default=(), converter=_as_tuple)
+    allowed_redirects: tuple[str, ...] = attrs.field(default=(), converter=_addresses)
     argon2: Parameters = OWASP_ARGON2
     clock: Callable[[], datetime] | None = None
-    observers: tuple[Callable[[AuthEvent], object], ...] = attrs.field(default=(), converter=_as_tuple)
+    observers: tuple[Callable[[AuthEvent], object], ...] = attrs.field(default=(), converter=_observers)
 
     def __attrs_post_init__(self) -> None:
         _refuse_wrong(self, {**_wrong_times(self), **_wrong_numbers(self), **_wrong_objects(self)})

@@ -88,7 +88,7 @@ class ConfigError(PgAuthKitError, ValueError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         super().__init__("The configuration is wrong:\n" + "\n".join(f"  - {problem}" for problem in self.problems))
 
 
@@ -190,7 +190,7 @@ class RepositoryError(PgAuthKitError):
         table: str | None = None,
     ) -> None:
         self.constraint = constraint
-        self.columns = tuple(columns)
+        self.columns: tuple[str, ...] = tuple(columns)
         self.table = table
         super().__init__(message)
 
@@ -235,7 +235,7 @@ class DatabaseUnavailableError(PgAuthKitError):
     """
 
     def __init__(self, message: str | None = None, *, hints: Sequence[str] = ()) -> None:
-        self.hints = tuple(hints)
+        self.hints: tuple[str, ...] = tuple(hints)
         super().__init__("\n".join([message or "The database cannot be reached.", *(f"  - {hint}" for hint in hints)]))
 
 

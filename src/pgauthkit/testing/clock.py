@@ -15,7 +15,7 @@ class Clock:
     """
 
     def __init__(self, start: datetime | None = None) -> None:
-        self.now = start or datetime.now(UTC)
+        self.now: datetime = start or datetime.now(UTC)
 
     def __call__(self) -> datetime:
         """Return the time."""

@@ -1,0 +1,34 @@
+"""What holds for every statement of the service."""
+
+import re
+
+import pytest
+
+from pgauthkit.statements import codes, magic_links, purge, sessions, users
+from pgauthkit.statements.statement import Statement
+
+KNOWN = {
+    statement_name: statement
+    for module in (codes, magic_links, purge, sessions, users)
+    for statement_name, statement in vars(module).items()
+    if isinstance(statement, Statement)
+} | {
+    "request_magic_link": magic_links.request_magic_link(("ip", "email_and_ip", "email")),
+    "request_magic_link without limits": magic_links.request_magic_link(()),
+    "count_attempt": codes.count_attempt(limited=True),
+    "count_attempt without limit": codes.count_attempt(limited=False),
+}
+
+
+@pytest.mark.parametrize("statement", KNOWN.values(), ids=KNOWN)
+def test_a_statement_takes_values_only_by_the_names_we_gave(statement: Statement) -> None:
+    """No value slips in as an anonymous parameter that nobody would pass."""
+    anonymous = [name for name in re.findall(r"%\((\w+)\)s", statement.sql) if re.search(r"_\d+$", name)]
+    assert anonymous == []
+
+
+@pytest.mark.parametrize("statement", KNOWN.values(), ids=KNOWN)
+def test_a_statement_is_one(statement: Statement) -> None:
+    """There is no second statement in the text, and it is compiled once."""
+    assert ";" not in statement.sql
+    assert statement.sql is statement.sql
