@@ -2,32 +2,53 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+READY := $(VENV)/.ready
 
-.PHONY: demo test check clean
+.PHONY: help demo test check wheel test-wheel clean
 
-demo: $(STAMP)
-	$(BIN)/pgauthkit demo
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-test: $(STAMP)
+## make demo        a whole sign-in on a real PostgreSQL, told step by step
+demo: $(READY)
+	@$(BIN)/pgauthkit demo
+
+## make test        every test, on a real PostgreSQL, with branch coverage
+test: $(READY)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-check: $(STAMP)
+## make check       style, types, layers
+check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/pyright --verifytypes pgauthkit --ignoreexternal
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
+	cd / && $(abspath $(BIN))/pyright --verifytypes pgauthkit --ignoreexternal --pythonpath $(abspath $(BIN))/python
 
-$(STAMP): pyproject.toml
+## make wheel       build dist/*.whl and dist/*.tar.gz
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+
+## make test-wheel  the same tests against the built wheel, with src out of reach
+test-wheel: wheel
+	rm -rf build/wheel
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	build/wheel/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all]" --group test
+	cp -r conftest.py tests docs README.md pyproject.toml build/wheel/
+	cd build/wheel && venv/bin/python -m pytest --quiet -p no:cacheprovider
+
+## make clean       remove what the others made
+clean:
+	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache
+
+$(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
-	touch $@
-
-clean:
-	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache
+	@touch $@
