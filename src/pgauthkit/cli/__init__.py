@@ -20,7 +20,7 @@ COMMANDS: Final = {
 }
 
 
-class Failure(click.ClickException):
+class _Failure(click.ClickException):
     """An error of ours, shown as `error: …` on standard error; exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -28,7 +28,7 @@ class Failure(click.ClickException):
         click.echo(f"error: {self.message}", file=file, err=True)
 
 
-class Main(click.Group):
+class _Main(click.Group):
     """A group that imports its commands late, and turns our errors and Ctrl-C into exit codes."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -49,14 +49,14 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except PgAuthKitError as error:
-            raise Failure(str(error)) from error
+            raise _Failure(str(error)) from error
         except (KeyboardInterrupt, click.Abort):
             click.echo("cancelled", err=True)
             ctx.exit(CANCELLED)
 
 
 @click.group(
-    cls=Main,
+    cls=_Main,
     commands={name: click.Command(name) for name in COMMANDS},
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 fine, 1 not fine, 2 wrong use, 130 cancelled. Example: pgauthkit demo",

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["end", "is_running", "read_owner", "read_pid"]
+__all__ = ["end", "is_running", "main", "read_owner", "read_pid"]
 
 LOCK = "lock"
 DATA = "data"

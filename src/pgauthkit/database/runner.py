@@ -15,7 +15,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 
-__all__ = ["Autocommit", "Joined", "Row", "Runner", "SyncWire", "Wire"]
+__all__ = ["Autocommit", "HasCursor", "Joined", "Row", "Runner", "SyncWire", "Wire", "kept_cursor"]
 
 T = TypeVar("T")
 C_co = TypeVar("C_co", covariant=True)

@@ -25,6 +25,7 @@ _HINTS_BY_CLASS: Final[Mapping[type[Exception], str]] = {
     PoolTimeoutError: "Every connection of the pool is in use: raise pool_size, or look for a leak.",
     pg.ReadOnlySqlTransaction: "The server is a read-only standby: connect to the primary.",
     pg.QueryCanceled: "The statement was cancelled: see statement_timeout, and who holds a lock.",
+    pg.LockNotAvailable: "The statement waited for a lock in vain: see lock_timeout, and who holds it.",
 }
 # libpq gives no SQLSTATE for a refused connection, only its own words (untranslated in the wheels).
 _HINTS_BY_WORDS: Final[Mapping[str, str]] = {

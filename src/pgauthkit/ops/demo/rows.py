@@ -13,7 +13,7 @@ from pgauthkit.models import SCHEMA, Base
 from pgauthkit.secret import Secret
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 
-__all__ = ["TABLES", "DemoRows", "Row", "Search", "kept_hash", "search"]
+__all__ = ["DemoRows", "Row", "Search", "kept_hash", "search"]
 
 Row: TypeAlias = Mapping[str, object]
 

@@ -7,7 +7,7 @@ from threading import Barrier
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from sqlalchemy import func
+from sqlalchemy import func, inspect
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.aio import AsyncAuthService
@@ -17,11 +17,11 @@ from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import RefreshTokenReusedError, SessionRevokedError, TokenAlreadyUsedError
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import new_id
-from pgauthkit.models import User, UserRole
+from pgauthkit.models import SCHEMA, User, UserRole
 from pgauthkit.ops.demo.claims import Refusal, prove
 from pgauthkit.ops.demo.rows import DemoRows, search
-from pgauthkit.ops.demo.values import AtRest, LinkUse, Replay, Seeded, SignOut, TwoTabs
-from pgauthkit.ops.migrate import Deployment, deploy
+from pgauthkit.ops.demo.values import AtRest, Deployed, LinkUse, Replay, Seeded, SignOut, TwoTabs
+from pgauthkit.ops.migrate import deploy
 from pgauthkit.service import AuthService
 from pgauthkit.service.limits import link_limits
 from pgauthkit.values import AuthEvent, Identity, IssuedMagicLink, TokenPair
@@ -63,14 +63,16 @@ class Demo:
         limits = link_limits(self._config, Hasher(self._config), EMAIL, IP)
         self._rows = DemoRows(self._engine, EMAIL, [key for key, _limit in limits.values()])
 
-    def deploy(self) -> Deployment:
+    def deploy(self) -> Deployed:
         """Apply the migrations that are missing, and remove what an earlier demo left of its links and sessions."""
         done = deploy(self._engine)
         self._rows.remove(with_user=False)
-        return done
+        with translated(self._engine.url):
+            tables = inspect(self._engine).get_table_names(schema=SCHEMA)
+        return Deployed(applied=done.applied, tables=tuple(sorted(tables)))
 
     def seed(self) -> Seeded:
-        """Make the address an admin, twice: the second time changes nothing."""
+        """Make the address an admin, twice: the second time it is the same row."""
         first, second = self._upsert_admin(), self._upsert_admin()
         prove(claim=first == second, otherwise="The second upsert made another row.")
         return first

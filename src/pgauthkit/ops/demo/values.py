@@ -6,7 +6,7 @@ from pgauthkit.errors import PgAuthKitError
 from pgauthkit.ops.demo.rows import Row, Search
 from pgauthkit.values import MagicLinkPreview, SignIn, TokenPair, UserRole
 
-__all__ = ["AtRest", "LinkUse", "Replay", "Seeded", "Server", "SignOut", "TwoTabs"]
+__all__ = ["AtRest", "Deployed", "LinkUse", "Replay", "Seeded", "Server", "SignOut", "TwoTabs"]
 
 
 @attrs.frozen(kw_only=True)
@@ -15,6 +15,14 @@ class Server:
 
     version: str
     database: str
+
+
+@attrs.frozen(kw_only=True)
+class Deployed:
+    """A database that was migrated: the revisions applied, and the tables that our schema has now."""
+
+    applied: tuple[str, ...]
+    tables: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
