@@ -110,8 +110,8 @@ class TestStart:
         assert (result.returncode, result.stderr, shared.status().running) == (0, "", True)
         assert ask(shared.url(), "SELECT 1") == 1
 
-    def test_started_by_several_at_once(self, directory: Path) -> None:
-        """Of several first starts at once one starts the server, and the others find it running."""
+    def test_started_by_two_at_once(self, directory: Path) -> None:
+        """Of two first starts at once one starts the server, and the other finds it running."""
         source = """if True:
             import sys
             from pathlib import Path
@@ -119,9 +119,9 @@ class TestStart:
             print(DevServer(Path(sys.argv[1]), durable=False).start().changed)
         """
         command = [sys.executable, "-c", source, str(directory)]
-        starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         answers = [starter.communicate()[0].strip() for starter in starters]
-        assert sorted(answers) == ["False", "False", "True"]
+        assert sorted(answers) == ["False", "True"]
         assert ask(DevServer(directory).url(), "SELECT 1") == 1
 
     def test_missing_database(self, running: DevServer) -> None:

@@ -77,6 +77,24 @@ def tell(url: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+@pytest.fixture(scope="module")
+def forgetful() -> subprocess.CompletedProcess[str]:
+    """A program whose fork stops the server, which asks the server once the fork is over, and stops nothing."""
+    source = """if True:
+        import os, psycopg
+        from pgauthkit.database.embedded import EmbeddedPostgres
+        server = EmbeddedPostgres().start()
+        child = os.fork()
+        if child == 0:
+            server.stop()
+            os._exit(0)
+        os.waitpid(child, 0)
+        with psycopg.connect(server.url()) as connection:
+            print(server._directory, *connection.execute("SELECT 'alive'").fetchone(), sep="\\n")
+    """
+    return subprocess.run(script(source), check=False, capture_output=True, text=True)
+
+
 def home_of(server: EmbeddedPostgres) -> Path:
     return Path(str(ask(server.url(), "SHOW data_directory"))).parent
 
@@ -211,31 +229,14 @@ class TestLife:
             assert ask(server.url(), "SELECT 1") == 1
         assert not left.parent.exists()
 
-    def test_interpreter_exit(self) -> None:
+    def test_interpreter_exit(self, forgetful: subprocess.CompletedProcess[str]) -> None:
         """A program that forgets to stop its server leaves nothing, and is not warned about anything."""
-        source = """if True:
-            from pgauthkit.database.embedded import EmbeddedPostgres
-            print(EmbeddedPostgres().start()._directory)
-        """
-        result = subprocess.run(script(source), check=False, capture_output=True, text=True)
-        assert (result.returncode, result.stderr, Path(result.stdout.strip()).exists()) == (0, "", False)
+        home = Path(forgetful.stdout.splitlines()[0])
+        assert (forgetful.returncode, forgetful.stderr, home.exists()) == (0, "", False)
 
-    def test_fork(self, kept: Path) -> None:
-        """The end of a fork of the program does not end the server."""
-        source = """if True:
-            import os, psycopg, sys
-            from pathlib import Path
-            from pgauthkit.database.embedded import EmbeddedPostgres
-            server = EmbeddedPostgres(directory=Path(sys.argv[1])).start()
-            child = os.fork()
-            if child == 0:
-                server.stop()
-                os._exit(0)
-            os.waitpid(child, 0)
-            print(psycopg.connect(server.url()).execute("SELECT 'alive'").fetchone()[0])
-        """
-        result = subprocess.run(script(source, kept), check=False, capture_output=True, text=True)
-        assert result.stdout == "alive\n"
+    def test_fork(self, forgetful: subprocess.CompletedProcess[str]) -> None:
+        """A stop in a fork of the program does not end the server."""
+        assert forgetful.stdout.splitlines()[1:] == ["alive"]
 
     def test_killed_owner(self) -> None:
         """A killed program leaves neither a server nor its temporary directory."""
