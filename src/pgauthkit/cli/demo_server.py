@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pgauthkit.cli.dev_db import usual_directory
 from pgauthkit.cli.narrator import Narrator
 from pgauthkit.database.dev_server import DevServer
 from pgauthkit.database.embedded import EmbeddedPostgres
@@ -32,7 +33,7 @@ def passing_server(narrator: Narrator, *, binaries: Path | None, account: str | 
 @contextmanager
 def lasting_server(narrator: Narrator, *, binaries: Path | None, account: str | None) -> Generator[str]:
     """Start the development server of the project, unless it runs, give its URL, and leave it running."""
-    server = DevServer(_usual_directory(), binaries=binaries, account=account)
+    server = DevServer(usual_directory(), binaries=binaries, account=account)
     status = narrator.run("Start PostgreSQL", server.start)
     narrator.say(f"PostgreSQL {look_at(server.url()).version} on 127.0.0.1:{status.port}, which stays after the demo.")
     try:
@@ -63,10 +64,3 @@ def foreign_server(narrator: Narrator, url: str) -> Generator[str]:
             raise
         narrator.run("Clean up", demo.remove_rows)
         narrator.say(f"The rows of {EMAIL} are removed. The tables of {SCHEMA} stay.")
-
-
-def _usual_directory() -> Path:
-    # The one that `pgauthkit dev-db` takes, so that it finds the server.
-    here = Path.cwd()
-    project = next((place for place in [here, *here.parents] if (place / "pyproject.toml").exists()), here)
-    return project / ".pgauthkit" / "dev-db"
