@@ -1,0 +1,31 @@
+"""`AsyncUserRepository`: users, awaited."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pgauthkit.database.greenlet import in_greenlet
+from pgauthkit.models import User, UserRole
+from pgauthkit.repositories.aio import AsyncRepository
+from pgauthkit.repositories.generic.includes import Include
+from pgauthkit.repositories.users import UserRepository
+
+__all__ = ["AsyncUserRepository"]
+
+
+class AsyncUserRepository(AsyncRepository[User]):
+    """The twin of `UserRepository`."""
+
+    def __init__(self, db: AsyncSession) -> None:
+        super().__init__(db, User)
+        self._users = UserRepository(db.sync_session)
+
+    async def find_by_email(self, email: str, *, include: Include = ()) -> User | None:
+        """Return the user with an address, or None: see `UserRepository.find_by_email`."""
+        return await in_greenlet(self._users.find_by_email, email, include=include)
+
+    async def set_role(self, user_id: str, role: UserRole) -> User:
+        """Give a user a role: see `UserRepository.set_role`."""
+        return await in_greenlet(self._users.set_role, user_id, role)
+
+    async def ensure(self, email: str, *, role: UserRole = UserRole.USER) -> User:
+        """Return the user with an address, who is made where there is none: see `UserRepository.ensure`."""
+        return await in_greenlet(self._users.ensure, email, role=role)

@@ -1,0 +1,34 @@
+"""`Repository`: reading and writing the rows of any model, put together from its parts."""
+
+from typing import TypeVar
+
+from pgauthkit.repositories.generic.bulk import Bulk
+from pgauthkit.repositories.generic.deleting import Deleting
+from pgauthkit.repositories.generic.paging import Paging
+from pgauthkit.repositories.generic.reading import Reading
+from pgauthkit.repositories.generic.summaries import Summaries
+from pgauthkit.repositories.generic.writing import Writing
+
+__all__ = ["Repository"]
+
+M = TypeVar("M")
+
+
+class Repository(Reading[M], Paging[M], Summaries[M], Writing[M], Bulk[M], Deleting[M]):
+    """The rows of one model, in the host's session and transaction.
+
+    It flushes and never commits. A method is one statement, and one more for each collection that is included. What was
+    not included raises `RepositoryError` when touched. After an error of the server the transaction is aborted, as
+    PostgreSQL has it: put what may fail inside `db.begin_nested()`.
+
+    Args:
+        db: the host's session; for an `AsyncSession` there is `AsyncRepository`.
+        model: a mapped class of one table, on our `Base` or on the host's.
+
+    Raises:
+        RepositoryError: the model is no mapped class, or has several tables.
+
+    Example:
+        >>> with orm.Session(engine) as db, db.begin():  # doctest: +SKIP
+        ...     post = Repository(db, Post).create(title="Hello World", author_id=user.id)
+    """

@@ -1,0 +1,65 @@
+"""Values given for columns: validated as the model does it, checked, and turned into what a statement takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Column
+from sqlalchemy.sql import ClauseElement
+
+from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.values import check_value
+
+__all__ = ["assigned", "evaluated", "touched", "validated"]
+
+
+def validated(of: Description[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as the model's validators leave them; SQL expressions are none of their business.
+
+    They run on an object that is thrown away, and that has no other attributes.
+    """
+    if not of.mapper.validators:
+        return dict(values)
+    probe: object = of.mapper.class_manager.new_instance()
+    for name, value in values.items():
+        if not isinstance(value, ClauseElement):
+            setattr(probe, name, value)
+    return {name: vars(probe).get(name, value) for name, value in values.items()}
+
+
+def assigned(of: Description[Any], values: Mapping[str, Any]) -> dict[Column[Any], Any]:
+    """Return the values by columns, validated and checked.
+
+    Raises:
+        RepositoryError: there is no such column, or the value does not fit it.
+    """
+    of.require(values)
+    found = {of.columns[name]: value for name, value in validated(of, values).items()}
+    for column, value in found.items():
+        check_value(column, value)
+    return found
+
+
+def touched(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Column[Any], Any]:
+    """Return the changes, and with them what the model's `onupdate` says of the other columns.
+
+    SQLAlchemy adds it to an UPDATE by itself, but not to ON CONFLICT DO UPDATE.
+    """
+    defaults = {column: column.onupdate for column in of.columns.values() if column not in changes and column.onupdate}
+    return {**changes, **{column: evaluated(default, {}) for column, default in defaults.items()}}
+
+
+def evaluated(default: Any, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a default of SQLAlchemy, for any type
+    """Return the value, or the SQL expression, that a column's default has for a row."""
+    if default.is_sequence:
+        return default.next_value()
+    return default.arg(_Context(row)) if default.is_callable else default.arg
+
+
+class _Context:
+    """What SQLAlchemy hands to a default that is computed from the other columns."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self.current_parameters = row
+
+    def get_current_parameters(self, *, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:  # noqa: ARG002 - SQLAlchemy's signature
+        return self.current_parameters

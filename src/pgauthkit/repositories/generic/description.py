@@ -1,0 +1,113 @@
+"""`Description`: what a repository knows of a model: its table, columns, keys and relations, by attribute name."""
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
+from typing import Any, Final, Generic, TypeVar, cast
+
+from sqlalchemy import Column, Table, inspect
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
+
+from pgauthkit.errors import RepositoryError
+from pgauthkit.models import SoftDelete
+from pgauthkit.repositories.generic.keys import UniqueKey, find_key, unique_keys
+
+__all__ = ["Description", "describe"]
+
+M = TypeVar("M")
+
+
+class Description(Generic[M]):
+    """A mapped class with one table. Columns go by the names of their attributes throughout."""
+
+    def __init__(self, model: type[M]) -> None:
+        try:
+            mapper: Mapper[M] = inspect(model)
+        except NoInspectionAvailable:
+            raise RepositoryError(f"{model!r} is not a mapped class.") from None
+        table: object = mapper.local_table
+        if not isinstance(table, Table) or mapper.persist_selectable is not table:
+            raise RepositoryError(f"{model.__name__} is not mapped to one table, which a repository needs.")
+        self.model: Final = model
+        self.mapper: Final = mapper
+        self.table: Final = cast("Table", table)
+        self.soft: Final = issubclass(model, SoftDelete)
+
+    @property
+    def name(self) -> str:
+        """The name of the class, for messages."""
+        return self.model.__name__
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column[Any]]:
+        """The columns, by the names of their attributes."""
+        expressions = ((prop.key, prop.columns[0]) for prop in self.mapper.column_attrs)
+        return {key: column for key, column in expressions if isinstance(column, Column)}
+
+    @cached_property
+    def keys_of_columns(self) -> Mapping[Column[Any], str]:
+        """The names of attributes, by their columns."""
+        return {column: key for key, column in self.columns.items()}
+
+    @cached_property
+    def primary_key(self) -> tuple[str, ...]:
+        """The attributes of the primary key."""
+        return tuple(self.keys_of_columns[cast("Column[Any]", column)] for column in self.mapper.primary_key)
+
+    @cached_property
+    def unique_keys(self) -> tuple[UniqueKey, ...]:
+        """Every set of columns by which the database knows one row, the primary key first."""
+        return tuple(unique_keys(self.table, self.keys_of_columns, soft=self.soft))
+
+    @property
+    def relations(self) -> Mapping[str, RelationshipProperty[Any]]:
+        """The relations; a host may add more at any time."""
+        return cast("Mapping[str, RelationshipProperty[Any]]", self.mapper.relationships)
+
+    def attribute(self, name: str) -> InstrumentedAttribute[Any]:
+        """Return a column's attribute of the class.
+
+        Raises:
+            RepositoryError: there is no such column.
+        """
+        self.require([name])
+        return cast("InstrumentedAttribute[Any]", getattr(self.model, name))
+
+    def require(self, names: Iterable[str]) -> None:
+        """Make sure that each name is that of a column.
+
+        Raises:
+            RepositoryError: one is not; the message names the model and what it is instead.
+        """
+        for name in names:
+            if name in self.columns:
+                continue
+            hint = " It is a relation: give its foreign key's columns." if name in self.relations else ""
+            raise RepositoryError(f"{self.name} has no column {name!r}.{hint}", columns=[name], table=self.table.name)
+
+    def takes(self, name: str) -> bool:
+        """Tell whether an object can be made with such an attribute: a column, a relation, a synonym, a hybrid."""
+        return name in self.mapper.attrs or name in self.mapper.all_orm_descriptors
+
+    def unique_key(self, names: Collection[str], *, deleted_too: bool) -> UniqueKey:
+        """Return the unique key that has exactly these columns.
+
+        Raises:
+            NotAUniqueKeyError: there is none; with `deleted_too`, none that holds for deleted rows as well.
+        """
+        self.require(names)
+        return find_key(self.unique_keys, names, model=self.name, table=self.table.name, deleted_too=deleted_too)
+
+
+def describe(model: type[M]) -> Description[M]:
+    """Return the description of a model, made once.
+
+    Raises:
+        RepositoryError: the class is not mapped, or to more than one table.
+    """
+    if model not in _KNOWN:
+        _KNOWN[model] = Description(model)
+    return _KNOWN[model]
+
+
+_KNOWN: Final[dict[type[Any], Description[Any]]] = {}

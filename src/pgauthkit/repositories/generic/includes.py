@@ -1,0 +1,118 @@
+"""`include`: relation names, dotted paths and nested mappings, read into branches."""
+
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
+from typing import Any, TypeAlias, TypedDict, cast
+
+import attrs
+from sqlalchemy.orm import RelationshipProperty
+
+from pgauthkit.errors import RepositoryError
+from pgauthkit.repositories.generic.conditions import Condition, Order, sequence
+from pgauthkit.repositories.generic.description import Description, describe
+
+__all__ = ["Branch", "Branches", "Include", "Nested", "branches"]
+
+
+class Nested(TypedDict, total=False):
+    """What to include of a relation.
+
+    `order_by` and `take` (at most so many for each parent) are for collections. `with_deleted` is that of the method
+    where it is not given.
+    """
+
+    where: "Condition | Sequence[Condition]"
+    order_by: "Order | Sequence[Order]"
+    take: int
+    include: "Include"
+    with_deleted: bool
+
+
+Include: TypeAlias = str | Sequence[str] | AbstractSet[str] | Mapping[str, bool | Nested]
+
+
+@attrs.frozen
+class Branch:
+    """One relation that is included, and what is included of it."""
+
+    relation: RelationshipProperty[Any]
+    where: Sequence[Condition] = ()
+    order_by: Sequence[Order] = ()
+    take: int | None = None
+    deleted_too: bool = False
+    branches: "Branches" = attrs.field(factory=dict[str, "Branch"])
+
+    @property
+    def target(self) -> Description[Any]:
+        """What the relation leads to."""
+        return describe(self.relation.mapper.class_)
+
+
+Branches: TypeAlias = Mapping[str, Branch]
+
+
+def branches(of: Description[Any], include: Include, *, deleted_too: bool) -> Branches:
+    """Read what a host wants included.
+
+    Args:
+        of: the model that it starts from.
+        include: as the host gave it.
+        deleted_too: also deleted rows, where a nested mapping does not say otherwise.
+
+    Raises:
+        RepositoryError: there is no such relation, or it cannot be included in that way.
+    """
+    found: dict[str, Branch] = {}
+    for path, nested in _pairs(of, include):
+        name, _, rest = path.partition(".")
+        branch = found.get(name) or Branch(_relation(of, name), deleted_too=deleted_too)
+        if rest:
+            deeper = branches(branch.target, {rest: nested}, deleted_too=deleted_too)
+        else:
+            branch = _with(of, branch, nested)
+            deeper = branches(branch.target, nested.get("include", ()), deleted_too=branch.deleted_too)
+        found[name] = attrs.evolve(branch, branches=_merged(branch.branches, deeper))
+    return found
+
+
+def _pairs(of: Description[Any], include: Include) -> Iterator[tuple[str, Nested]]:
+    if not isinstance(include, Mapping):
+        yield from ((path, Nested()) for path in ([include] if isinstance(include, str) else include))
+        return
+    for path, nested in include.items():
+        if unknown := set(() if isinstance(nested, bool) else nested) - set(Nested.__annotations__):
+            message = f"{of.name}.{path} cannot be included with {', '.join(sorted(unknown))}."
+            raise RepositoryError(message, table=of.table.name)
+        if nested is not False:
+            yield path, Nested() if nested is True else nested
+
+
+def _relation(of: Description[Any], name: str) -> RelationshipProperty[Any]:
+    relation = of.relations.get(name)
+    if relation is None:
+        known = ", ".join(of.relations.keys()) or "none"
+        raise RepositoryError(f"{of.name} has no relation {name!r}; it has: {known}.", table=of.table.name)
+    if relation.lazy in {"dynamic", "write_only"}:
+        raise RepositoryError(f"{of.name}.{name} is a query of its own, which is not included.", table=of.table.name)
+    return relation
+
+
+def _with(of: Description[Any], branch: Branch, nested: Nested) -> Branch:
+    order_by, take = nested.get("order_by", ()), nested.get("take")
+    if not branch.relation.uselist and (order_by or take is not None):
+        message = f"{of.name}.{branch.relation.key} leads to one row: it has no order_by and no take."
+        raise RepositoryError(message, table=of.table.name)
+    return attrs.evolve(
+        branch,
+        where=sequence(nested.get("where", ())),
+        order_by=sequence(order_by),
+        take=take,
+        deleted_too=nested.get("with_deleted", branch.deleted_too),
+    )
+
+
+def _merged(first: Branches, second: Branches) -> Branches:
+    both = {
+        name: attrs.evolve(second[name], branches=_merged(first[name].branches, second[name].branches))
+        for name in first.keys() & second.keys()
+    }
+    return cast("Branches", {**first, **second, **both})

@@ -1,0 +1,94 @@
+"""Summaries: figures over many rows, all together or in groups."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Label, Row, SQLColumnExpression, select
+
+from pgauthkit.errors import RepositoryError
+from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, sequence
+from pgauthkit.repositories.generic.loading import at_most
+from pgauthkit.repositories.generic.unit import Unit
+
+__all__ = ["Summaries"]
+
+M = TypeVar("M")
+
+
+class Summaries(Unit[M]):
+    """What a repository counts and sums up. No method locks a row."""
+
+    def aggregate(
+        self, *where: Condition, with_deleted: bool = False, **figures: SQLColumnExpression[Any]
+    ) -> Row[*tuple[Any, ...]]:
+        """Return figures over all rows that meet the conditions, in one row; one statement.
+
+        Args:
+            *where: conditions of SQLAlchemy.
+            with_deleted: deleted rows as well.
+            **figures: expressions, by the names that they have in the row.
+
+        Raises:
+            RepositoryError: no figure was given; a condition is none, or about another table.
+
+        Example:
+            >>> posts.aggregate(total=func.sum(Post.price), newest=func.max(Post.created_at)).total  # doctest: +SKIP
+            Decimal('12.50')
+        """
+        found = conditions(self._of, where, deleted_too=with_deleted)
+        statement = select(*self._figures(figures)).select_from(self._of.model).where(*found)
+        return self._guarded(lambda: self._db.execute(statement).one())
+
+    def group_by(
+        self,
+        by: str | SQLColumnExpression[Any] | Sequence[str | SQLColumnExpression[Any]],
+        *where: Condition,
+        having: Condition | Sequence[Condition] = (),
+        order_by: Order | Sequence[Order] = (),
+        take: int | None = None,
+        with_deleted: bool = False,
+        **figures: SQLColumnExpression[Any],
+    ) -> list[Row[*tuple[Any, ...]]]:
+        """Return a row for each group: what it is grouped by, then the figures; one statement.
+
+        Args:
+            by: names of columns, or expressions.
+            *where: conditions for the rows that are grouped.
+            having: conditions for the groups, with aggregates.
+            order_by: names of figures or of columns grouped by, `"-total"` for descending; or expressions.
+            take: at most so many groups.
+            with_deleted: deleted rows as well.
+            **figures: expressions, by the names that they have in the rows.
+
+        Raises:
+            RepositoryError: no figure was given, a name is unknown, a condition is none, or about another table.
+
+        Example:
+            >>> posts.group_by("author_id", total=func.count(), order_by="-total")  # doctest: +SKIP
+            [('c…', 3), ('c…', 1)]
+        """
+        found = conditions(self._of, where, deleted_too=with_deleted)
+        groups = [self._of.attribute(item) if isinstance(item, str) else item for item in sequence(by)]
+        named = {item: self._of.attribute(item) for item in sequence(by) if isinstance(item, str)}
+        labels = self._figures(figures)
+        known = {**named, **{label.name: label for label in labels}}
+        statement = select(*groups, *labels).select_from(self._of.model).where(*found).group_by(*groups)
+        order = [self._ordered(item, known) for item in sequence(order_by)]
+        statement = statement.having(*sequence(having)).order_by(*order)
+        if take is not None:
+            statement = statement.limit(at_most("take", take))
+        return self._guarded(lambda: [*self._db.execute(statement).all()])
+
+    def _figures(self, figures: Mapping[str, SQLColumnExpression[Any]]) -> list[Label[Any]]:
+        if not figures:
+            raise RepositoryError(f"Say which figures of {self._of.name} are wanted.", table=self._of.table.name)
+        return [figure.label(name) for name, figure in figures.items()]
+
+    def _ordered(self, order: Order, known: Mapping[str, SQLColumnExpression[Any]]) -> SQLColumnExpression[Any]:
+        if not isinstance(order, str):
+            return order
+        name = order.removeprefix("-")
+        if name not in known:
+            message = f"{name!r} is neither a figure nor grouped by; there are: {', '.join(known)}."
+            raise RepositoryError(message, table=self._of.table.name)
+        return known[name].desc() if order.startswith("-") else known[name].asc()
