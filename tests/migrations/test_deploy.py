@@ -77,7 +77,14 @@ class TestApplying:
         """A deployment makes our tables and the version table, in our schema."""
         deploy(engine)
 
-        assert tables(engine) == ["alembic_version", "magic_links", "rate_limits", "sessions", "users"]
+        assert tables(engine) == [
+            "alembic_version",
+            "magic_links",
+            "migration_ledger",
+            "rate_limits",
+            "sessions",
+            "users",
+        ]
 
     def test_role_that_may_not_create_schemas(self, limited_url: str) -> None:
         """A role without the right to create schemas can deploy into a schema that was made for it."""

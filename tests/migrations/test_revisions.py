@@ -34,7 +34,7 @@ OURS = [table for table in Base.metadata.sorted_tables if table.schema == SCHEMA
 CATALOG = sa.text(r"""
     WITH ours AS (
         SELECT oid, relname, relkind, relpersistence, reloptions FROM pg_class
-        WHERE relnamespace = to_regnamespace('pgauthkit') AND relname NOT LIKE 'alembic%'
+        WHERE relnamespace = to_regnamespace('pgauthkit') AND relname !~ '^(alembic|migration_ledger)'
     )
     SELECT format('%s %s %s %s', relkind, relpersistence, relname, reloptions) FROM ours
     UNION ALL

@@ -1,29 +1,26 @@
-"""`pgauthkit migrate`: bring a database to what this release needs, and see where it stands."""
+"""`pgauthkit migrate`: bring a database to what the code needs, and see where it stands."""
 
-import json
 from datetime import timedelta
 
+import attrs
 import click
-from rich.console import Console
 from rich.markup import escape
 
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.migrate_authoring import dev, init, new
+from pgauthkit.cli.migrate_mending import adopt_prisma, drift, reset, resolve
+from pgauthkit.cli.migrate_options import JSON, LOCK_TIMEOUT, URL, database, host, print_json, say
+from pgauthkit.cli.migrate_review import rollback, sql
 from pgauthkit.ops import migrate as ops
+from pgauthkit.ops.diagnosis import RevisionStatus, TrackStatus
 
 __all__ = ["migrate"]
-
-URL = click.option(
-    "--url",
-    metavar="URL",
-    help="The database, postgresql://…, without a password: the command line is for all to see."
-    "  [default: DIRECT_URL, DATABASE_URL, or pyproject.toml]",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 @click.group(epilog="Example: pgauthkit migrate status || pgauthkit migrate deploy")
 def migrate() -> None:
     """Bring a database to what this release needs.
+
+    Our revisions go first, then the application's, from [tool.pgauthkit] or its alembic.ini.
 
     The connection must lead to the server itself: behind a pooler in transaction mode the lock that keeps two deployers
     apart is void. So DIRECT_URL goes before DATABASE_URL here.
@@ -32,50 +29,74 @@ def migrate() -> None:
 
 @migrate.command(epilog="Example: DIRECT_URL=postgresql://app@db.example/app pgauthkit migrate deploy")
 @URL
-@click.option(
-    "--lock-timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, max=86400),
-    default=60,
-    show_default=True,
-    help="How long to wait for another deployer.",
-)
+@LOCK_TIMEOUT
+@click.option("--strict", is_flag=True, help="Refuse where an applied revision's file was changed.")
 @JSON
-def deploy(url: str | None, lock_timeout: float, as_json: bool) -> None:
+def deploy(url: str | None, *, lock_timeout: float, strict: bool, as_json: bool) -> None:
     """Apply what is missing; safe when several deployers start at once."""
-    done = ops.deploy(resolve_url(url, direct=True), lock_timeout=timedelta(seconds=lock_timeout))
+    wait = timedelta(seconds=lock_timeout)
+    done = ops.deploy(database(url), host=host(), strict=strict, lock_timeout=wait)
     seconds = done.duration.total_seconds()
     if as_json:
-        click.echo(json.dumps({"applied": done.applied, "head": done.head, "duration": seconds}))
-    elif done.applied:
-        _say(f"[green]Applied[/] {', '.join(done.applied)} in {seconds:.2f} s. The database is at {done.head}.")
+        print_json({**attrs.asdict(done), "duration": seconds})
+        return
+    for edited in done.edited:
+        say(f"[yellow]Edited:[/] the file of {edited} was changed after it had been applied.")
+    if done.applied or done.host:
+        names = ", ".join((*done.applied, *done.host))
+        say(f"[green]Applied[/] {names} in {seconds:.2f} s. The database is at {(done.host or done.applied)[-1]}.")
     else:
-        _say(f"[green]Nothing to do.[/] The database is at {done.head}.")
+        say(f"[green]Nothing to do.[/] The database is at {done.head}.")
 
 
 @migrate.command(epilog="Example: pgauthkit migrate status --json")
 @URL
 @JSON
 @click.pass_context
-def status(ctx: click.Context, url: str | None, as_json: bool) -> None:
-    """Tell what is pending; exit code 1 unless in sync."""
-    found = ops.status(resolve_url(url, direct=True))
+def status(ctx: click.Context, *, url: str | None, as_json: bool) -> None:
+    """Tell what is pending, edited, missing or failed; exit code 1 unless in sync."""
+    found = ops.status(database(url), host=host())
     if as_json:
         values = {"current": found.current, "head": found.head, "pending": found.pending, "in_sync": found.in_sync}
-        click.echo(json.dumps(values))
+        print_json({**values, "tracks": [_as_values(track) for track in found.tracks]})
     else:
-        _say(_told(found))
+        for track in found.tracks:
+            say(_told(track))
     ctx.exit(0 if found.in_sync else 1)
 
 
-def _told(found: ops.Status) -> str:
-    if found.in_sync:
-        return f"[green]In sync.[/] The database is at {found.head}."
-    current = escape(found.current or "nothing yet")
-    if found.is_ahead:
-        return f"[red]Ahead.[/] The database is at {current}, which this release, at {found.head}, does not know."
-    return f"[yellow]Pending:[/] {', '.join(found.pending)}. The database is at {current}."
+for command in (init, new, dev, sql, rollback, resolve, drift, reset, adopt_prisma):
+    migrate.add_command(command)
 
 
-def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(text)
+def _as_values(track: TrackStatus) -> dict[str, object]:
+    flags = {"in_sync": track.in_sync, "ahead": track.is_ahead, "diverged": track.is_diverged}
+    revisions = [
+        {**attrs.asdict(revision), "duration": revision.duration and revision.duration.total_seconds()}
+        for revision in track.revisions
+    ]
+    return {**attrs.asdict(track, recurse=False), **flags, "revisions": revisions}
+
+
+def _told(track: TrackStatus) -> str:
+    whose = "pgauthkit" if track.name == "bundled" else "The application"
+    at = escape(", ".join(track.current) or "nothing yet")
+    if track.in_sync:
+        return f"[green]In sync.[/] {whose} is at {at}."
+    if track.is_ahead:
+        return f"[red]Ahead.[/] {whose} is at {at}, which these files, at {', '.join(track.heads)}, do not know."
+    first = f"[red]Diverged.[/] {whose} is at {at}, which" if track.is_diverged else f"{whose} is at {at}."
+    if track.is_diverged:
+        first += " these files do not know, and they have revisions that it lacks."
+    return "\n".join([first, *(_line(revision) for revision in track.revisions if revision.state != "applied")])
+
+
+def _line(revision: RevisionStatus) -> str:
+    colour = {"pending": "yellow", "interrupted": "yellow"}.get(revision.state, "red")
+    why = {
+        "edited": "its file was changed after it had been applied",
+        "missing": "it was applied, and has no file",
+        "failed": f"the server refused it (SQLSTATE {revision.sqlstate}); see `pgauthkit migrate resolve`",
+        "interrupted": "its deployer was ended in the middle; the next deployment finishes it",
+    }.get(revision.state, revision.title)
+    return f"  [{colour}]{revision.state}[/] {escape(revision.id)}: {escape(why)}"

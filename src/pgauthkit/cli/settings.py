@@ -10,7 +10,7 @@ import click
 
 from pgauthkit.errors import ConfigError
 
-__all__ = ["Settings", "read_settings", "resolve_url"]
+__all__ = ["Settings", "project_directory", "read_settings", "resolve_url"]
 
 
 @attrs.frozen(kw_only=True)
@@ -40,11 +40,19 @@ def read_settings() -> Settings:
         >>> read_settings()  # doctest: +SKIP
         Settings(url=None, models='blog.models:Base', migrations='migrations', seed=None)
     """
+    path = project_directory() / "pyproject.toml"
+    return _read(path) if path.is_file() else Settings()
+
+
+def project_directory() -> Path:
+    """Return the directory of the nearest pyproject.toml, from the working directory upward, or else the latter.
+
+    Example:
+        >>> project_directory()  # doctest: +SKIP
+        PosixPath('/srv/blog')
+    """
     here = Path.cwd()
-    for directory in (here, *here.parents):
-        if (path := directory / "pyproject.toml").is_file():
-            return _read(path)
-    return Settings()
+    return next((place for place in (here, *here.parents) if (place / "pyproject.toml").is_file()), here)
 
 
 def resolve_url(option: str | None, *, direct: bool) -> str:

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-__all__ = ["VERSION_TABLE"]
+__all__ = ["LEDGER_TABLE", "VERSION_TABLE"]
 
 # In our schema, so that a host's own `alembic_version` and ours never meet.
 VERSION_TABLE: Final = "alembic_version"
+# Beside it, and like it no revision's table: it outlives a downgrade to nothing.
+LEDGER_TABLE: Final = "migration_ledger"

@@ -7,13 +7,13 @@ from alembic import context
 from sqlalchemy import Connection, inspect
 from sqlalchemy.schema import CreateSchema, SchemaItem, Table
 
-from pgauthkit.migrations import VERSION_TABLE
+from pgauthkit.migrations import LEDGER_TABLE, VERSION_TABLE
 from pgauthkit.models import SCHEMA, Base
 
 
 def include_name(name: str | None, kind: str, _parents: Mapping[Any, Any]) -> bool:
-    """Tell Alembic to look at no other schema of the database than ours."""
-    return kind != "schema" or name == SCHEMA
+    """Tell Alembic to look at no other schema of the database than ours, and not at the ledger."""
+    return name == SCHEMA if kind == "schema" else (kind, name) != ("table", LEDGER_TABLE)
 
 
 def include_object(item: SchemaItem, _name: str | None, _kind: str, _reflected: object, _other: object) -> bool:

@@ -2,10 +2,22 @@
 
 from pgauthkit.models.base import SCHEMA, Base
 from pgauthkit.models.magic_links import MagicLink
-from pgauthkit.models.mixins import CuidPrimaryKey, Timestamps
+from pgauthkit.models.mixins import CuidPrimaryKey, SoftDelete, Timestamps, unique_unless_deleted
 from pgauthkit.models.rate_limits import RateLimit
 from pgauthkit.models.sessions import Session
 from pgauthkit.models.users import User
 from pgauthkit.values import UserRole
 
-__all__ = ["SCHEMA", "Base", "CuidPrimaryKey", "MagicLink", "RateLimit", "Session", "Timestamps", "User", "UserRole"]
+__all__ = [
+    "SCHEMA",
+    "Base",
+    "CuidPrimaryKey",
+    "MagicLink",
+    "RateLimit",
+    "Session",
+    "SoftDelete",
+    "Timestamps",
+    "User",
+    "UserRole",
+    "unique_unless_deleted",
+]

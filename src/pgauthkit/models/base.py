@@ -31,5 +31,5 @@ class Base(DeclarativeBase):
         ...     __tablename__ = "posts"
     """
 
-    metadata = MetaData(naming_convention=_NAMES)
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {str: Text, datetime: DateTime(timezone=True)}

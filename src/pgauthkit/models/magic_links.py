@@ -1,7 +1,7 @@
 """`MagicLink`: a link that signs in once, with its code and its binding, as hashes."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -19,7 +19,7 @@ class MagicLink(CuidPrimaryKey, Base):
     """A link that was asked for. `user_id` is empty until it is used, unless the address had an account by then."""
 
     __tablename__ = "magic_links"
-    __table_args__ = (
+    __table_args__: Any = (
         UniqueConstraint("token_hash"),
         # The links that a sign-in or a deactivation ends.
         Index(None, "email", postgresql_where=text("used_at IS NULL AND revoked_at IS NULL")),

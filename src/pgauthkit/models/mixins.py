@@ -1,13 +1,13 @@
-"""Columns that many tables share, ours and the host's."""
+"""Columns and indexes that many tables share, ours and the host's."""
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, Text, func
+from sqlalchemy import DateTime, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pgauthkit.identifiers import new_id
 
-__all__ = ["CuidPrimaryKey", "Timestamps"]
+__all__ = ["CuidPrimaryKey", "SoftDelete", "Timestamps", "unique_unless_deleted"]
 
 
 class CuidPrimaryKey:
@@ -23,3 +23,30 @@ class Timestamps:
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), onupdate=func.now(), sort_order=2
     )
+
+
+class SoftDelete:
+    """`deleted_at`: when the row was deleted, `timestamptz`, indexed; repositories hide such rows.
+
+    A unique constraint counts deleted rows as well; `unique_unless_deleted` does not.
+    """
+
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), index=True, sort_order=3)
+
+
+def unique_unless_deleted(*columns: str, name: str | None = None) -> Index:
+    """Return a unique index over the rows that are not deleted, so that a deleted one's e-mail or slug is free again.
+
+    For `__table_args__` of a `SoftDelete` model; a repository takes its columns for a unique key.
+
+    Args:
+        *columns: names of columns of the table.
+        name: of the index; by the naming convention when not given.
+
+    Example:
+        >>> class Page(CuidPrimaryKey, SoftDelete, Base):
+        ...     __tablename__ = "pages"
+        ...     __table_args__ = (unique_unless_deleted("slug"),)
+        ...     slug: Mapped[str]
+    """
+    return Index(name, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))

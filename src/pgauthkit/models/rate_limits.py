@@ -1,6 +1,7 @@
 """`RateLimit`: how full each bucket of the limiter is."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import LargeBinary, true
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,7 +18,7 @@ class RateLimit(Base):
     """
 
     __tablename__ = "rate_limits"
-    __table_args__ = ({"schema": SCHEMA, "prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 70}},)
+    __table_args__: Any = ({"schema": SCHEMA, "prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 70}},)
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     full_at: Mapped[datetime]

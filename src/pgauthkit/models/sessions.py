@@ -1,7 +1,7 @@
 """`Session`: one signed-in browser or device, with the hashes of its current and previous tokens."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -19,7 +19,7 @@ class Session(CuidPrimaryKey, Base):
     """A session. A rotation or a touch changes no indexed column, so that it is a HOT update."""
 
     __tablename__ = "sessions"
-    __table_args__ = (
+    __table_args__: Any = (
         UniqueConstraint("selector_hash"),
         Index(None, "expires_at"),
         Index(None, "user_id"),

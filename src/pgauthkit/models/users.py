@@ -1,7 +1,7 @@
 """`User`: a person, known by one canonical address."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CheckConstraint, Enum, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
@@ -26,7 +26,7 @@ class User(CuidPrimaryKey, Timestamps, Base):
     """
 
     __tablename__ = "users"
-    __table_args__ = (
+    __table_args__: Any = (
         UniqueConstraint("email"),
         CheckConstraint("role IN ('USER', 'ADMIN')", name="role"),
         # Room on each page for HOT updates: every sign-in moves last_login_at.

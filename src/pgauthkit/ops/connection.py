@@ -12,8 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pgauthkit.database.engine import create_engine
 from pgauthkit.errors import ConfigError
+from pgauthkit.ops.pooler import is_pooled
 
-__all__ = ["APPLICATION_NAME", "Target", "begin_migrating", "engine_for", "own_connection"]
+__all__ = [
+    "APPLICATION_NAME",
+    "Target",
+    "begin_migrating",
+    "engine_for",
+    "outside_transactions",
+    "own_connection",
+    "prepare_session",
+    "set_lock_timeout",
+]
 
 Target: TypeAlias = Engine | AsyncEngine | str
 """A database: an engine, whose connections are used; an async engine, whose URL is used; or a `postgresql://` URL."""
@@ -74,19 +84,43 @@ def own_connection(engine: Engine) -> Generator[Connection]:
     """Open a connection in AUTOCOMMIT, and really close it at the end, whatever the engine's pool.
 
     So its settings (`application_name`, a `lock_timeout` of 5 s, no other timeout) never leak to a request, and the
-    locks of its session end with it. Meanwhile it takes one place in the pool.
+    locks of its session end with it. Meanwhile it takes one place in the pool. Behind a pooler nothing is set.
     """
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         try:
-            connection.execute(_SET, {"settings": json.dumps(dict(_SETTINGS))})
-            with suppress(DataError):  # A server on Windows cannot look whether its client is there.
-                connection.execute(_NOTICE_DEATH)
-            connection.commit()
+            if not is_pooled(connection):  # Or the settings would be another client's next.
+                prepare_session(connection)
             yield connection
         finally:
             # Not detach() at the start: SQLAlchemy 2.1 cannot set the isolation level of a detached connection, which
             # Alembic's autocommit_block does.
             connection.invalidate()
+
+
+def prepare_session(connection: Connection) -> None:
+    """Give a session our name, a `lock_timeout` of 5 s, and no other timeout."""
+    connection.execute(_SET, {"settings": json.dumps(dict(_SETTINGS))})
+    with suppress(DataError):  # A server on Windows cannot look whether its client is there.
+        connection.execute(_NOTICE_DEATH)
+
+
+@contextmanager
+def outside_transactions(connection: Connection) -> Generator[Connection]:
+    """Let an own connection do what must not be in a transaction, and what must last whatever comes after it."""
+    connection.commit()
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        yield connection
+    finally:
+        connection.rollback()
+        connection.execution_options(isolation_level="READ COMMITTED")
+
+
+def set_lock_timeout(connection: Connection, lock_timeout: timedelta | None) -> None:
+    """Say how long a statement of this session waits for a lock on a table; None for as long as it takes."""
+    # 0 would mean to wait for ever. Session-level, because SET LOCAL would be lost with each revision's commit.
+    milliseconds = 0 if lock_timeout is None else max(1, round(lock_timeout.total_seconds() * 1000))
+    connection.execute(_LOCK_TIMEOUT, {"value": f"{milliseconds}ms"})
 
 
 def begin_migrating(connection: Connection, *, lock_timeout: timedelta) -> None:
@@ -96,8 +130,6 @@ def begin_migrating(connection: Connection, *, lock_timeout: timedelta) -> None:
         connection: one of `own_connection`.
         lock_timeout: how long a statement waits for a lock on a table, PostgreSQL's `lock_timeout`.
     """
-    # 0 would mean to wait for ever. Session-level, because SET LOCAL would be lost with each revision's commit.
-    milliseconds = max(1, round(lock_timeout.total_seconds() * 1000))
-    connection.execute(_LOCK_TIMEOUT, {"value": f"{milliseconds}ms"})
+    set_lock_timeout(connection, lock_timeout)
     connection.commit()
     connection.execution_options(isolation_level="READ COMMITTED")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import MigrationError
 
-__all__ = ["explained", "is_in_the_way", "sqlstate"]
+__all__ = ["explained", "explained_offline", "is_about_the_connection", "is_in_the_way", "server_message", "sqlstate"]
 
 # https://www.postgresql.org/docs/16/errcodes-appendix.html: connection lost or refused, wrong password, no such
 # database, shut down, too many connections, read-only.
@@ -41,9 +41,28 @@ def explained(what: str, url: URL) -> Generator[None]:
             raise MigrationError(f"{what} failed: {error}") from error
         except DBAPIError as error:
             state = sqlstate(error)
-            if not state or state.startswith(_ABOUT_THE_CONNECTION):
+            if is_about_the_connection(state):
                 raise
-            raise MigrationError(f"{what} failed: {_message(error)} (SQLSTATE {state}).") from error
+            raise MigrationError(f"{what} failed: {server_message(error)} (SQLSTATE {state}).") from error
+
+
+@contextmanager
+def explained_offline() -> Generator[None]:
+    """Raise our error where revisions cannot be written out as SQL, which needs no database.
+
+    Raises:
+        MigrationError: says why; the error of the revision is the cause.
+    """
+    try:
+        yield
+    except MigrationError:
+        raise
+    except CommandError as error:
+        raise MigrationError(f"The SQL cannot be written: {error}") from error
+    except Exception as error:  # The host's own code, which may ask a database that is not there.
+        raise MigrationError(
+            f"The SQL cannot be written, as the revision needs a database to say it ({type(error).__name__}: {error})."
+        ) from error
 
 
 def is_in_the_way(error: DBAPIError) -> bool:
@@ -51,10 +70,16 @@ def is_in_the_way(error: DBAPIError) -> bool:
     return sqlstate(error) in _IN_THE_WAY
 
 
+def is_about_the_connection(state: str | None) -> bool:
+    """Tell whether it is not the statement that the server refused, if the server had a say at all."""
+    return not state or state.startswith(_ABOUT_THE_CONNECTION)
+
+
 def sqlstate(error: DBAPIError) -> str | None:
     """Return the server's code for an error; None where the server had no say."""
     return error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
 
 
-def _message(error: DBAPIError) -> str | None:
+def server_message(error: DBAPIError) -> str | None:
+    """Return the server's own sentence, without the DETAIL, which may have a row's values."""
     return error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None

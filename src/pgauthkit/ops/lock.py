@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Engine, text
 from pgauthkit.errors import MigrationLockedError
 from pgauthkit.migrations import VERSION_TABLE
 from pgauthkit.models import SCHEMA
-from pgauthkit.ops.connection import own_connection
+from pgauthkit.ops.connection import own_connection, prepare_session
+from pgauthkit.ops.pooler import refuse_transaction_mode
 
-__all__ = ["lock_holder", "migration_lock"]
+__all__ = ["lock_holder", "migration_lock", "one_in_this_process"]
 
 _POLL: Final = 0.1  # seconds
 # Advisory locks are per database already; product and version table keep other users of advisory locks apart.
@@ -41,8 +42,7 @@ def migration_lock(target: Engine | Connection, *, timeout: timedelta = timedelt
     yielded: whoever loses the lock, by a cut or by `pg_terminate_backend`, then loses the open transaction with it.
     The lock ends with the connection, at the end of the `with`. It writes nothing.
 
-    Behind a pooler in transaction mode a session's lock is void: give this a direct connection. Errors of the driver
-    pass as they are; see `pgauthkit.ops.failure.explained`.
+    Errors of the driver pass as they are; see `pgauthkit.ops.failure.explained`.
 
     Args:
         target: the engine to connect with, or a connection of it, which itself is left alone.
@@ -50,6 +50,7 @@ def migration_lock(target: Engine | Connection, *, timeout: timedelta = timedelt
 
     Raises:
         MigrationLockedError: the time is over; `holder` says who holds the lock, where the server says so.
+        MigrationError: a pooler in transaction mode is in between, behind which a session's lock is void.
 
     Example:
         >>> with migration_lock(engine) as connection:  # doctest: +SKIP
@@ -57,16 +58,33 @@ def migration_lock(target: Engine | Connection, *, timeout: timedelta = timedelt
     """
     deadline = time.monotonic() + timeout.total_seconds()
     with own_connection(target.engine) as connection:
+        refuse_transaction_mode(connection)
+        prepare_session(connection)
         _wait_for_database(connection, deadline)
-        if not _ALEMBIC.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise MigrationLockedError(
-                "Another thread of this process is migrating a database, and Alembic can do one at a time.",
-                holder="another thread of this process",
-            )
-        try:
+        with one_in_this_process(timeout=timedelta(seconds=max(0.0, deadline - time.monotonic()))):
             yield connection
-        finally:
-            _ALEMBIC.release()
+
+
+@contextmanager
+def one_in_this_process(*, timeout: timedelta = timedelta(seconds=60)) -> Generator[None]:
+    """Be the only thread that uses Alembic; `migration_lock` includes it.
+
+    Raises:
+        MigrationLockedError: the time is over.
+
+    Example:
+        >>> with one_in_this_process():
+        ...     pass
+    """
+    if not _ALEMBIC.acquire(timeout=timeout.total_seconds()):
+        raise MigrationLockedError(
+            "Another thread of this process is migrating a database, and Alembic can do one at a time.",
+            holder="another thread of this process",
+        )
+    try:
+        yield
+    finally:
+        _ALEMBIC.release()
 
 
 def lock_holder(connection: Connection) -> tuple[int, str] | None:

@@ -1,4 +1,4 @@
-"""Bringing a database to the revision that this release needs, and telling where it stands."""
+"""Bringing a database to the revisions that this release and the application need, and telling where it stands."""
 
 import logging
 import time
@@ -6,46 +6,20 @@ from datetime import timedelta
 from typing import Final
 
 import attrs
-from alembic import command
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from pgauthkit.errors import MigrationError
+from pgauthkit.errors import EditedMigrationError, MigrationError
+from pgauthkit.ops.bookkeeping import reconcile
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for, own_connection
-from pgauthkit.ops.failure import explained, is_in_the_way, sqlstate
-from pgauthkit.ops.lock import migration_lock
-from pgauthkit.ops.revisions import alembic_config, bundled_revisions, current_revision
+from pgauthkit.ops.diagnosis import Status, TrackStatus, diagnose
+from pgauthkit.ops.failure import explained
+from pgauthkit.ops.lock import migration_lock, one_in_this_process
+from pgauthkit.ops.step import apply
+from pgauthkit.ops.tracks import BUNDLED, Track
 
 __all__ = ["Deployment", "Status", "deploy", "status"]
 
 _log: Final = logging.getLogger("pgauthkit.migrate")
-# Pauses between tries, as parts of the time that a statement waits for a lock: whoever queued behind us gets in.
-_PAUSES: Final = (0.1, 0.2, 0.4, 0.8)
-
-
-@attrs.frozen(kw_only=True)
-class Status:
-    """Where a database stands.
-
-    Attributes:
-        current: the revision that it is at; None when it has none of ours.
-        head: the revision that this release needs.
-        pending: what a deployment would apply, the oldest first.
-    """
-
-    current: str | None
-    head: str
-    pending: tuple[str, ...]
-
-    @property
-    def in_sync(self) -> bool:
-        """Whether there is nothing to do."""
-        return self.current == self.head
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether the database is at a revision that this release does not know: a newer one has been here."""
-        return not self.in_sync and not self.pending
 
 
 @attrs.frozen(kw_only=True)
@@ -53,27 +27,34 @@ class Deployment:
     """What a deployment did.
 
     Attributes:
-        applied: the revisions that it applied, the oldest first; empty where nothing was to do.
-        head: the revision that the database is at now.
+        applied: the revisions of ours that it applied, the oldest first; empty where nothing was to do.
+        head: the revision of ours that the database is at now.
         duration: how long it took, with waiting.
+        host: the application's revisions that it applied, the oldest first.
+        edited: revisions of both tracks whose files were changed after they had been applied.
     """
 
     applied: tuple[str, ...]
     head: str
     duration: timedelta
+    host: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
 
 def deploy(
     target: Target,
     *,
+    host: Track | None = None,
+    strict: bool = False,
     lock_timeout: timedelta = timedelta(seconds=60),
     statement_lock_timeout: timedelta = timedelta(seconds=5),
 ) -> Deployment:
-    """Apply the revisions that a database lacks, each in a transaction of its own; nothing when there are none.
+    """Apply the revisions that a database lacks, ours first, each in a transaction of its own.
 
     Any number may deploy at once: one holds the lock and applies, the others wait and find nothing left to do. A
     deployer with nothing to do takes no lock and never waits. A deployer that is killed leaves the revisions that it
-    finished, and no part of another.
+    finished, and no part of another; of a revision outside a transaction (CREATE INDEX CONCURRENTLY) the ledger says
+    that it was begun, and the next deployment clears away what it left and finishes.
 
     A statement that waits for a table longer than `statement_lock_timeout` gives up, because everybody else queues
     behind it; its revision is then tried again, five times in all. From async code: `await asyncio.to_thread(deploy,
@@ -82,6 +63,8 @@ def deploy(
     Args:
         target: an engine, of whose connections one is used at a time, and closed; an async engine, of which only the
             URL is used; or a `postgresql://` URL. It must lead to the server itself, or to a pooler in session mode.
+        host: the application's own revisions, see `pgauthkit.ops.tracks.host_track`.
+        strict: whether an edited revision is an error, and not a warning.
         lock_timeout: how long to wait for another deployer.
         statement_lock_timeout: how long a statement waits for a lock on a table (PostgreSQL's `lock_timeout`).
 
@@ -89,7 +72,9 @@ def deploy(
         ConfigError: the URL is not one of PostgreSQL.
         DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
         MigrationLockedError: another deployer was not done in time.
-        MigrationError: the server refused a revision, which is then undone; or the database is ahead of this release.
+        EditedMigrationError: `strict`, and a file was changed after it had been applied.
+        MigrationError: the server refused a revision, or had refused one outside a transaction that nobody has resolved
+            since; the database is ahead of these files; the URL leads to a pooler in transaction mode.
 
     Example:
         >>> deploy("postgresql://app@db.example/app").applied  # doctest: +SKIP
@@ -97,67 +82,84 @@ def deploy(
     """
     started = time.monotonic()
     engine = engine_for(target)
-    found = status(engine)
-    applied: tuple[str, ...] = ()
-    if _pending(found):
+    found = _checked(status(engine, host=host), strict=strict)
+    if any(track.pending for track in found.tracks):
         with explained("The deployment", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
-            applied = _pending(_read(connection))
+            found = _checked(diagnose(connection, host), strict=strict)
             begin_migrating(connection, lock_timeout=statement_lock_timeout)
-            for revision in applied:
-                _apply(connection, revision, statement_lock_timeout)
-    return Deployment(applied=applied, head=found.head, duration=timedelta(seconds=time.monotonic() - started))
+            _deploy_track(connection, BUNDLED, found.bundled, statement_lock_timeout)
+            if host and found.host:
+                _deploy_track(connection, host, found.host, statement_lock_timeout)
+    return Deployment(
+        applied=found.bundled.pending,
+        head=found.head,
+        duration=timedelta(seconds=time.monotonic() - started),
+        host=found.host.pending if found.host else (),
+        edited=tuple(name for track in found.tracks for name in track.in_state("edited")),
+    )
 
 
-def status(target: Target) -> Status:
+def status(target: Target, *, host: Track | None = None) -> Status:
     """Tell where a database stands. Takes no lock but that of reading, and writes nothing.
 
     Args:
         target: as for `deploy`.
+        host: the application's own revisions.
 
     Raises:
         ConfigError: the URL is not one of PostgreSQL.
         DatabaseUnavailableError: the database cannot be reached.
+        MigrationLockedError: another thread of this process was migrating for a minute.
         MigrationError: the version table cannot be read, or has more than one row.
 
     Example:
-        >>> status("postgresql://app@db.example/app")  # doctest: +SKIP
-        Status(current=None, head='0001', pending=('0001',))
+        >>> status("postgresql://app@db.example/app").pending  # doctest: +SKIP
+        ('0001',)
     """
     engine = engine_for(target)
     with explained("Reading the version table", engine.url), own_connection(engine) as connection:
-        return _read(connection)
+        if host is None:
+            return diagnose(connection, None)
+        with one_in_this_process():
+            return diagnose(connection, host)
 
 
-def _read(connection: Connection) -> Status:
-    current, revisions = current_revision(connection), bundled_revisions()
-    if current is None:
-        pending = revisions
-    elif current in revisions:
-        pending = revisions[revisions.index(current) + 1 :]
-    else:
-        pending = ()
-    return Status(current=current, head=revisions[-1], pending=pending)
+def _deploy_track(connection: Connection, track: Track, found: TrackStatus, lock_timeout: timedelta) -> None:
+    for revision in track.revisions():
+        if revision.id in found.pending:
+            apply(connection, track, revision, lock_timeout=lock_timeout)
+    reconcile(connection, track, how="found")
 
 
-def _pending(found: Status) -> tuple[str, ...]:
-    if found.is_ahead:
-        raise MigrationError(
-            f"The database is at revision {found.current}, which this release of pgauthkit does not know: a newer one"
-            " has migrated it. Nothing was changed."
+def _checked(found: Status, *, strict: bool) -> Status:
+    for track in found.tracks:
+        if track.unknown:
+            raise MigrationError(_unknown(track))
+        if failed := track.in_state("failed"):
+            raise MigrationError(
+                f"Revision {failed[0]} failed before, outside a transaction, so a part of it may be done. Nothing was"
+                f" changed now. Let it be tried again with `pgauthkit migrate resolve --rolled-back {failed[0]}`, or"
+                f" finish it by hand and say so with `pgauthkit migrate resolve --applied {failed[0]}`."
+            )
+        for edited in track.in_state("edited"):
+            message = f"The file of revision {edited} was changed after it had been applied"
+            if strict:
+                raise EditedMigrationError(
+                    f"{message}. Take the change back and make a new revision of it; or, where the database has it"
+                    f" already, accept it with `pgauthkit migrate resolve --applied {edited}`."
+                )
+            _log.warning("%s.", message)
+    return found
+
+
+def _unknown(track: TrackStatus) -> str:
+    revision = ", ".join(track.unknown)
+    if track.name == "bundled":
+        return (
+            f"The database is at revision {revision}, which this release of pgauthkit does not know: a newer one has"
+            " migrated it. Nothing was changed."
         )
-    return found.pending
-
-
-def _apply(connection: Connection, revision: str, statement_lock_timeout: timedelta) -> None:
-    # One call of Alembic for each revision, so that a failure has a name, and a second try begins where the first did.
-    pauses = [part * statement_lock_timeout.total_seconds() for part in _PAUSES]
-    with explained(f"Revision {revision}", connection.engine.url):
-        while True:
-            try:
-                return command.upgrade(alembic_config(connection), revision)
-            except DBAPIError as error:
-                connection.rollback()
-                if not (pauses and is_in_the_way(error)):
-                    raise
-                _log.warning("Revision %s met another transaction (SQLSTATE %s): again.", revision, sqlstate(error))
-                time.sleep(pauses.pop(0))
+    return (
+        f"The database is at revision {revision}, which is not among the application's files: a newer version of it has"
+        " migrated the database, or the file was lost. Nothing was changed."
+    )

@@ -1,0 +1,77 @@
+"""`pgauthkit migrate sql` and `rollback`: reading what will run, and undoing it."""
+
+from datetime import timedelta
+
+import attrs
+import click
+
+from pgauthkit.cli.migrate_options import JSON, LOCK_TIMEOUT, URL, YES, database, host, needs_consent, print_json, say
+from pgauthkit.ops import rollback as ops
+from pgauthkit.ops.review import Finding, lint, pending_sql, range_sql
+from pgauthkit.ops.tracks import BUNDLED
+
+__all__ = ["rollback", "sql"]
+
+
+@click.command(epilog="Example: pgauthkit migrate sql --lint")
+@click.argument("between", metavar="[FROM:TO]", required=False)
+@click.option("--track", type=click.Choice(["bundled", "host"]), help="Whose.  [default: the application's, or ours]")
+@click.option("--lint", "with_lint", is_flag=True, help="Say what is not safe on a database in use; needs squawk-cli.")
+@URL
+@JSON
+@click.pass_context
+def sql(
+    ctx: click.Context, *, between: str | None, track: str | None, with_lint: bool, url: str | None, as_json: bool
+) -> None:
+    """Print the SQL of what is pending, or from one revision to another.
+
+    FROM:TO needs no database; `base` is the beginning, and an empty TO the head. Exit code 1 where --lint finds
+    something.
+    """
+    if between is None:
+        scripts = pending_sql(database(url), host=host())
+        scripts = tuple(script for script in scripts if track in {None, script.track})
+    else:
+        theirs = None if track == "bundled" else host()
+        scripts = (range_sql(theirs or BUNDLED, between),)
+    found = {script.track: lint(script.sql) for script in scripts} if with_lint else {}
+    if as_json:
+        print_json(
+            [{**attrs.asdict(s), "findings": [attrs.asdict(one) for one in found.get(s.track, ())]} for s in scripts]
+        )
+    else:
+        for script in scripts:
+            click.echo(script.sql)
+        for findings in found.values():
+            _print_findings(findings)
+    ctx.exit(1 if any(found.values()) else 0)
+
+
+@click.command(epilog="Example: pgauthkit migrate rollback -1 --sql", context_settings={"ignore_unknown_options": True})
+@click.argument("to", metavar="[-1|REVISION|base]", default="-1")
+@click.option("--sql", "only_sql", is_flag=True, help="Print the statements, and do nothing.")
+@YES
+@LOCK_TIMEOUT
+@URL
+@JSON
+def rollback(*, to: str, only_sql: bool, yes: bool, lock_timeout: float, url: str | None, as_json: bool) -> None:
+    """Undo the last revision, or all above one, after showing what it costs."""
+    target, track = database(url), host()
+    plan = ops.plan_rollback(target, to, host=track)
+    if only_sql:
+        print_json(attrs.asdict(plan)) if as_json else click.echo(plan.sql)
+        return
+    for loss in plan.losses:
+        click.echo(f"{loss.rows:,} rows of {loss.what} will be lost.", err=True)
+    needs_consent(f"Undo {', '.join(plan.revisions)}?", yes=yes)
+    done = ops.rollback(target, to, host=track, lock_timeout=timedelta(seconds=lock_timeout))
+    if as_json:
+        values = {**attrs.asdict(done), "duration": done.duration.total_seconds()}
+        print_json({**values, "losses": [attrs.asdict(loss) for loss in plan.losses]})
+    else:
+        say(f"[green]Undone:[/] {', '.join(done.undone)}.")
+
+
+def _print_findings(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        click.echo(f"-- line {finding.line}: {finding.rule}: {finding.message} {finding.help}".rstrip(), err=True)

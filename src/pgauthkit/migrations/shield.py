@@ -1,0 +1,36 @@
+"""A plugin of Alembic, found by its entry point: a host's autogenerate neither drops nor makes our tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import UpgradeOps
+    from alembic.runtime.plugins import Plugin
+    from alembic.util import PriorityDispatchResult
+
+__all__ = ["setup"]
+
+# Not imported from the models: this module is loaded wherever Alembic is.
+_SCHEMA = "pgauthkit"
+
+
+def setup(plugin: Plugin) -> None:
+    """Register the comparator. Alembic calls this while it is itself being imported, so nothing of it is there yet.
+
+    Example:
+        >>> setup(plugin)  # doctest: +SKIP
+    """
+    from alembic.util import DispatchPriority  # noqa: PLC0415 - not before Alembic is there
+
+    plugin.add_autogenerate_comparator(_leave_ours, "autogenerate", priority=DispatchPriority.LAST)
+
+
+def _leave_ours(context: AutogenContext, operations: UpgradeOps) -> PriorityDispatchResult:
+    from alembic.util import PriorityDispatchResult  # noqa: PLC0415 - the same
+
+    # Only our own environment keeps its version table in our schema, and that one is to see everything.
+    if context.migration_context.version_table_schema != _SCHEMA:
+        operations.ops[:] = [found for found in operations.ops if getattr(found, "schema", None) != _SCHEMA]
+    return PriorityDispatchResult.CONTINUE

@@ -1,0 +1,142 @@
+"""Starting a database of development over: every table of ours and of the application's dropped, and made again."""
+
+from datetime import timedelta
+from typing import Final
+
+import attrs
+from sqlalchemy import Connection, text
+
+from pgauthkit.errors import MigrationError
+from pgauthkit.models import SCHEMA
+from pgauthkit.ops.connection import Target, begin_migrating, engine_for
+from pgauthkit.ops.environment import read_environment
+from pgauthkit.ops.failure import explained
+from pgauthkit.ops.lock import migration_lock
+from pgauthkit.ops.migrate import Deployment, deploy
+from pgauthkit.ops.tracks import Track
+
+__all__ = ["Reset", "database_name", "reset"]
+
+_NAME: Final = text("SELECT pg_catalog.current_database()")
+_OTHERS: Final = text(
+    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
+    " AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'"
+)
+_FOREIGN_KEYS: Final = text(
+    "SELECT pg_catalog.format('%s (%s)', conrelid::regclass, conname) FROM pg_catalog.pg_constraint"
+    " JOIN pg_catalog.pg_class AS theirs ON theirs.oid = conrelid"
+    " JOIN pg_catalog.pg_class AS ours ON ours.oid = confrelid"
+    " WHERE contype = 'f' AND ours.relnamespace = to_regnamespace(:ours) AND theirs.relnamespace <> ours.relnamespace"
+    " AND NOT theirs.relnamespace::regnamespace::text = ANY(:going) ORDER BY 1"
+)
+# Everything in the application's schemas, but for what an extension brought along; the schemas themselves stay, with
+# their owners and grants.
+_CONTENTS: Final = text("""
+    WITH kept AS (SELECT objid FROM pg_catalog.pg_depend WHERE deptype IN ('e', 'i')),
+    schemas AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(:schemas))
+    SELECT format('DROP %s IF EXISTS %I.%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+                  WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, nspname, relname)
+    FROM pg_catalog.pg_class JOIN schemas ON schemas.oid = relnamespace
+    WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_class.oid NOT IN (SELECT objid FROM kept)
+    UNION ALL
+    SELECT format('DROP %s IF EXISTS %s CASCADE', CASE prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE'
+                  ELSE 'FUNCTION' END, pg_proc.oid::regprocedure)
+    FROM pg_catalog.pg_proc JOIN schemas ON schemas.oid = pronamespace
+    WHERE pg_proc.oid NOT IN (SELECT objid FROM kept)
+    UNION ALL
+    SELECT format('DROP TYPE IF EXISTS %I.%I CASCADE', nspname, typname)
+    FROM pg_catalog.pg_type JOIN schemas ON schemas.oid = typnamespace
+    WHERE typtype IN ('e', 'd', 'c') AND pg_type.oid NOT IN (SELECT objid FROM kept)
+""")
+
+
+@attrs.frozen(kw_only=True)
+class Reset:
+    """What a reset did.
+
+    Attributes:
+        schemas: whose contents were dropped.
+        deployment: what was made again.
+    """
+
+    schemas: tuple[str, ...]
+    deployment: Deployment
+
+
+def database_name(target: Target) -> str:
+    """Return the name of a database, which somebody has to type before it is reset.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached.
+
+    Example:
+        >>> database_name("postgresql://localhost/blog")  # doctest: +SKIP
+        'blog'
+    """
+    engine = engine_for(target)
+    with explained("Asking for the name", engine.url), engine.connect() as connection:
+        return str(connection.execute(_NAME).scalar_one())
+
+
+def reset(
+    target: Target,
+    *,
+    name: str,
+    host: Track | None = None,
+    production: bool = False,
+    force: bool = False,
+    lock_timeout: timedelta = timedelta(seconds=60),
+) -> Reset:
+    """Drop our schema and all that is in the application's schemas, in one transaction, and deploy again.
+
+    Without an application's track, its schemas are left alone.
+
+    Args:
+        target: as for `pgauthkit.ops.migrate.deploy`.
+        name: the database's name, as the person has typed it.
+        host: the application's own revisions.
+        production: whether this is production, where it is refused.
+        force: whether to go on in production, while others are connected, and where foreign keys of tables that stay
+            point at ours.
+        lock_timeout: how long to wait for a deployer.
+
+    Raises:
+        MigrationError: the name is another; or one of the reasons that `force` overrides. Nothing was changed.
+        MigrationLockedError: a deployer was not done in time.
+        DatabaseUnavailableError: the database cannot be reached.
+
+    Example:
+        >>> reset("postgresql://localhost/blog", name="blog", host=track).schemas  # doctest: +SKIP
+        ('pgauthkit', 'public')
+    """
+    engine = engine_for(target)
+    with explained("The reset", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
+        going = (SCHEMA, *(_schemas(connection, host) if host else ()))
+        _refuse(connection, name, going, production=production, force=force)
+        begin_migrating(connection, lock_timeout=timedelta(seconds=5))
+        for statement in connection.scalars(_CONTENTS, {"schemas": [name for name in going if name != SCHEMA]}).all():
+            connection.exec_driver_sql(statement)
+        connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
+        connection.commit()
+    return Reset(schemas=going, deployment=deploy(engine, host=host, lock_timeout=lock_timeout))
+
+
+def _schemas(connection: Connection, host: Track) -> tuple[str, ...]:
+    environment = read_environment(host, connection)
+    usual = str(connection.scalar(text("SELECT pg_catalog.current_schema()")) or "public")
+    named = {table.schema or usual for metadata in environment.metadata for table in metadata.tables.values()}
+    return tuple(sorted((named | {environment.version_schema or usual}) - {SCHEMA}))
+
+
+def _refuse(connection: Connection, name: str, going: tuple[str, ...], *, production: bool, force: bool) -> None:
+    actual = connection.execute(_NAME).scalar_one()
+    if name != actual:
+        raise MigrationError(f'The database is "{actual}", not "{name}". Nothing was changed.')
+    if force:
+        return
+    if production:
+        raise MigrationError("PGAUTHKIT_ENV says that this is production, where nothing is reset. Nothing was changed.")
+    if others := connection.execute(_OTHERS).scalar_one():
+        raise MigrationError(f"Other sessions are connected to the database: {others}. Nothing was changed.")
+    if keys := list(connection.scalars(_FOREIGN_KEYS, {"ours": SCHEMA, "going": list(going)})):
+        raise MigrationError(f"Tables that stay refer to ours: {', '.join(keys)}. Nothing was changed.")

@@ -1,0 +1,192 @@
+"""Undoing revisions: what would be undone, with its SQL and the rows that it would cost, and doing it."""
+
+import re
+import time
+from datetime import timedelta
+from typing import Final
+
+import attrs
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from pgauthkit.errors import MigrationError
+from pgauthkit.ops.bookkeeping import reconcile
+from pgauthkit.ops.connection import Target, begin_migrating, engine_for, own_connection
+from pgauthkit.ops.diagnosis import Status, TrackStatus, diagnose
+from pgauthkit.ops.environment import written_out
+from pgauthkit.ops.failure import explained, explained_offline
+from pgauthkit.ops.lock import migration_lock, one_in_this_process
+from pgauthkit.ops.step import undo
+from pgauthkit.ops.tracks import BUNDLED, Revision, Track, TrackName
+
+__all__ = ["Loss", "Rollback", "RollbackPlan", "plan_rollback", "rollback"]
+
+_NAME: Final = r'(?P<table>(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)'
+_DROPPED: Final = (
+    re.compile(rf"DROP TABLE (?:IF EXISTS )?{_NAME}", re.IGNORECASE),
+    re.compile(rf'ALTER TABLE {_NAME} DROP COLUMN (?:IF EXISTS )?(?P<column>"[^"]+"|\w+)', re.IGNORECASE),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Loss:
+    """What a rollback destroys.
+
+    Attributes:
+        what: a table, or a column as `table.column`.
+        rows: how many rows the table has, or how many of them have a value in the column.
+    """
+
+    what: str
+    rows: int
+
+
+@attrs.frozen(kw_only=True)
+class RollbackPlan:
+    """What a rollback would do.
+
+    Attributes:
+        track: `bundled` or `host`.
+        revisions: what it would undo, the newest first.
+        sql: the statements; empty where the revision needs a database to say them.
+        losses: what they destroy; only what `DROP TABLE` and `DROP COLUMN` destroy is counted.
+    """
+
+    track: TrackName
+    revisions: tuple[str, ...]
+    sql: str
+    losses: tuple[Loss, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Rollback:
+    """What a rollback did.
+
+    Attributes:
+        track: `bundled` or `host`.
+        undone: the revisions, the newest first.
+        duration: how long it took, with waiting.
+    """
+
+    track: TrackName
+    undone: tuple[str, ...]
+    duration: timedelta
+
+
+def plan_rollback(target: Target, to: str = "-1", *, host: Track | None = None) -> RollbackPlan:
+    """Tell what `rollback` would do. Reads only; counting the rows takes as long as it takes.
+
+    Args:
+        target: as for `pgauthkit.ops.migrate.deploy`.
+        to: as for `rollback`.
+        host: the application's own revisions.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached.
+        MigrationError: there is nothing to undo, no such revision, or no file for one that must be undone.
+
+    Example:
+        >>> plan_rollback("postgresql://app@db.example/app", "base").losses  # doctest: +SKIP
+        (Loss(what='pgauthkit.users', rows=1204), …)
+    """
+    engine = engine_for(target)
+    with explained("Planning the rollback", engine.url), own_connection(engine) as connection, one_in_this_process():
+        track, undone = _chosen(diagnose(connection, host), host, to)
+        sql = ""
+        for revision in undone:
+            try:
+                with explained_offline():
+                    sql += written_out(track, (revision.id,), f"{revision.id}@-1", down=True)
+            except MigrationError:
+                return RollbackPlan(track=track.name, revisions=_ids(undone), sql="", losses=())
+        return RollbackPlan(track=track.name, revisions=_ids(undone), sql=sql, losses=_losses(connection, sql))
+
+
+def rollback(
+    target: Target,
+    to: str = "-1",
+    *,
+    host: Track | None = None,
+    lock_timeout: timedelta = timedelta(seconds=60),
+    statement_lock_timeout: timedelta = timedelta(seconds=5),
+) -> Rollback:
+    """Undo revisions by their `downgrade()`, the newest first, each in a transaction of its own.
+
+    Args:
+        target: as for `pgauthkit.ops.migrate.deploy`.
+        to: `-1` for the last revision, `-2` for the last two; a revision, of either track, to be the last that stays;
+            or `base` for all. A number and `base` mean the application's track where that has something to undo, and
+            ours otherwise.
+        host: the application's own revisions.
+        lock_timeout: how long to wait for a deployer.
+        statement_lock_timeout: how long a statement waits for a lock on a table.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
+        MigrationLockedError: a deployer was not done in time.
+        MigrationError: the server refused, as where a foreign key of the application points at our tables; there is
+            nothing to undo, no such revision, or no file for one that must be undone.
+
+    Example:
+        >>> rollback("postgresql://app@db.example/app", host=track).undone  # doctest: +SKIP
+        ('2f1a',)
+    """
+    started = time.monotonic()
+    engine = engine_for(target)
+    with explained("The rollback", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
+        track, undone = _chosen(diagnose(connection, host), host, to)
+        begin_migrating(connection, lock_timeout=statement_lock_timeout)
+        for revision in undone:
+            undo(connection, track, revision, lock_timeout=statement_lock_timeout)
+        reconcile(connection, track, how="found")
+    return Rollback(track=track.name, undone=_ids(undone), duration=timedelta(seconds=time.monotonic() - started))
+
+
+def _chosen(found: Status, host: Track | None, to: str) -> tuple[Track, tuple[Revision, ...]]:
+    standing = _standing(found, to)
+    if standing.unknown:
+        raise MigrationError(f"Revision {', '.join(standing.unknown)} has no file here, so it cannot be undone.")
+    track = host if host and standing.name == "host" else BUNDLED
+    done = set(standing.in_state("applied", "edited"))
+    applied = [revision for revision in track.revisions() if revision.id in done]
+    if to == "base":
+        undone = applied
+    elif to.startswith("-"):
+        undone = applied[int(to) :]
+    else:
+        undone = [revision for revision in applied if to in track.applied([revision.id]) - {revision.id}]
+    if not undone:
+        raise MigrationError("There is nothing to undo.")
+    return track, tuple(undone[::-1])
+
+
+def _standing(found: Status, to: str) -> TrackStatus:
+    if to != "base" and not re.fullmatch(r"-[1-9]\d{0,3}", to):
+        for standing in found.tracks:
+            if to in standing.in_state("applied", "edited"):
+                return standing
+        raise MigrationError(f"Revision {to} is not applied, so there is no way back to it.")
+    host_has_some = found.host is not None and (found.host.in_state("applied", "edited") or found.host.unknown)
+    return found.host if found.host is not None and host_has_some else found.bundled
+
+
+def _ids(revisions: tuple[Revision, ...]) -> tuple[str, ...]:
+    return tuple(revision.id for revision in revisions)
+
+
+def _losses(connection: Connection, sql: str) -> tuple[Loss, ...]:
+    tables, columns = ([found.groupdict() for found in pattern.finditer(sql)] for pattern in _DROPPED)
+    wanted = {found["table"]: f"SELECT count(*) FROM {found['table']}" for found in tables}  # noqa: S608 - from a file
+    for found in columns:
+        name = f"{found['table']}.{found['column']}"
+        wanted[name] = f"SELECT count({found['column']}) FROM {found['table']}"  # noqa: S608 - the same
+    losses = [Loss(what=name, rows=_count(connection, query)) for name, query in wanted.items()]
+    return tuple(loss for loss in losses if loss.rows)
+
+
+def _count(connection: Connection, query: str) -> int:
+    try:
+        return int(connection.execute(text(query)).scalar_one())
+    except DBAPIError:  # Not there, which DROP … IF EXISTS allows; or made and dropped on the way.
+        connection.rollback()
+        return 0

@@ -1,0 +1,81 @@
+"""Making the folder of migrations for an application that has no Alembic yet."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from pgauthkit.errors import ConfigError
+
+__all__ = ["scaffold"]
+
+_ENV: Final = '''"""Alembic's environment of this project. `pgauthkit migrate` runs it, and gives it the connection."""
+
+from {module} import {name}
+
+from pgauthkit.migrations.host import run_migrations
+
+run_migrations({name}.metadata)
+'''
+_TEMPLATE: Final = '''"""${message}."""
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
+'''
+
+
+def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> tuple[Path, ...]:
+    """Make a folder of migrations: its env.py, the template of a revision, and a place for the revisions.
+
+    `[tool.pgauthkit]` of the pyproject.toml gets `models` and `migrations`, where there is no such table yet.
+
+    Args:
+        project: the application's directory.
+        models: its declarative base, as `module:name`.
+        migrations: the folder, seen from the project.
+
+    Raises:
+        ConfigError: `models` is not of that form, the folder is there already, or the project has an `alembic.ini`,
+            which is used as it is.
+
+    Returns:
+        What was written.
+
+    Example:
+        >>> scaffold(Path("/srv/blog"), models="blog.models:Base")  # doctest: +SKIP
+        (PosixPath('/srv/blog/migrations/env.py'), …)
+    """
+    module, _, name = models.partition(":")
+    folder, pyproject = project / migrations, project / "pyproject.toml"
+    problems: list[str] = []
+    if not (re.fullmatch(r"\w+(\.\w+)*", module) and name.isidentifier()):
+        problems.append("models: it looks like blog.models:Base, the module and the declarative base in it.")
+    if (folder / "env.py").exists():
+        problems.append(f"migrations: {migrations} has an env.py already.")
+    if (project / "alembic.ini").exists():
+        problems.append("migrations: there is an alembic.ini, which is used as it is; nothing needs to be made.")
+    if problems:
+        raise ConfigError(problems)
+    (folder / "versions").mkdir(parents=True, exist_ok=True)
+    (folder / "versions" / ".gitkeep").touch()
+    (folder / "env.py").write_text(_ENV.format(module=module, name=name), encoding="utf-8")
+    (folder / "script.py.mako").write_text(_TEMPLATE, encoding="utf-8")
+    written = (folder / "env.py", folder / "script.py.mako")
+    before = pyproject.read_text(encoding="utf-8") if pyproject.exists() else ""
+    if "[tool.pgauthkit]" in before:
+        return written
+    settings = f'[tool.pgauthkit]\nmodels = "{models}"\nmigrations = "{migrations}"\n'
+    pyproject.write_text(f"{before.rstrip()}\n\n{settings}".lstrip(), encoding="utf-8")
+    return (*written, pyproject)
