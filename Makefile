@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check wheel test-wheel clean
+.PHONY: help demo test test-18 check wheel test-wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: $(READY)
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+## make test-18     the service, its races and its promises, on PostgreSQL 18
+test-18: $(READY)
+	$(BIN)/pytest --quiet --pgauthkit-major=18 tests/integration tests/races tests/security tests/migrations
 
 ## make check       style, types, layers
 check: $(READY)

@@ -97,6 +97,18 @@ def test_a_server_that_runs_already_is_left_as_it_was(
     assert databases(pgauthkit_server) - before == set()
 
 
+def test_the_embedded_server_has_the_version_that_is_asked_for(pytester: pytest.Pytester) -> None:
+    """`--pgauthkit-major=18` starts PostgreSQL 18."""
+    pytester.makepyfile(
+        """
+        def test_version(pgauthkit_engine):
+            with pgauthkit_engine.connect() as connection:
+                assert connection.dialect.server_version_info[0] == 18
+        """
+    )
+    pytester.runpytest_subprocess("-W", "error", "--pgauthkit-major=18").assert_outcomes(passed=1)
+
+
 def test_an_unused_plugin_costs_nothing(pytester: pytest.Pytester) -> None:
     """Where no fixture is used, neither SQLAlchemy nor psycopg nor Alembic is imported."""
     pytester.makepyfile(

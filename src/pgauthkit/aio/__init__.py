@@ -1,6 +1,7 @@
 """`AsyncAuthService`: the same service, awaited."""
 
 import copy
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
@@ -24,7 +25,7 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncPurge):
         config: `AuthConfig()` when not given.
 
     Raises:
-        ConfigError: the engine has another driver.
+        ConfigError: the engine has another driver, or is of the other kind.
 
     Example:
         >>> auth = AsyncAuthService(async_engine)  # doctest: +SKIP
@@ -32,7 +33,8 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncPurge):
     """
 
     def __init__(self, engine: AsyncEngine, config: AuthConfig | None = None) -> None:
-        super().__init__(AuthService(engine.sync_engine, config, wire=AsyncWire()))
+        given: Any = engine  # whoever does not check types may give a sync one, for the service to refuse
+        super().__init__(AuthService(getattr(given, "sync_engine", given), config, wire=AsyncWire()))
 
     def within(self, db: AsyncSession | AsyncConnection) -> "AsyncAuthService":
         """Return the same service inside a transaction of the host: see `AuthService.within`.

@@ -1,7 +1,7 @@
 """Magic links, and the codes beside them, awaited."""
 
 from pgauthkit.aio.base import AsyncService
-from pgauthkit.aio.wire import in_greenlet
+from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.values import IssuedMagicLink, MagicLinkPreview, SignIn
 
 __all__ = ["AsyncLinks"]

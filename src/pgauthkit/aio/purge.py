@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pgauthkit.aio.base import AsyncService
-from pgauthkit.aio.wire import in_greenlet
+from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.values import PurgeReport
 
 __all__ = ["AsyncPurge"]

@@ -1,7 +1,7 @@
 """Sessions, awaited."""
 
 from pgauthkit.aio.base import AsyncService
-from pgauthkit.aio.wire import in_greenlet
+from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.values import Identity, SessionInfo, SignIn, TokenPair
 
 __all__ = ["AsyncSessions"]

@@ -1,7 +1,7 @@
 """Users, as far as their sessions and links hang on them, awaited."""
 
 from pgauthkit.aio.base import AsyncService
-from pgauthkit.aio.wire import in_greenlet
+from pgauthkit.database.greenlet import in_greenlet
 
 __all__ = ["AsyncUsers"]
 

@@ -1,36 +1,31 @@
-"""The way from synchronous code to an async driver: one greenlet a call, and nothing else knows of it."""
+"""`AsyncWire`: how synchronous code inside a greenlet waits for an async driver."""
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
 
-from pgauthkit.database.runner import Parameters, Row
+from pgauthkit.database.runner import Parameters, Row, kept_cursor
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["AsyncWire", "in_greenlet"]
+__all__ = ["AsyncWire"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 # Each holds argon2's memory while it hashes: 19 MiB by default.
 MOST_THREADS: Final = 4
 
 
-async def in_greenlet(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run synchronous code that waits through an `AsyncWire`."""
-    return await greenlet_spawn(partial(call, *args, **kwargs))
-
-
 class AsyncWire:
     """psycopg's `AsyncConnection`."""
+
+    is_async = True
 
     def __init__(self) -> None:
         workers = min(MOST_THREADS, os.cpu_count() or 1)
@@ -39,7 +34,7 @@ class AsyncWire:
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
         driver = cast("psycopg.AsyncConnection[Row]", connection.driver_connection)
-        return _wait(_ask(driver, sql, parameters))
+        return _wait(_ask(driver, kept_cursor(connection, driver), sql, parameters))
 
     def pause(self, seconds: float) -> None:
         """Let the event loop go on."""
@@ -50,11 +45,13 @@ class AsyncWire:
         return _wait(asyncio.get_running_loop().run_in_executor(self._threads, slow))
 
 
-async def _ask(driver: "psycopg.AsyncConnection[Row]", sql: str, parameters: Parameters) -> list[Row]:
+async def _ask(
+    driver: "psycopg.AsyncConnection[Row]", cursor: "psycopg.AsyncCursor[Row]", sql: str, parameters: Parameters
+) -> list[Row]:
     before = driver.autocommit
     await driver.set_autocommit(True)
     try:
-        cursor = await driver.execute(cast("Any", sql), parameters, prepare=True)
+        await cursor.execute(cast("Any", sql), parameters, prepare=True)
         return await cursor.fetchall()
     finally:
         if not driver.closed:

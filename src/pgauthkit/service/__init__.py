@@ -30,7 +30,7 @@ class AuthService(Links, Sessions, Users, Purge):
         wire: how the driver is talked to; `AsyncAuthService` gives its own.
 
     Raises:
-        ConfigError: the engine has another driver.
+        ConfigError: the engine has another driver, or is of the other kind.
 
     Every method may also raise `DatabaseUnavailableError`, `PendingMigrationsError` where the tables are not there, and
     `RetryableError` when 5 s of repeating did not help.

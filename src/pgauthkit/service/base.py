@@ -16,11 +16,12 @@ from pgauthkit.errors import (
     UserInactiveError,
 )
 from pgauthkit.hashing import Hasher
+from pgauthkit.identifiers import is_storable
 from pgauthkit.service.audit import Audit
 from pgauthkit.statements.statement import Statement
 from pgauthkit.values import Identity
 
-__all__ = ["Service", "refusal", "who"]
+__all__ = ["Service", "id_or_none", "refusal", "who"]
 
 _REFUSALS: Final[dict[str, type[AuthenticationError]]] = {
     "invalid": InvalidTokenError,
@@ -37,6 +38,11 @@ _REFUSALS: Final[dict[str, type[AuthenticationError]]] = {
 def refusal(verdict: str) -> AuthenticationError:
     """Return the error of the contract for a statement's verdict."""
     return _REFUSALS[verdict]()
+
+
+def id_or_none(text: str | None) -> str | None:
+    """Return a text that may be the id of a row, or None."""
+    return text if text and is_storable(text) else None
 
 
 def who(user: Identity) -> dict[str, str]:

@@ -156,8 +156,9 @@ class Links(Service):
             user_agent: the browser; kept with the session.
 
         Raises:
-            InvalidTokenError: there is no such link, or it has no code.
-            InvalidCodeError: the code is wrong; `attempts_left` says how many more will be looked at.
+            InvalidTokenError: there is no such link.
+            InvalidCodeError: the code is wrong, or the link has none; `attempts_left` says how many more will be
+                looked at.
             TooManyAttemptsError: too many were tried for this link. The link itself stays good.
             RateLimitedError: too many were tried for this address from this ip, over all links.
             TokenAlreadyUsedError: the link has been used.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Final
 
 import attrs
 
@@ -12,6 +13,9 @@ from pgauthkit.statements.statement import Statement
 from pgauthkit.values import PurgeReport
 
 __all__ = ["Purge"]
+
+LONGEST: Final = timedelta(days=3660)
+LARGEST: Final = 1_000_000
 
 
 class Purge(Service):
@@ -36,14 +40,14 @@ class Purge(Service):
             on_progress: called after each batch with what was deleted so far.
 
         Raises:
-            ConfigError: `keep` is negative, or `batch_size` below 1.
+            ConfigError: `keep` is negative or beyond ten years, or `batch_size` is not 1 to 1,000,000.
 
         Example:
             >>> auth.purge(keep=timedelta(days=7)).sessions  # doctest: +SKIP
             1024
         """
-        if keep < timedelta() or batch_size < 1:
-            raise ConfigError(["purge: keep must not be negative, and batch_size at least 1."])
+        if not (timedelta() <= keep <= LONGEST and 1 <= batch_size <= LARGEST):
+            raise ConfigError([f"purge: keep must be 0 to {LONGEST.days} days, and batch_size 1 to {LARGEST:,}."])
         report = PurgeReport(magic_links=0, sessions=0, rate_limits=0)
         for table, gone in self._batches(keep, batch_size):
             report = attrs.evolve(report, **{table: getattr(report, table) + gone})

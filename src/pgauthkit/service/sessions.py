@@ -8,7 +8,7 @@ from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.errors import InvalidTokenError, NotFoundError, RefreshTokenReusedError, UserInactiveError
 from pgauthkit.hashing import Purpose, selector_hash
 from pgauthkit.identifiers import is_storable
-from pgauthkit.service.base import Service, refusal, who
+from pgauthkit.service.base import Service, id_or_none, refusal, who
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import Pair, new_nonce
 from pgauthkit.statements import sessions as statements
@@ -32,10 +32,11 @@ class Sessions(Service):
             access_token: from `TokenPair.access_token`, or a successor of it.
 
         Raises:
-            InvalidTokenError: malformed, unknown, or followed by a newer one for longer than `refresh_grace`.
-            TokenExpiredError: its time is over, or the session's.
-            SessionRevokedError: the session was ended.
-            UserInactiveError: the user was deactivated.
+            InvalidTokenError: malformed or unknown, as is one that was followed by two newer ones.
+            TokenExpiredError: its time is over, or the session's, or it was followed by a newer one for longer than
+                `refresh_grace`.
+            SessionRevokedError: the session was ended, as `deactivate_user` does as well.
+            UserInactiveError: the user is inactive, by another hand than `deactivate_user`'s.
             DatabaseUnavailableError: no answer from the database. Nobody is let in.
 
         Example:
@@ -80,9 +81,9 @@ class Sessions(Service):
         Raises:
             InvalidTokenError: malformed or unknown; nothing was changed.
             TokenExpiredError: the session is over.
-            SessionRevokedError: the session was ended.
+            SessionRevokedError: the session was ended, as `deactivate_user` does as well.
             RefreshTokenReusedError: the token had a successor; the session is revoked by now, whatever the caller does.
-            UserInactiveError: the user was deactivated.
+            UserInactiveError: the user is inactive, by another hand than `deactivate_user`'s.
 
         Example:
             >>> tokens = auth.refresh(tokens.refresh_token.reveal())  # doctest: +SKIP
@@ -173,7 +174,7 @@ class Sessions(Service):
         """
         if not is_storable(user_id):
             return []
-        return self._revoke(statements.REVOKE_SESSIONS, user_id, keep=keep if keep and is_storable(keep) else None)
+        return self._revoke(statements.REVOKE_SESSIONS, user_id, keep=id_or_none(keep))
 
     def _session_token(self, kind: Kind, text: str) -> SessionToken:
         token = SessionToken.parse(kind, text)

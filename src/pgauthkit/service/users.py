@@ -1,10 +1,11 @@
 """Users, as far as their sessions and links hang on them: deactivate, activate, change of address."""
 
 from pgauthkit.email_address import canonical_email
-from pgauthkit.errors import NotFoundError
+from pgauthkit.errors import NotFoundError, UniqueViolationError
 from pgauthkit.identifiers import is_storable
-from pgauthkit.service.base import Service
+from pgauthkit.service.base import Service, id_or_none
 from pgauthkit.statements import users as statements
+from pgauthkit.statements.sessions import REVOKE_SESSIONS
 from pgauthkit.statements.statement import Statement
 
 __all__ = ["Users"]
@@ -43,7 +44,8 @@ class Users(Service):
     def change_email(self, user_id: str, email: str, *, keep_session: str | None = None) -> list[str]:
         """Move a user to another address, which the host has verified. Return the ids of the sessions ended.
 
-        One statement: pending links of both addresses end, and every session but `keep_session`.
+        Pending links of both addresses end, and every session but `keep_session`: in one statement, and in a second one
+        those of sign-ins at the old address that were under way. Where the second fails, call it again.
 
         Raises:
             InvalidEmailError: it is no address.
@@ -54,14 +56,24 @@ class Users(Service):
             >>> auth.change_email(user.id, "ada@new.example", keep_session=identity.session_id)  # doctest: +SKIP
         """
         address = canonical_email(email)
-        row = None
-        if is_storable(user_id):
-            row = self._row(statements.CHANGE_EMAIL, user_id=user_id, email=address, keep=keep_session)
+        row = self._moved(user_id, address, keep_session) if is_storable(user_id) else None
         if row is None:
             raise NotFoundError("There is no such user.", table="users")
-        ids: list[str] = row[0]
+        ids = [*row[0], *self._opened_meanwhile(user_id, keep_session)]
         self._audit.tell("email_changed", user_id=user_id, email=address, sessions=len(ids))
         return ids
+
+    def _moved(self, user_id: str, address: str, keep: str | None) -> tuple[list[str]] | None:
+        try:
+            return self._row(statements.CHANGE_EMAIL, user_id=user_id, email=address, keep=id_or_none(keep))
+        except UniqueViolationError as error:
+            error.columns = ("email",)  # the server names the constraint, and not its columns
+            raise
+
+    def _opened_meanwhile(self, user_id: str, keep: str | None) -> list[str]:
+        # The first statement waits for sign-ins that hold a link of the old address, but saw the sessions of before.
+        rows = self._rows(REVOKE_SESSIONS, user_id=user_id, keep=id_or_none(keep))
+        return [row[0] for row in rows]
 
     def _switch(self, statement: Statement, user_id: str, kind: str) -> list[str]:
         row = self._row(statement, user_id=user_id) if is_storable(user_id) else None

@@ -42,6 +42,8 @@ def request_magic_link(limits: tuple[str, ...]) -> Statement:
 
 def _written(granted: CTE | None) -> CTE:
     email = text("email")
+    # Locked against a deletion that is under way, which would else fail the foreign key; no row then, and no user.
+    owner = select(users.c.id).where(users.c.email == email).with_for_update(read=True, key_share=True)
     values: dict[str, ColumnElement[Any]] = {
         "id": text("link_id"),
         "token_hash": binary("token_hash"),
@@ -53,7 +55,7 @@ def _written(granted: CTE | None) -> CTE:
         "user_agent": text("user_agent"),
         "expires_at": NOW + duration("magic_link_ttl"),
         "created_at": NOW,
-        "user_id": select(users.c.id).where(users.c.email == email).scalar_subquery(),
+        "user_id": owner.scalar_subquery(),
     }
     row = select(*values.values())
     if granted is not None:

@@ -16,6 +16,7 @@ __all__ = [
     "REVOKE_SESSIONS",
     "SIGN_OUT",
     "TOUCH",
+    "ended",
     "opened",
     "sessions",
 ]
@@ -194,9 +195,20 @@ def _list_sessions() -> Statement:
     )
 
 
+def ended(whose: ColumnElement[bool], *which: ColumnElement[bool]) -> CTE:
+    """End live sessions. They are locked in the order of their ids: two of these would else wait for each other."""
+    live = materialized(
+        select(s.id)
+        .where(whose, s.revoked_at.is_(None), *which)
+        .order_by(s.id)
+        .with_for_update(of=sessions, key_share=True),
+        "live",
+    )
+    return update(sessions).values(revoked_at=NOW).where(s.id == live.c.id).returning(s.id).cte("ended")
+
+
 def _revoke(*which: ColumnElement[bool]) -> Statement:
-    live = (s.user_id == text("user_id"), s.revoked_at.is_(None))
-    return Statement(update(sessions).values(revoked_at=NOW).where(*live, *which).returning(s.id))
+    return Statement(select(ended(s.user_id == text("user_id"), *which).c.id))
 
 
 OPEN_SESSION: Final = _open_session()

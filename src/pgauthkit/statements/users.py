@@ -6,7 +6,7 @@ from sqlalchemy import CTE, ColumnElement, Table, func, literal_column, or_, sel
 
 from pgauthkit.models import User
 from pgauthkit.statements.magic_links import magic_links
-from pgauthkit.statements.sessions import sessions
+from pgauthkit.statements.sessions import ended, sessions
 from pgauthkit.statements.statement import NOW, Statement, materialized, text
 
 __all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER"]
@@ -38,7 +38,9 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
         .cte("switched")
     )
     killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, switched.c.id.is_not(None))
-    return Statement(select(switched.c.email, _ids(_ended(switched))).add_cte(killed.cte("killed")))
+    return Statement(
+        select(switched.c.email, _ids(ended(sessions.c.user_id == switched.c.id))).add_cte(killed.cte("killed"))
+    )
 
 
 def _change_email() -> Statement:
@@ -61,13 +63,8 @@ def _change_email() -> Statement:
         .cte("moved")
     )
     killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, moved.c.id.is_not(None))
-    ended = _ended(moved, sessions.c.id.is_distinct_from(text("keep")))
-    return Statement(select(_ids(ended)).select_from(moved).add_cte(killed.cte("killed")))
-
-
-def _ended(user: CTE, *which: ColumnElement[bool]) -> CTE:
-    live = (sessions.c.user_id == user.c.id, sessions.c.revoked_at.is_(None))
-    return update(sessions).values(revoked_at=NOW).where(*live, *which).returning(sessions.c.id).cte("ended")
+    others = ended(sessions.c.user_id == moved.c.id, sessions.c.id.is_distinct_from(text("keep")))
+    return Statement(select(_ids(others)).select_from(moved).add_cte(killed.cte("killed")))
 
 
 def _ids(rows: CTE) -> ColumnElement[Any]:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--pgauthkit-url`."""
+    """Add `--pgauthkit-url` and `--pgauthkit-major`."""
     group = parser.getgroup("pgauthkit")
     group.addoption("--pgauthkit-url", help="a PostgreSQL that runs already; without it an embedded one is started")
+    group.addoption("--pgauthkit-major", type=int, default=16, help="the version of the embedded one  [default: 16]")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,8 @@ def pgauthkit_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     """A PostgreSQL server for the whole run: `--pgauthkit-url`, or an embedded one."""
     from pgauthkit.testing import TestServer
 
-    with TestServer(request.config.getoption("--pgauthkit-url")) as server:
+    url, major = (request.config.getoption(f"--pgauthkit-{name}") for name in ("url", "major"))
+    with TestServer(url, major=major) as server:
         yield server
 
 

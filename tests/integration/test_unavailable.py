@@ -1,0 +1,237 @@
+"""A database that cannot be reached: what is said of it, and what never is."""
+
+import pickle
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import errors as pg
+from sqlalchemy import make_url
+
+from pgauthkit import AuthConfig, AuthService
+from pgauthkit.database.embedded import EmbeddedPostgres
+from pgauthkit.database.unavailable import translate, translated
+from pgauthkit.errors import (
+    DatabaseUnavailableError,
+    PendingMigrationsError,
+    PgAuthKitError,
+    RetryableError,
+    UniqueViolationError,
+)
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Database, Host
+
+ADA = "ada@example.com"
+PASSWORD = "do-not-print-me"
+GENERAL = (
+    "Check the URL (DATABASE_URL, where it came from the environment).",
+    "Check that PostgreSQL is running and lets this host in (pg_hba.conf, firewall).",
+)
+WRONG_PASSWORD = "The user or the password is wrong."
+NO_PASSWORD = "The server wants a password, and the URL has none."
+NO_DATABASE = "There is no such database or user: create it, or check the name in the URL."
+REFUSED = "Nothing listens there: is PostgreSQL running, and are host and port right?"
+NO_SOCKET = "There is no socket in that directory: is PostgreSQL running, and is the path right?"
+NO_TLS = "The server speaks no TLS, and the URL demands it (sslmode)."
+
+
+@pytest.fixture(scope="module")
+def tcp_url() -> Iterator[str]:
+    """The URL of a server that asks for a password."""
+    with EmbeddedPostgres(tcp=True) as server:
+        yield server.url()
+
+
+@pytest.fixture
+def config(pgauthkit_config: AuthConfig) -> AuthConfig:
+    return pgauthkit_config
+
+
+def failure(auth: AuthService) -> DatabaseUnavailableError:
+    """Call the service in vain, and return the error, which must be free of the driver's and of the password."""
+    with pytest.raises(DatabaseUnavailableError) as caught:
+        auth.request_magic_link(ADA)
+    error = caught.value
+    assert (error.__cause__, error.__context__) == (None, None)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (str(error), error.hints) == (str(copy), copy.hints)
+    assert PASSWORD not in f"{error} {error!r} {error.hints} {pickle.dumps(error)!r}"
+    return error
+
+
+class TestByTheService:
+    def test_no_socket(self, host: "Host", config: AuthConfig) -> None:
+        """Where there is no server behind a Unix socket the error says where it was looked for, and what to check."""
+        error = failure(host.service(f"postgresql://app:{PASSWORD}@/app?host=/nowhere&port=5433", config))
+        assert error.hints == (NO_SOCKET,)
+        expected = "Cannot reach the database at postgresql://app:***@/app?host=%2Fnowhere&port=5433.\n"
+        assert f"{expected}  - {NO_SOCKET}" == str(error)
+
+    def test_nothing_listens(self, host: "Host", config: AuthConfig) -> None:
+        """Where nothing listens at a port the error says so."""
+        error = failure(host.service(f"postgresql://app:{PASSWORD}@127.0.0.1:1/app", config))
+        assert error.hints == (REFUSED,)
+        assert "at postgresql://app:***@127.0.0.1:1/app." in str(error)
+
+    def test_wrong_password(self, host: "Host", config: AuthConfig, tcp_url: str) -> None:
+        """A wrong password is told as such, without it."""
+        wrong = make_url(tcp_url).set(password=PASSWORD).render_as_string(hide_password=False)
+        assert failure(host.service(wrong, config)).hints == (WRONG_PASSWORD,)
+
+    def test_wrong_user(self, host: "Host", config: AuthConfig, tcp_url: str) -> None:
+        """A user whom the server does not know is told in the same way, as the server does."""
+        wrong = make_url(tcp_url).set(username="nobody", password=PASSWORD).render_as_string(hide_password=False)
+        assert failure(host.service(wrong, config)).hints == (WRONG_PASSWORD,)
+
+    def test_no_password(self, host: "Host", config: AuthConfig, tcp_url: str) -> None:
+        """A server that wants a password says so."""
+        url = make_url(tcp_url)
+        bare = f"postgresql://{url.username}@{url.host}:{url.port}/{url.database}"
+        assert failure(host.service(bare, config)).hints == (NO_PASSWORD,)
+
+    def test_no_such_database(self, host: "Host", config: AuthConfig, tcp_url: str) -> None:
+        """A database that does not exist is told by its name, and the right password is not."""
+        url = make_url(tcp_url).set(database="nothing")
+        error = failure(host.service(url.render_as_string(hide_password=False), config))
+        assert error.hints == (NO_DATABASE,)
+        assert "/nothing." in str(error)
+        assert str(url.password) not in str(error)
+
+    def test_no_tls(self, host: "Host", config: AuthConfig, tcp_url: str) -> None:
+        """A server without TLS does not get an unprotected connection where the URL wants a protected one."""
+        assert failure(host.service(f"{tcp_url}?sslmode=require", config)).hints == (NO_TLS,)
+
+    @pytest.mark.parametrize("name", ["password", "sslpassword", "passfile"])
+    def test_passwords_elsewhere_in_the_url(self, host: "Host", config: AuthConfig, name: str) -> None:
+        """A password among the parameters is not shown either."""
+        query = f"host=/nowhere&application_name=shop&{name}={quote(PASSWORD)}"
+        error = failure(host.service(f"postgresql://app@/app?{query}", config))
+        assert "application_name=shop" in str(error)
+
+    def test_a_server_that_goes(self, host: "Host", config: AuthConfig) -> None:
+        """When the server goes, the first call says so, and so does the next; nothing is left checked out."""
+        with EmbeddedPostgres() as server:
+            engine = host.engine(server.url())
+            auth = host.service_on(engine, config)
+            with pytest.raises(PendingMigrationsError):
+                auth.request_magic_link(ADA)
+            server.stop()
+            for _ in range(2):
+                assert failure(auth).hints == (NO_SOCKET,)
+        pool = engine.pool
+        assert isinstance(pool, sa.QueuePool)
+        assert pool.checkedout() == 0
+
+    def test_nobody_is_let_in(self, host: "Host", config: AuthConfig, auth: AuthService) -> None:
+        """Without a database no token is good, and none is lost."""
+        signed_in = auth.verify_magic_link(auth.request_magic_link(ADA).token.reveal())
+        away = host.service("postgresql://app@/app?host=/nowhere", config)
+        access, refresh = signed_in.tokens.access_token.reveal(), signed_in.tokens.refresh_token.reveal()
+        for call in (lambda: away.authenticate(access), lambda: away.refresh(refresh)):
+            with pytest.raises(DatabaseUnavailableError):
+                call()
+        auth.refresh(refresh)
+
+
+class TestTranslate:
+    @pytest.mark.parametrize(
+        ("words", "hints"),
+        [
+            ('connection failed: FATAL:  password authentication failed for user "app"', (WRONG_PASSWORD,)),
+            ("connection failed: fe_sendauth: no password supplied", (NO_PASSWORD,)),
+            ('connection failed: FATAL:  database "app" does not exist', (NO_DATABASE,)),
+            ('connection failed: FATAL:  role "app" does not exist', (NO_DATABASE,)),
+            ("connection failed: Connection refused\n\tIs the server running on that host?", (REFUSED,)),
+            ("connection is bad: No such file or directory\n\tIs the server running locally?", (NO_SOCKET,)),
+            (
+                "failed to resolve host 'db.exmaple': [Errno -2] Name or service not known",
+                ("The host's name cannot be resolved: check its spelling and the DNS.",),
+            ),
+            (
+                "connection timeout expired",
+                ("No answer in time: check the network, a firewall, or raise connect_timeout.",),
+            ),
+            (
+                "connection failed: FATAL:  sorry, too many clients already",
+                ("The server has no connection left: lower the pools, or use PgBouncer.",),
+            ),
+            (
+                "connection failed: FATAL:  remaining connection slots are reserved for superuser",
+                ("The server has no connection left: lower the pools, or use PgBouncer.",),
+            ),
+            (
+                "connection failed: FATAL:  the database system is starting up",
+                ("The server is starting up: try again in a moment.",),
+            ),
+            ("connection failed: server does not support SSL, but SSL was required", (NO_TLS,)),
+            ("Connection refused (first host), Connection refused (second host)", (REFUSED,)),
+            ("Connection refused, then No such file or directory", (REFUSED, NO_SOCKET)),
+            ("consuming input failed: server closed the connection unexpectedly", GENERAL),
+        ],
+    )
+    def test_words_of_libpq(self, words: str, hints: tuple[str, ...]) -> None:
+        """What libpq says without a SQLSTATE leads to what to check, each thing once; its words are not repeated."""
+        error = translate(psycopg.OperationalError(words))
+        assert isinstance(error, DatabaseUnavailableError)
+        assert hints == error.hints
+        assert str(error).partition("\n")[0] == "Cannot reach the database."
+
+    @pytest.mark.parametrize(
+        ("cause", "expected"),
+        [
+            (pg.SerializationFailure(), RetryableError),
+            (pg.DeadlockDetected(), RetryableError),
+            (pg.UndefinedTable(), PendingMigrationsError),
+            (pg.UndefinedColumn(), PendingMigrationsError),
+            (pg.InvalidSchemaName(), PendingMigrationsError),
+            (pg.UniqueViolation(), UniqueViolationError),
+            (pg.QueryCanceled(), DatabaseUnavailableError),
+            (pg.ReadOnlySqlTransaction(), DatabaseUnavailableError),
+            (pg.AdminShutdown(), DatabaseUnavailableError),
+            (psycopg.InterfaceError(), DatabaseUnavailableError),
+            (pg.CheckViolation(), PgAuthKitError),
+        ],
+    )
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_classes(self, cause: psycopg.Error, expected: type[PgAuthKitError], *, wrapped: bool) -> None:
+        """An error is judged by its class, whether SQLAlchemy has wrapped it or not."""
+        error = sa.exc.DBAPIError("SELECT 'secret'", {"code": "secret"}, cause) if wrapped else cause
+        translation = translate(error)
+        assert expected is type(translation)
+        assert "secret" not in f"{translation!r}"
+
+    def test_of_sqlalchemy(self) -> None:
+        """An error of SQLAlchemy's own has no SQLSTATE."""
+        error = translate(sa.exc.InvalidRequestError("secret"))
+        assert str(error) == "PostgreSQL refused the statement (SQLSTATE None, InvalidRequestError)."
+
+
+class TestTranslated:
+    def test_values_stay_out(self, database: "Database") -> None:
+        """What the server says of a row is neither in the error nor printed with it."""
+        insert = "INSERT INTO pgauthkit.users (id, email, role) VALUES ('a', 'secret@example.com', 'KING')"
+        with pytest.raises(PgAuthKitError, match=r"\(SQLSTATE 23514, CheckViolation\)\.$") as caught, translated():
+            database.tell(insert)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
+    def test_where_it_was(self) -> None:
+        """With a URL the error says where, without its password."""
+        url = make_url(f"postgresql://app:{PASSWORD}@127.0.0.1:1/app")
+        with pytest.raises(DatabaseUnavailableError) as caught, translated(url):
+            psycopg.connect(url.render_as_string(hide_password=False))
+        assert (
+            str(caught.value).partition("\n")[0] == "Cannot reach the database at postgresql://app:***@127.0.0.1:1/app."
+        )
+        assert caught.value.hints == (REFUSED,)
+
+    def test_nothing_happened(self) -> None:
+        """Where nothing fails nothing is raised, and errors of others pass."""
+        with translated():
+            pass
+        with pytest.raises(KeyError), translated():
+            raise KeyError

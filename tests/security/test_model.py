@@ -1,0 +1,459 @@
+"""The service against a plain model of users, links and sessions, in whatever order things happen."""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from pgauthkit import AuthConfig, AuthService, Secret
+from pgauthkit.config import Pepper
+from pgauthkit.errors import (
+    InvalidCodeError,
+    InvalidTokenError,
+    NotFoundError,
+    PgAuthKitError,
+    RefreshTokenReusedError,
+    SessionRevokedError,
+    TokenAlreadyUsedError,
+    TokenExpiredError,
+    TooManyAttemptsError,
+    UniqueViolationError,
+    UserInactiveError,
+)
+from pgauthkit.testing import Clock
+from pgauthkit.tokens import Kind, SessionToken
+from pgauthkit.values import Identity, IssuedMagicLink, PurgeReport, SignIn, TokenPair, UserRole
+
+if TYPE_CHECKING:
+    from tests.security.conftest import MakeAuth, Query
+
+T = TypeVar("T")
+
+LINK_TTL: Final = timedelta(minutes=10)
+ACCESS_TTL: Final = timedelta(minutes=15)
+IDLE_TTL: Final = timedelta(days=14)
+SESSION_TTL: Final = timedelta(days=30)
+GRACE: Final = timedelta(seconds=30)
+TOUCH: Final = timedelta(seconds=60)
+ATTEMPTS: Final = 5
+INSTANT: Final = timedelta(microseconds=1)
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+STEPS: Final = [INSTANT, GRACE - INSTANT, GRACE, TOUCH, LINK_TTL, ACCESS_TTL, IDLE_TTL - INSTANT, IDLE_TTL, SESSION_TTL]
+SPELLINGS: Final = {
+    "ada@example.com": [" Ada@Example.COM ", "ada@example.com"],
+    "bob@example.com": ["ｂob@example.com", "bob@example.com"],  # noqa: RUF001 - a full-width b is one of its spellings
+    "eve@xn--bcher-kva.example": ["eve@bücher.example", "EVE@BÜCHER.example"],
+}
+PEPPERS: Final = tuple(Pepper(id=number, secret=Secret(secrets.token_hex())) for number in (1, 2))
+
+emails = st.sampled_from(sorted(SPELLINGS))
+
+
+@attrs.define(eq=False)
+class Person:
+    id: str
+    email: str
+    is_active: bool = True
+
+
+@attrs.define(eq=False)
+class Link:
+    issued: IssuedMagicLink
+    attempts: int = 0
+    is_used: bool = False
+    is_ended: bool = False
+    is_purged: bool = False
+
+    def refuses(self, now: datetime) -> type[PgAuthKitError] | None:
+        return first(
+            (self.is_purged, InvalidTokenError),
+            (self.is_used, TokenAlreadyUsedError),
+            (self.is_ended or self.issued.expires_at <= now, TokenExpiredError),
+        )
+
+
+@attrs.define(eq=False)
+class Session:
+    owner: Person
+    opened: datetime
+    used: datetime
+    idle_ends: datetime
+    ends: datetime
+    pairs: list[TokenPair]
+    rotated: datetime = LONG_AGO
+    previous_access_ends: datetime = LONG_AGO
+    revoked: datetime | None = None
+    is_purged: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.pairs[0].session_id
+
+    @property
+    def over(self) -> datetime:
+        return min(self.idle_ends, self.ends)
+
+    def is_open(self) -> bool:
+        return not (self.is_purged or self.revoked)
+
+    def why_over(self, now: datetime) -> type[PgAuthKitError] | None:
+        return first(
+            (self.revoked is not None, SessionRevokedError),
+            (self.over <= now, TokenExpiredError),
+            (not self.owner.is_active, UserInactiveError),
+        )
+
+    def refuses_access(self, age: int, now: datetime) -> type[PgAuthKitError] | None:
+        return first(
+            (self.is_purged or age > 1, InvalidTokenError),
+            (self.revoked is not None, SessionRevokedError),
+            (not self.owner.is_active, UserInactiveError),
+            (min(self.access_ends(age), self.over) <= now, TokenExpiredError),
+        )
+
+    def refuses_refresh(self, age: int, now: datetime) -> type[PgAuthKitError] | None:
+        is_known = age in {0, 1}
+        is_late = age == 1 and now - self.rotated >= GRACE
+        unknown = first(
+            (self.is_purged, InvalidTokenError), (not is_known and self.why_over(now) is not None, InvalidTokenError)
+        )
+        return unknown or self.why_over(now) or first((not is_known or is_late, RefreshTokenReusedError))
+
+    def access_ends(self, age: int) -> datetime:
+        return self.pairs[-1].access_expires_at if age == 0 else self.previous_access_ends
+
+    def touch(self, now: datetime) -> None:
+        is_stale = self.used < now - TOUCH
+        self.used = now if is_stale else self.used
+        self.idle_ends = min(now + IDLE_TTL, self.ends) if is_stale else self.idle_ends
+
+    def rotate(self, pair: TokenPair, now: datetime) -> None:
+        self.previous_access_ends = min(self.access_ends(0), now + GRACE)
+        self.rotated = self.used = now
+        self.idle_ends = min(now + IDLE_TTL, self.ends)
+        self.pairs.append(pair)
+
+
+@attrs.frozen(eq=False)
+class Holding:
+    """A pair that somebody was given, and the how manieth of its session's it was."""
+
+    session: Session
+    generation: int
+
+    @property
+    def tokens(self) -> TokenPair:
+        return self.session.pairs[self.generation]
+
+    @property
+    def access(self) -> str:
+        return self.tokens.access_token.reveal()
+
+    @property
+    def refresh(self) -> str:
+        return self.tokens.refresh_token.reveal()
+
+    @property
+    def age(self) -> int:
+        return len(self.session.pairs) - 1 - self.generation
+
+
+def first(*refusals: tuple[bool, type[PgAuthKitError]]) -> type[PgAuthKitError] | None:
+    """Return the first error whose condition holds."""
+    return next((error for condition, error in refusals if condition), None)
+
+
+def outcome(call: Callable[[], T]) -> T | PgAuthKitError:
+    """Return what a call returned or raised."""
+    try:
+        return call()
+    except PgAuthKitError as error:
+        return error
+
+
+class World(RuleBasedStateMachine):
+    """Does to the service and to the model the same, and compares what comes of it."""
+
+    links: "Bundle[Link]" = Bundle("links")
+    holdings: "Bundle[Holding]" = Bundle("holdings")
+
+    def __init__(self, hosts: Sequence[AuthService], clock: Clock, query: "Query") -> None:
+        super().__init__()
+        self.hosts = itertools.cycle(hosts)
+        self.clock = clock
+        self.query = query
+        self.people: list[Person] = []
+        self.known_links: list[Link] = []
+        self.sessions: list[Session] = []
+
+    @property
+    def auth(self) -> AuthService:
+        """The host whose turn it is; they make tokens with different peppers."""
+        return next(self.hosts)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    def person(self, email: str) -> Person | None:
+        return next((person for person in self.people if person.email == email), None)
+
+    def shut_out(self, email: str) -> type[PgAuthKitError] | None:
+        person = self.person(email)
+        return first((person is not None and not person.is_active, UserInactiveError))
+
+    # What many rules do to the model.
+
+    def end_links(self, *addresses: str) -> None:
+        for link in self.known_links:
+            link.is_ended |= link.issued.email in addresses and not link.is_used
+
+    def end_sessions(self, sessions: Iterable[Session]) -> list[str]:
+        """End those that are open, and return their ids."""
+        ended = [session for session in sessions if session.is_open()]
+        for session in ended:
+            session.revoked = self.now
+        return sorted(session.id for session in ended)
+
+    def sessions_of(self, person: Person, but: Session | None = None) -> list[Session]:
+        return [session for session in self.sessions if session.owner is person and session is not but]
+
+    def opened(self, owner: Person, signed_in: SignIn | PgAuthKitError) -> Holding:
+        assert isinstance(signed_in, SignIn)
+        ends = self.now + SESSION_TTL
+        session = Session(owner, self.now, self.now, self.now + IDLE_TTL, ends, [signed_in.tokens])
+        assert self.identity(session, 0) == signed_in.user
+        assert (self.now + ACCESS_TTL, session.over) == (
+            signed_in.tokens.access_expires_at,
+            signed_in.tokens.refresh_expires_at,
+        )
+        self.sessions.append(session)
+        return Holding(session, 0)
+
+    def identity(self, session: Session, age: int) -> Identity:
+        return Identity(
+            user_id=session.owner.id,
+            email=session.owner.email,
+            role=UserRole.USER,
+            session_id=session.id,
+            authenticated_at=session.opened,
+            expires_at=session.access_ends(age),
+        )
+
+    def used(
+        self, link: Link, signed_in: SignIn | PgAuthKitError, refusal: type[PgAuthKitError] | None
+    ) -> "Holding | MultipleResults[Holding]":
+        if refusal:
+            assert refusal is type(signed_in)
+            return multiple()
+        assert isinstance(signed_in, SignIn)
+        known = self.person(link.issued.email)
+        owner = known or Person(signed_in.user.user_id, link.issued.email)
+        assert (known is None, "/inbox") == (signed_in.created, signed_in.redirect_to)
+        self.people += [owner] * signed_in.created
+        link.is_used = True
+        self.end_links(link.issued.email)
+        return self.opened(owner, signed_in)
+
+    # Links
+
+    @rule(target=links, email=emails, spelling=st.integers(0, 1))
+    def request(self, email: str, spelling: int) -> Link:
+        issued = self.auth.request_magic_link(SPELLINGS[email][spelling], redirect_to="/inbox")
+        assert (email, self.now + LINK_TTL) == (issued.email, issued.expires_at)
+        assert (self.shut_out(email) is None) == issued.should_send
+        self.known_links.append(Link(issued))
+        return self.known_links[-1]
+
+    @rule(link=links)
+    def peek(self, link: Link) -> None:
+        preview = outcome(lambda: self.auth.peek_magic_link(link.issued.token.reveal()))
+        refusal = link.refuses(self.now)
+        expected = refusal or (link.issued.email, "/inbox", link.issued.expires_at)
+        assert expected == (type(preview) if isinstance(preview, PgAuthKitError) else attrs.astuple(preview))
+
+    @rule(target=holdings, link=links)
+    def verify(self, link: Link) -> "Holding | MultipleResults[Holding]":
+        signed_in = outcome(lambda: self.auth.verify_magic_link(link.issued.token.reveal()))
+        return self.used(link, signed_in, link.refuses(self.now) or self.shut_out(link.issued.email))
+
+    @rule(target=holdings, link=links, is_right=st.booleans())
+    def verify_code(self, *, link: Link, is_right: bool) -> "Holding | MultipleResults[Holding]":
+        assert link.issued.code
+        code = link.issued.code.reveal() if is_right else "bbbb-bbbb"
+        signed_in = outcome(lambda: self.auth.verify_code(link.issued.id, code))
+        refusal = link.refuses(self.now) or first((link.attempts >= ATTEMPTS, TooManyAttemptsError))
+        link.attempts += refusal is None
+        refusal = refusal or first((not is_right, InvalidCodeError)) or self.shut_out(link.issued.email)
+        left = ATTEMPTS - link.attempts if refusal is InvalidCodeError else None
+        assert left == getattr(signed_in, "attempts_left", None)
+        return self.used(link, signed_in, refusal)
+
+    # Sessions
+
+    @rule(holding=holdings)
+    def authenticate(self, holding: Holding) -> None:
+        session, age = holding.session, holding.age
+        identity = outcome(lambda: self.auth.authenticate(holding.access))
+        refusal = session.refuses_access(age, self.now)
+        assert (refusal or self.identity(session, age)) == ((refusal and type(identity)) or identity)
+        if not refusal:
+            session.touch(self.now)
+
+    @rule(target=holdings, holding=holdings)
+    def refresh(self, holding: Holding) -> "Holding | MultipleResults[Holding]":
+        session, age = holding.session, holding.age
+        pair = outcome(lambda: self.auth.refresh(holding.refresh))
+        refusal = session.refuses_refresh(age, self.now)
+        if refusal:
+            assert refusal is type(pair)
+            self.end_sessions([session] * (refusal is RefreshTokenReusedError))
+            return multiple()
+        assert isinstance(pair, TokenPair)
+        if age:
+            assert attrs.evolve(session.pairs[-1], refresh_expires_at=session.over) == pair
+            return multiple()
+        session.rotate(pair, self.now)
+        assert (min(self.now + ACCESS_TTL, session.ends), session.over) == (
+            pair.access_expires_at,
+            pair.refresh_expires_at,
+        )
+        return Holding(session, holding.generation + 1)
+
+    @rule(holding=holdings)
+    def forge_with_the_access_selector(self, holding: Holding) -> None:
+        known = SessionToken.parse(Kind.ACCESS, holding.access)
+        forged = attrs.evolve(known, secret=secrets.token_bytes(32))
+        assert InvalidTokenError is type(outcome(lambda: self.auth.refresh(forged.text(Kind.REFRESH).reveal())))
+        assert InvalidTokenError is type(outcome(lambda: self.auth.authenticate(forged.text(Kind.ACCESS).reveal())))
+        self.auth.sign_out(forged.text(Kind.ACCESS).reveal())
+
+    @rule(holding=holdings)
+    def forge_with_the_refresh_selector(self, holding: Holding) -> None:
+        known = SessionToken.parse(Kind.REFRESH, holding.refresh)
+        forged = attrs.evolve(known, secret=secrets.token_bytes(32))
+        refused = outcome(lambda: self.auth.refresh(forged.text(Kind.REFRESH).reveal()))
+        refusal = holding.session.refuses_refresh(2, self.now)
+        assert refusal is type(refused)
+        self.end_sessions([holding.session] * (refusal is RefreshTokenReusedError))
+
+    @rule(target=holdings, holding=holdings)
+    def open_session(self, holding: Holding) -> "Holding | MultipleResults[Holding]":
+        owner = holding.session.owner
+        signed_in = outcome(lambda: self.auth.open_session(owner.id))
+        if not owner.is_active:
+            assert UserInactiveError is type(signed_in)
+            return multiple()
+        return self.opened(owner, signed_in)
+
+    @rule(holding=holdings)
+    def sign_out(self, holding: Holding) -> None:
+        self.auth.sign_out(holding.access)
+        self.end_sessions([holding.session] * (holding.age <= 1))
+
+    @rule(holding=holdings)
+    def list_sessions(self, holding: Holding) -> None:
+        owner = holding.session.owner
+        live = [one for one in self.sessions_of(owner) if one.is_open() and one.over > self.now]
+        live.sort(key=lambda one: (one.opened, one.id), reverse=True)
+        assert [(one.id, one.opened, one.used, one.over, None, None) for one in live] == [
+            attrs.astuple(info) for info in self.auth.list_sessions(owner.id)
+        ]
+
+    @rule(one=holdings, other=holdings)
+    def revoke_session(self, one: Holding, other: Holding) -> None:
+        was_ended = self.auth.revoke_session(one.session.owner.id, other.session.id)
+        mine = [other.session] * (one.session.owner is other.session.owner)
+        assert bool(self.end_sessions(mine)) == was_ended
+
+    @rule(one=holdings, keep=st.none() | holdings)
+    def revoke_sessions(self, one: Holding, keep: Holding | None) -> None:
+        owner, kept = one.session.owner, keep.session if keep else None
+        ended = self.auth.revoke_sessions(owner.id, keep=kept.id if kept else None)
+        assert self.end_sessions(self.sessions_of(owner, but=kept)) == sorted(ended)
+
+    # Users
+
+    @rule(holding=holdings, is_active=st.booleans())
+    def switch(self, *, holding: Holding, is_active: bool) -> None:
+        owner, auth = holding.session.owner, self.auth
+        ended = (auth.activate_user if is_active else auth.deactivate_user)(owner.id)
+        owner.is_active = is_active
+        self.end_links(owner.email)
+        assert self.end_sessions(self.sessions_of(owner)) == sorted(ended)
+
+    @rule(holding=holdings, email=emails, keep=st.none() | holdings)
+    def change_email(self, holding: Holding, email: str, keep: Holding | None) -> None:
+        owner, kept = holding.session.owner, keep.session if keep else None
+        ended = outcome(
+            lambda: self.auth.change_email(owner.id, SPELLINGS[email][0], keep_session=kept.id if kept else None)
+        )
+        if self.person(email) not in {owner, None}:
+            assert UniqueViolationError is type(ended)
+            return
+        assert isinstance(ended, list)
+        self.end_links(owner.email, email)
+        owner.email = email
+        assert self.end_sessions(self.sessions_of(owner, but=kept)) == sorted(ended)
+
+    @rule()
+    def nobody(self) -> None:
+        for call in (self.auth.deactivate_user, self.auth.activate_user, self.auth.open_session):
+            assert NotFoundError is type(outcome(partial(call, "nobody")))
+        assert self.auth.list_sessions("nobody") + self.auth.revoke_sessions("nobody") == []
+
+    # Time
+
+    @rule(step=st.sampled_from(STEPS))
+    def wait(self, step: timedelta) -> None:
+        self.clock.move(step)
+
+    @rule(keep=st.sampled_from([timedelta(), timedelta(days=1)]))
+    def purge(self, keep: timedelta) -> None:
+        report = self.auth.purge(keep=keep, batch_size=3)
+        before = self.now - keep
+        links = [link for link in self.known_links if not link.is_purged and link.issued.expires_at < before]
+        sessions = [
+            one for one in self.sessions if not one.is_purged and min(one.over, one.revoked or one.ends) < before
+        ]
+        for link in links:
+            link.is_purged = True
+        for session in sessions:
+            session.is_purged = True
+        assert PurgeReport(magic_links=len(links), sessions=len(sessions), rate_limits=0) == report
+
+    def teardown(self) -> None:
+        users = self.query("SELECT id, email, is_active FROM pgauthkit.users ORDER BY id")
+        assert sorted(attrs.astuple(person) for person in self.people) == users
+        rest = sum(not one.is_purged for one in self.sessions), sum(not link.is_purged for link in self.known_links)
+        counts = "SELECT (SELECT count(*) FROM pgauthkit.sessions), (SELECT count(*) FROM pgauthkit.magic_links)"
+        assert [rest] == self.query(counts)
+
+
+def test_the_service_does_as_the_model(
+    make_auth: "MakeAuth", config: AuthConfig, pgauthkit_clock: Clock, query: "Query", empty: Callable[[], None]
+) -> None:
+    """Whatever is done in whatever order, at two hosts with different peppers, comes out as the plain model says."""
+    hosts = [make_auth(attrs.evolve(config, peppers=peppers)) for peppers in (PEPPERS, PEPPERS[::-1])]
+
+    class EmptyWorld(World):
+        def __init__(self) -> None:
+            empty()
+            super().__init__(hosts, pgauthkit_clock, query)
+
+    examples = max(50, settings().max_examples // 10)
+    run_state_machine_as_test(EmptyWorld, settings=settings(max_examples=examples, stateful_step_count=40))
