@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-18 check wheel test-wheel clean
+.PHONY: help demo test test-18 torture fuzz check wheel test-wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -23,6 +23,14 @@ test: $(READY)
 ## make test-18     the service, its races and its promises, on PostgreSQL 18
 test-18: $(READY)
 	$(BIN)/pytest --quiet --pgauthkit-major=18 tests/integration tests/races tests/security tests/migrations
+
+## make torture     deployers, backups and restores killed at many moments
+torture: $(READY)
+	$(BIN)/pytest --quiet --torture -m torture tests
+
+## make fuzz        every public method with 10,000 pieces of rubbish each
+fuzz: $(READY)
+	$(BIN)/pytest --quiet --hypothesis-profile=fuzz tests/security/test_fuzz.py
 
 ## make check       style, types, layers
 check: $(READY)
