@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sysconfig
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import attrs
 import pytest
 from sybil import Example, Sybil
 from sybil.integration.pytest import SybilItem
@@ -21,47 +21,83 @@ pytest_plugins = ["pytester"]
 ELSEWHERE = ("pip ", "make ")
 
 
-def run_commands(example: Example) -> None:
-    """Run a block as a shell would, in an empty project, and stop the server that it may have started."""
-    lines = [line for line in str(example.parsed).splitlines() if not line.startswith(ELSEWHERE)]
-    path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
-    script = "\n".join(["set -euo pipefail", "trap 'pgauthkit dev-db stop' EXIT", *lines])
-    with tempfile.TemporaryDirectory() as project:
-        (Path(project) / "pyproject.toml").touch()
-        subprocess.run(["bash", "-c", script], check=True, cwd=project, env={**os.environ, "PATH": path})  # noqa: S603, S607 - our own documentation
+@attrs.frozen(kw_only=True)
+class Page:
+    """What the blocks of a page share, because they follow from one another.
+
+    Attributes:
+        url: a migrated database.
+        project: where its commands run: a project with nothing in it but what an earlier block wrote.
+        environment: a file with the variables that earlier blocks exported.
+    """
+
+    url: str
+    project: Path
+    environment: Path
+
+    def run(self, commands: str) -> None:
+        """Run a block as a shell would in which the blocks before it were typed as well."""
+        lines = [line for line in commands.splitlines() if not line.startswith(ELSEWHERE)]
+        before = ["set -euo pipefail", f'test ! -f "{self.environment}" || source "{self.environment}"']
+        script = "\n".join([*before, *lines, f'export -p > "{self.environment}"'])
+        self._bash(script)
+
+    def tidy(self) -> None:
+        """Stop the server that the page may have started."""
+        self._bash("pgauthkit dev-db stop")
+
+    def _bash(self, script: str) -> None:
+        path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+        subprocess.run(["bash", "-c", script], check=True, cwd=self.project, env=environment)  # noqa: S603, S607 - our own documentation
 
 
-class Pages(dict[Path, str]):
-    """One migrated database for each page, whose blocks follow from one another."""
+class Pages(dict[Path, Page]):
+    """The pages that have been begun."""
 
-    def __init__(self, server: TestServer, databases: ExitStack) -> None:
+    def __init__(self, server: TestServer, folder: Path, resources: ExitStack) -> None:
         self._server = server
-        self._databases = databases
+        self._folder = folder
+        self._resources = resources
 
-    def __missing__(self, page: Path) -> str:
-        self[page] = self._databases.enter_context(self._server.database())
-        return self[page]
+    def __missing__(self, path: Path) -> Page:
+        project = self._folder / str(len(self)) / path.stem
+        project.mkdir(parents=True)
+        (project / "pyproject.toml").touch()
+        url = self._resources.enter_context(self._server.database())
+        page = Page(url=url, project=project, environment=project.parent / "environment")
+        self._resources.callback(page.tidy)
+        self[path] = page
+        return page
+
+
+def run_commands(example: Example) -> None:
+    """Run a block of shell commands."""
+    page: Page = example.namespace["documented_page"]
+    page.run(str(example.parsed))
 
 
 @pytest.fixture(scope="session")
-def pages(pgauthkit_server: TestServer) -> Iterator[Pages]:
-    """The databases of all pages, until the end of the run."""
-    with ExitStack() as databases:
-        yield Pages(pgauthkit_server, databases)
+def pages(pgauthkit_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """What the pages have, until the end of the run."""
+    with ExitStack() as resources:
+        yield Pages(pgauthkit_server, tmp_path_factory.mktemp("pages"), resources)
 
 
 @pytest.fixture
-def documented_database(request: pytest.FixtureRequest, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The page's database behind `DATABASE_URL`, as the documentation presumes."""
-    url = pages[request.node.path]
-    monkeypatch.setenv("DATABASE_URL", url)
-    return url
+def documented_page(request: pytest.FixtureRequest, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> Page:
+    """The block's page, with its database behind `DATABASE_URL`, as the documentation presumes."""
+    page = pages[request.node.path]
+    monkeypatch.setenv("DATABASE_URL", page.url)
+    return page
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the blocks of a page in their order, whatever shuffles the tests."""
+    """Keep the blocks of a page together and in their order, whatever shuffles or distributes the tests."""
     blocks = sorted((item for item in items if isinstance(item, SybilItem)), key=lambda item: item.location[:2])
+    for block in blocks:
+        block.add_marker(pytest.mark.xdist_group(str(block.path)))
     items[:] = [*(item for item in items if not isinstance(item, SybilItem)), *blocks]
 
 
@@ -69,5 +105,5 @@ pytest_collect_file = Sybil(
     path=str(Path(__file__).parent),
     parsers=[PythonCodeBlockParser(), CodeBlockParser("bash", run_commands)],
     patterns=["README.md", "docs/**/*.md"],
-    fixtures=["documented_database"],
+    fixtures=["documented_page"],
 ).pytest()
