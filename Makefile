@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-18 torture fuzz check wheel test-wheel clean
+.PHONY: help demo test test-18 torture fuzz check docs release wheel test-wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -39,7 +39,16 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/interrogate --quiet src
 	cd / && $(abspath $(BIN))/pyright --verifytypes pgauthkit --ignoreexternal --pythonpath $(abspath $(BIN))/python
+
+## make docs        the pages in build/docs, with warnings as errors
+docs: $(READY)
+	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --fresh-env docs build/docs
+
+## make release     build and check what is published
+release: wheel
+	$(BIN)/twine check --strict dist/*
 
 ## make wheel       build dist/*.whl and dist/*.tar.gz
 wheel: $(READY)

@@ -82,12 +82,12 @@ class TrackStatus:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the database is where these files do not lead, and lacks none of them: newer files exist."""
+        """Whether the database is where these files do not lead, and lacks none of them, so newer files exist."""
         return bool(self.unknown) and not self.pending
 
     @property
     def is_diverged(self) -> bool:
-        """Whether the database is where these files do not lead, and lacks some of them: two histories."""
+        """Whether the database is where these files do not lead, and lacks some of them, so there are two histories."""
         return bool(self.unknown) and bool(self.pending)
 
 
@@ -130,7 +130,7 @@ class Status:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the database is at a revision that this release does not know: a newer one has been here."""
+        """Whether the database is at a revision that this release does not know, since a newer one has been here."""
         return self.bundled.is_ahead
 
 

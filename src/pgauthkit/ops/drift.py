@@ -52,7 +52,7 @@ class Difference:
 
     @property
     def ways_out(self) -> tuple[str, str]:
-        """What to do: to keep what the database has, or to go back to what the migrations make."""
+        """The two things to do, which are to keep what the database has or to go back to what the migrations make."""
         if self.migrations is None:
             keep, back = "makes it too", "drop it"
         elif self.database is None:

@@ -1,0 +1,43 @@
+"""How Sphinx builds these pages: `make docs`."""
+
+from importlib.metadata import version as installed_version
+
+project = "pgauthkit"
+copyright = "the pgauthkit maintainers"  # noqa: A001 - Sphinx's name for it
+version = release = installed_version("pgauthkit")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["images/*.py"]
+nitpicky = True
+# What lives in other projects' documentation, and type variables.
+nitpick_ignore_regex = [
+    ("py:.*", r"(sqlalchemy|psycopg|alembic|argon2|attrs?|click|collections|pathlib|pytest|starlette|orm)(\..*)?"),
+    ("py:.*", r"(pgauthkit\..*\.)?[A-Z]"),  # a type variable
+    ("py:.*", r"_(schema|orm|asyncio)\..*"),
+    ("py:.*", r"(datetime|contextlib|types|typing|enum|decimal|logging|abc|os|http|ssl|hypothesis)(\..*)?"),
+]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autodoc_class_signature = "separated"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "furo"
+html_title = f"pgauthkit {release}"
+html_static_path = ["_static"]
+html_css_files = ["wide-tables.css"]
+html_copy_source = False
+html_show_sourcelink = False
