@@ -18,7 +18,7 @@ from pgauthkit.testing import TestServer
 pytest_plugins = ["pytester"]
 
 # What installs and makes is run by the Makefile's own targets.
-ELSEWHERE = ("pip ", "make ")
+ELSEWHERE = ("pip ", "make ", "python3 -m venv ")
 
 
 @attrs.frozen(kw_only=True)
@@ -38,15 +38,18 @@ class Page:
     def run(self, commands: str) -> None:
         """Run a block as a shell would in which the blocks before it were typed as well."""
         lines = [line for line in commands.splitlines() if not line.startswith(ELSEWHERE)]
-        before = ["set -euo pipefail", f'test ! -f "{self.environment}" || source "{self.environment}"']
-        script = "\n".join([*before, *lines, f'export -p > "{self.environment}"'])
-        self._bash(script)
+        self._bash([*lines, f'export -p > "{self.environment}"'])
 
     def tidy(self) -> None:
         """Stop the server that the page may have started."""
-        self._bash("pgauthkit dev-db stop")
+        self._bash(["pgauthkit dev-db stop"])
 
-    def _bash(self, script: str) -> None:
+    def _bash(self, lines: list[str]) -> None:
+        before = [
+            "set -euo pipefail",
+            f'test ! -f "{self.environment}" || {{ source "{self.environment}"; cd "$PWD"; }}',
+        ]
+        script = "\n".join([*before, *lines])
         path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
         subprocess.run(["bash", "-c", script], check=True, cwd=self.project, env=environment)  # noqa: S603, S607 - our own documentation

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pgauthkit.cli.settings import project_directory
 from pgauthkit.database.dev_server import DevServer, DevServerStatus
 
 __all__ = ["ACCOUNT", "BINARIES", "dev_db", "usual_directory"]
@@ -38,9 +39,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pro
 
 def usual_directory() -> Path:
     """Return where the development server of the project is, the nearest folder upwards with a pyproject.toml."""
-    here = Path.cwd()
-    project = next((place for place in [here, *here.parents] if (place / "pyproject.toml").exists()), here)
-    return project / ".pgauthkit" / "dev-db"
+    return project_directory() / ".pgauthkit" / "dev-db"
 
 
 @click.group(name="dev-db", epilog='Example: pgauthkit dev-db start && export DATABASE_URL="$(pgauthkit dev-db url)"')
