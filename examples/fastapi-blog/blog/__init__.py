@@ -1,0 +1,1 @@
+"""A blog whose authors sign in by mail."""

@@ -1,0 +1,50 @@
+"""The application: `uvicorn blog.application:create_application --factory`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from blog import posts, sessions, sign_in
+from blog.dependencies import NotSignedInError
+from blog.pages import see_other
+from blog.settings import Settings
+from pgauthkit import AsyncAuthService
+from pgauthkit.database import create_async_engine
+
+__all__ = ["create_application"]
+
+
+def create_application(settings: Settings | None = None) -> FastAPI:
+    """Put the parts together; nothing is connected to before it starts."""
+    settings = settings or Settings.from_environment()
+
+    @asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        engine = create_async_engine(settings.database_url)
+        application.state.engine, application.state.settings = engine, settings
+        application.state.auth = AsyncAuthService(engine)
+        yield
+        await engine.dispose()
+
+    application = FastAPI(lifespan=lifespan, openapi_url=None)
+    application.add_exception_handler(NotSignedInError, _sign_in_first)
+    application.middleware("http")(_refuse_other_sites)
+    for part in (sign_in, sessions, posts):
+        application.include_router(part.router)
+    return application
+
+
+async def _sign_in_first(request: Request, error: Exception) -> Response:
+    can_refresh = isinstance(error, NotSignedInError) and error.can_refresh
+    back = quote(request.url.path if request.method == "GET" else "/")
+    return see_other(f"/{'refresh' if can_refresh else 'sign-in'}?following={back}")
+
+
+async def _refuse_other_sites(request: Request, call_next) -> Response:  # type: ignore[no-untyped-def]
+    # A second wall beside SameSite: every browser of today says where a request comes from.
+    if request.method == "POST" and request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return PlainTextResponse("This came from another site.", status_code=403)
+    return await call_next(request)
