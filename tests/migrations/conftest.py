@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from pgauthkit.ops.environment import logging_kept
 from pgauthkit.ops.scaffold import scaffold
 from pgauthkit.ops.tracks import Track, host_track
 
@@ -83,10 +84,11 @@ def body(sql: str, *, autocommit: bool) -> str:
 
 
 @pytest.fixture(autouse=True)
-def clean_imports() -> Iterator[None]:
-    """Forget what a test has imported from its own directory."""
+def clean_process() -> Iterator[None]:
+    """Forget what a test has imported from its own directory, and the logging that plain Alembic set up for it."""
     path = sys.path[:]
-    yield
+    with logging_kept():
+        yield
     sys.path[:] = path
     sys.modules.pop("blog_models", None)
 

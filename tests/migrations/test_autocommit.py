@@ -1,11 +1,7 @@
-"""Revisions outside a transaction: killed, refused or racing, they are told, cleared away and finished."""
+"""Revisions outside a transaction: refused or interrupted, they are told, cleared away and finished."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
@@ -18,7 +14,6 @@ import sqlalchemy as sa
 from pgauthkit.errors import DatabaseUnavailableError, MigrationError
 from pgauthkit.ops.migrate import deploy, status
 from pgauthkit.ops.resolution import resolve_applied, resolve_rolled_back
-from pgauthkit.ops.rollback import rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,14 +21,6 @@ if TYPE_CHECKING:
     from tests.migrations.conftest import Project
 
 UNIQUE = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ix_posts_title ON public.posts (title)"
-DEPLOY = """
-    import sys
-    from pathlib import Path
-    sys.path.insert(0, sys.argv[1])
-    from pgauthkit.ops.migrate import deploy
-    from pgauthkit.ops.tracks import host_track
-    deploy(sys.argv[2], host=host_track(Path(sys.argv[1]), "migrations"))
-"""
 BUILDING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^CREATE .*INDEX CONC'"
 
 
@@ -57,92 +44,10 @@ def is_valid(engine: sa.Engine) -> bool | None:
         return found
 
 
-def deployer(project: Project, url: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(DEPLOY), str(project.path), url])
-
-
 def host_state(url: str, project: Project, revision: str) -> str:
     found = status(url, host=project.track).host
     assert found is not None
     return next(one.state for one in found.revisions if one.id == revision)
-
-
-class TestKilled:
-    @pytest.fixture
-    def other(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        with engine.connect() as connection:
-            yield connection
-
-    @pytest.fixture
-    def building(
-        self, project: Project, engine: sa.Engine, pgauthkit_url: str, other: sa.Connection
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """A deployer in the middle of building an index, which waits for somebody's transaction."""
-        project.posts()
-        deploy(pgauthkit_url, host=project.track)
-        project.index()
-        other.execute(sa.text("INSERT INTO public.posts VALUES (1, 'x')"))
-        with deployer(project, pgauthkit_url) as process:
-            eventually(lambda: is_building(engine) and is_valid(engine) is False)
-            yield process
-            process.kill()
-
-    def test_finished_by_the_next(
-        self,
-        project: Project,
-        engine: sa.Engine,
-        pgauthkit_url: str,
-        building: subprocess.Popen[bytes],
-        other: sa.Connection,
-    ) -> None:
-        """What a killed deployer left INVALID is told as interrupted, dropped, and built by the next deployment."""
-        building.kill()
-        building.wait(20)
-        eventually(lambda: not is_building(engine))
-        other.rollback()
-        assert host_state(pgauthkit_url, project, "index2") == "interrupted"
-        assert is_valid(engine) is False
-
-        done = deploy(pgauthkit_url, host=project.track)
-
-        assert done.host == ("index2",)
-        assert is_valid(engine) is True
-        assert status(pgauthkit_url, host=project.track).in_sync
-
-
-def is_building(engine: sa.Engine) -> bool:
-    with engine.connect() as connection:
-        return bool(connection.scalar(sa.text(BUILDING)))
-
-
-def test_killed_at_random(project: Project, engine: sa.Engine, pgauthkit_url: str) -> None:
-    """Deployers killed at any moment leave what the next deployment finishes (PGAUTHKIT_TORTURE: how many rounds)."""
-    clock = Event()
-    project.posts()
-    project.index()
-    for number in range(int(os.environ.get("PGAUTHKIT_TORTURE", "2"))):
-        with deployer(project, pgauthkit_url) as process:
-            clock.wait(1.2 + (number * 0.37) % 2.1)
-            process.kill()
-
-        deploy(pgauthkit_url, host=project.track)
-
-        assert status(pgauthkit_url, host=project.track).in_sync
-        assert is_valid(engine) is True
-        rollback(pgauthkit_url, "base", host=project.track)
-
-
-def test_at_once(project: Project, engine: sa.Engine, pgauthkit_url: str) -> None:
-    """Deployers that start at once on a revision that builds an index all succeed, and one of them builds it."""
-    project.posts()
-    project.index()
-
-    processes = [deployer(project, pgauthkit_url) for _ in range(3)]
-    with ThreadPoolExecutor() as pool:
-        codes = list(pool.map(lambda process: process.wait(60), processes))
-
-    assert codes == [0, 0, 0]
-    assert is_valid(engine) is True
 
 
 class TestRefused:

@@ -36,29 +36,40 @@ HAND_MADE = [
     ("CREATE INDEX by_role ON pgauthkit.users (role)", "index pgauthkit.by_role"),
     ("ALTER TABLE pgauthkit.users DROP CONSTRAINT uq_users_email", "constraint pgauthkit.users.uq_users_email"),
     (
-        "ALTER TABLE pgauthkit.sessions DROP CONSTRAINT fk_sessions_user_id_users,"
-        " ADD CONSTRAINT fk_sessions_user_id_users FOREIGN KEY (user_id) REFERENCES pgauthkit.users (id)",
+        (
+            "ALTER TABLE pgauthkit.sessions DROP CONSTRAINT fk_sessions_user_id_users,"
+            " ADD CONSTRAINT fk_sessions_user_id_users FOREIGN KEY (user_id) REFERENCES pgauthkit.users (id)"
+        ),
         "constraint pgauthkit.sessions.fk_sessions_user_id_users",
     ),
     ("CREATE TABLE pgauthkit.notes (id int)", "table pgauthkit.notes"),
     ("ALTER TABLE pgauthkit.users DROP CONSTRAINT ck_users_role", "constraint pgauthkit.users.ck_users_role"),
     (
-        "ALTER TABLE pgauthkit.users DROP CONSTRAINT ck_users_role,"
-        " ADD CONSTRAINT ck_users_role CHECK (role IN ('USER', 'ADMIN', 'ROOT'))",
+        (
+            "ALTER TABLE pgauthkit.users DROP CONSTRAINT ck_users_role,"
+            " ADD CONSTRAINT ck_users_role CHECK (role IN ('USER', 'ADMIN', 'ROOT'))"
+        ),
         "constraint pgauthkit.users.ck_users_role",
     ),
     (
-        "DROP INDEX pgauthkit.ix_magic_links_email;"
-        " CREATE INDEX ix_magic_links_email ON pgauthkit.magic_links (email) WHERE used_at IS NULL",
+        (
+            "DROP INDEX pgauthkit.ix_magic_links_email;"
+            " CREATE INDEX ix_magic_links_email ON pgauthkit.magic_links (email) WHERE used_at IS NULL"
+        ),
         "index pgauthkit.ix_magic_links_email",
     ),
     (
-        "DROP INDEX pgauthkit.ix_sessions_user_id;"
-        " CREATE INDEX ix_sessions_user_id ON pgauthkit.sessions USING hash (user_id)",
+        (
+            "DROP INDEX pgauthkit.ix_sessions_user_id;"
+            " CREATE INDEX ix_sessions_user_id ON pgauthkit.sessions USING hash (user_id)"
+        ),
         "index pgauthkit.ix_sessions_user_id",
     ),
     (
-        f"{FUNCTION}; CREATE TRIGGER spy BEFORE UPDATE ON pgauthkit.users FOR EACH ROW EXECUTE FUNCTION public.nothing()",
+        (
+            f"{FUNCTION};"
+            " CREATE TRIGGER spy BEFORE UPDATE ON pgauthkit.users FOR EACH ROW EXECUTE FUNCTION public.nothing()"
+        ),
         "trigger pgauthkit.users.spy",
     ),
     (
@@ -71,8 +82,10 @@ HAND_MADE = [
         "index pgauthkit.ix_sessions_user_id",
     ),
     (
-        "ALTER TABLE pgauthkit.users DROP CONSTRAINT uq_users_email,"
-        " ADD CONSTRAINT uq_users_email UNIQUE (email) DEFERRABLE",
+        (
+            "ALTER TABLE pgauthkit.users DROP CONSTRAINT uq_users_email,"
+            " ADD CONSTRAINT uq_users_email UNIQUE (email) DEFERRABLE"
+        ),
         "constraint pgauthkit.users.uq_users_email",
     ),
 ]
@@ -80,6 +93,11 @@ MORE = [
     ("ALTER TABLE pgauthkit.sessions SET (fillfactor = 100)", "table pgauthkit.sessions"),
     ("CREATE POLICY own ON pgauthkit.users USING (id = current_user)", "policy pgauthkit.users.own"),
     ("CREATE TYPE pgauthkit.mood AS ENUM ('good', 'bad')", "type pgauthkit.mood"),
+    ("CREATE DOMAIN pgauthkit.short AS text CHECK (length(VALUE) < 9)", "type pgauthkit.short"),
+    (
+        "CREATE TABLE pgauthkit.log (at date) PARTITION BY RANGE (at)",
+        "table pgauthkit.log",
+    ),
     ("CREATE VIEW pgauthkit.people AS SELECT id FROM pgauthkit.users", "view pgauthkit.people"),
     ("CREATE SEQUENCE pgauthkit.numbers", "sequence pgauthkit.numbers"),
     (
@@ -98,8 +116,8 @@ def by_hand(url: str, sql: str) -> None:
 def row(sql: str, url: str) -> str:
     """Return the line of the table in the documentation."""
     (found,) = find_drift(url)
-    cells = (sql, found.explanation, found.migrations or "–", found.database or "–")
-    return "| " + " | ".join(cell if cell in {"–", found.explanation} else f"`{cell}`" for cell in cells) + " |"
+    cells = (f"`{sql}`", found.explanation, *(text and f"`{text}`" for text in (found.migrations, found.database)))
+    return f"| {' | '.join(cell or 'nothing' for cell in cells)} |"
 
 
 @pytest.mark.parametrize(("sql", "what"), HAND_MADE + MORE)

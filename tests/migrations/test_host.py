@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,8 @@ from pgauthkit.ops.revisions import bundled_revisions
 from pgauthkit.ops.tracks import BUNDLED, Track, host_track
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.migrations.conftest import Project
 
     from pgauthkit.ops.diagnosis import RevisionStatus, TrackStatus

@@ -1,5 +1,6 @@
 """`migration_lock`: one at a time in a database, a bounded wait, and a message that names the holder."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,15 +134,17 @@ class TestWaiting:
 
 class TestHolder:
     def test_named(self, engine: sa.Engine) -> None:
-        """The error says who holds the lock: process id, application name, and since when."""
+        """The error says who holds the lock: process id, application name, its age, and since when."""
         with migration_lock(engine) as connection:
             backend = connection.scalar(BACKEND)
             with pytest.raises(MigrationLockedError) as caught:
                 take(engine, AT_ONCE)
 
         holder = str(caught.value.holder)
-        who, since = holder.split(", connected since ")
+        who, since = holder.split(", connected for ")
         assert f'pid {backend}, "pgauthkit migrate"' == who
+        age, since = since.split(", since ")
+        assert re.fullmatch(r"0:0\d:\d\d", age)
         connected = datetime.strptime(since, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
         assert abs(datetime.now(UTC) - connected) < timedelta(minutes=5)
         assert holder in str(caught.value)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import create_engine
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.errors import BaselineError, PendingMigrationsError
 from pgauthkit.ops.prisma import Adoption, Merged, adopt_prisma
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pgauthkit.testing import TestServer
 
 GUIDE = """
     CREATE TYPE "UserRole" AS ENUM ('USER', 'ADMIN');
@@ -32,26 +38,35 @@ GUIDE = """
         "userId" text NOT NULL REFERENCES "User" (id) ON DELETE CASCADE ON UPDATE CASCADE
     );
 """
-MANY = int(os.environ.get("PGAUTHKIT_PRISMA_USERS", "3000"))
+MANY = """
+    INSERT INTO "User" (id, email, "updatedAt")
+    SELECT 'c' || lpad(n::text, 8, '0'), 'user' || n || '@example.com', now() FROM generate_series(1, 100000) n
+"""
 
 
 @pytest.fixture
 def url(pgauthkit_url: str) -> str:
     """A database with the guide's tables and ours."""
     run(pgauthkit_url, GUIDE)
-    run(pgauthkit_url, "SET timezone = 'America/New_York'")
+    run(
+        pgauthkit_url,
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), 'Asia/Tokyo'); END $$",
+    )
     return pgauthkit_url
 
 
-def run(url: str, sql: str) -> None:
+def run(url: str, statement: str | sql.Composed) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.encode())
+        connection.execute(statement.encode() if isinstance(statement, str) else statement)
 
 
 def add(url: str, id_: str, email: str, more: str = "") -> None:
-    names = '"updatedAt", id, email' + "".join(f', "{pair.split("=")[0]}"' for pair in more.split(";") if pair)
-    values = "".join(f", '{pair.split('=')[1]}'" for pair in more.split(";") if pair)
-    run(url, f"INSERT INTO \"User\" ({names}) VALUES ('2026-01-02 03:04:05.678', '{id_}', '{email}'{values})")
+    given = dict(pair.split("=") for pair in more.split(";") if pair)
+    values = {"id": id_, "email": email, "updatedAt": "2026-01-02 03:04:05.678", **given}
+    statement = sql.SQL('INSERT INTO "User" ({}) VALUES ({})').format(
+        sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Literal, values.values()))
+    )
+    run(url, statement)
 
 
 def test_values(url: str) -> None:
@@ -74,26 +89,44 @@ def test_values(url: str) -> None:
     assert row[-1] == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
-def test_all_accounted_for(url: str) -> None:
-    """Of many users, some with one address among them and some refused, every one is taken, present or told."""
-    run(
-        url,
-        'INSERT INTO "User" (id, email, "updatedAt")'
-        f" SELECT 'c' || lpad(n::text, 8, '0'), 'user' || n || '@example.com', now() FROM generate_series(1, {MANY}) n",
-    )
-    add(url, "c9a", "USER7@example.com")
-    add(url, "c9b", "no address")
-    seen: list[int] = []
+@pytest.fixture(scope="module")
+def hundred_thousand(pgauthkit_server: TestServer) -> Iterator[tuple[str, Adoption, list[int]]]:
+    """A database with 100,000 users adopted, one who shares an address, and one without any; and what was told."""
+    with pgauthkit_server.database() as url:
+        run(url, GUIDE)
+        run(url, MANY)
+        add(url, "c9a", "USER7@example.com")
+        add(url, "c9b", "no address")
+        seen: list[int] = []
+        done = adopt_prisma(url, on_progress=lambda sofar: seen.append(sofar.total))
+        yield url, done, seen
 
-    done = adopt_prisma(url, on_progress=lambda sofar: seen.append(sofar.total))
 
-    assert (done.taken, done.present, done.total) == (MANY, 0, MANY + 2)
+def test_all_accounted_for(hundred_thousand: tuple[str, Adoption, list[int]]) -> None:
+    """Of 100,000 users every one is taken, present, merged or refused, also when it is run again."""
+    url, done, seen = hundred_thousand
+
+    assert (done.taken, done.present, done.total) == (100_000, 0, 100_002)
     assert done.merged == (Merged(id="c9a", kept="c00000007", email="user7@example.com"),)
     assert [refused.id for refused in done.refused] == ["c9b"]
     assert "no address" not in done.refused[0].reason
-    assert seen[-1] == MANY + 2
-    again = adopt_prisma(url, batch_size=1000)
-    assert (again.taken, again.present, len(again.merged), len(again.refused)) == (0, MANY, 1, 1)
+    assert seen == [*range(2000, 100_001, 2000), 100_002]
+    again = adopt_prisma(url, batch_size=10_000)
+    assert (again.taken, again.present, len(again.merged), len(again.refused)) == (0, 100_000, 1, 1)
+
+
+@pytest.mark.torture(1, 50)
+def test_each_signs_in(hundred_thousand: tuple[str, Adoption, list[int]], torture_round: int) -> None:
+    """Every adopted user signs in to the account with the old id: all 100,000 in the long run, 2,000 in the short."""
+    engine = create_engine(hundred_thousand[0])
+    auth = AuthService(engine, AuthConfig(rate_limits=None))
+
+    for number in range(torture_round + 1, 100_001, 50):
+        link = auth.request_magic_link(f"user{number}@EXAMPLE.com")
+        signed_in = auth.verify_magic_link(link.token.reveal())
+
+        assert (signed_in.user.user_id, signed_in.created) == (f"c{number:08}", False)
+    engine.dispose()
 
 
 def test_sign_in(url: str) -> None:
@@ -104,7 +137,6 @@ def test_sign_in(url: str) -> None:
     auth = AuthService(engine, AuthConfig())
 
     link = auth.request_magic_link("ada@example.com")
-    assert link.token is not None
     signed_in = auth.verify_magic_link(link.token.reveal())
 
     assert (signed_in.user.user_id, signed_in.created) == ("c1", False)

@@ -98,7 +98,9 @@ def test_host_in_the_way(project: Project, pgauthkit_url: str) -> None:
 def test_needs_a_database(project: Project, pgauthkit_url: str) -> None:
     """A way down that asks the database cannot be shown, and can be gone."""
     path = project.write("asks", None, "pass", "SELECT 1")
-    path.write_text(path.read_text().replace("op.execute('SELECT 1')", "op.get_bind().execute(sa.text('SELECT 1'))"))
+    path.write_text(
+        path.read_text().replace("op.execute('SELECT 1')", "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()")
+    )
     deploy(pgauthkit_url, host=project.track)
 
     plan = plan_rollback(pgauthkit_url, host=project.track)

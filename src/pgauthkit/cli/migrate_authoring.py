@@ -1,17 +1,27 @@
 """`pgauthkit migrate init`, `new` and `dev`: writing the application's own revisions."""
 
+from typing import Final
+
 import click
 
-from pgauthkit.cli.migrate_options import JSON, URL, database, host, print_json, say, shown
+from pgauthkit.cli.migrate_options import (
+    JSON,
+    URL,
+    database,
+    host_to_write,
+    is_production,
+    print_json,
+    say,
+    shown,
+)
 from pgauthkit.cli.settings import project_directory, read_settings
-from pgauthkit.ops.authoring import new_revision
-from pgauthkit.ops.migrate import deploy
-from pgauthkit.ops.review import pending_sql
-from pgauthkit.ops.scaffold import scaffold
+from pgauthkit.ops import migrate as ops
+from pgauthkit.ops.migrate import Script
 
 __all__ = ["dev", "init", "new"]
 
-MESSAGE = click.option("-m", "--message", required=True, help="What the revision does.")
+AGREE: Final = "[green]Nothing to write.[/] The models and the database agree."
+MESSAGE: Final = click.option("-m", "--message", required=True, help="What the revision does.")
 
 
 @click.command(epilog="Example: pgauthkit migrate init --models blog.models:Base")
@@ -25,7 +35,7 @@ def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
     if models is None:
         raise click.UsageError("Give the declarative base: --models blog.models:Base.")
     folder = migrations or settings.migrations or "migrations"
-    paths = [shown(path) for path in scaffold(project_directory(), models=models, migrations=folder)]
+    paths = [shown(path) for path in ops.scaffold(project_directory(), models=models, migrations=folder)]
     if as_json:
         print_json({"written": paths})
     else:
@@ -39,11 +49,11 @@ def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
 @JSON
 def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
     """Write a revision: what the models have and the database has not."""
-    path = new_revision(database(url), host(), message, empty=empty)
+    path = ops.new_revision(database(url), host_to_write(), message, empty=empty)
     if as_json:
         print_json({"written": path and shown(path)})
     elif path is None:
-        say("[green]Nothing to write.[/] The models and the database agree.")
+        say(AGREE)
     else:
         say(f"[green]Wrote[/] {shown(path)}. Read it before you deploy it.")
 
@@ -54,17 +64,17 @@ def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
 @JSON
 def dev(*, message: str, url: str | None, as_json: bool) -> None:
     """Write a revision, show its SQL, and apply it, on a database of development."""
-    target, track = database(url), host()
-    before = deploy(target, host=track)
-    path = new_revision(target, track, message)
-    scripts = pending_sql(target, host=track)
-    done = deploy(target, host=track)
-    applied = (*before.applied, *before.host, *done.host)
-    if as_json:
-        print_json({"written": path and shown(path), "sql": [script.sql for script in scripts], "applied": applied})
-        return
-    for script in scripts:
+
+    def show(script: Script) -> None:
         click.echo(script.sql)
-    say(f"[green]Wrote[/] {shown(path)}." if path else "[green]Nothing to write.[/] The models and the database agree.")
-    if applied:
-        say(f"[green]Applied[/] {', '.join(applied)}.")
+
+    done = ops.develop(
+        database(url), host_to_write(), message, production=is_production(), on_script=None if as_json else show
+    )
+    written = done.written and shown(done.written)
+    if as_json:
+        print_json({"written": written, "sql": [script.sql for script in done.scripts], "applied": done.applied})
+        return
+    say(f"[green]Wrote[/] {written}." if written else AGREE)
+    if done.applied:
+        say(f"[green]Applied[/] {', '.join(done.applied)}.")

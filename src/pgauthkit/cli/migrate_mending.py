@@ -1,12 +1,11 @@
 """`pgauthkit migrate resolve`, `drift`, `reset` and `adopt-prisma`: when database and files do not agree."""
 
-import os
 import sys
 
 import attrs
 import click
 
-from pgauthkit.cli.migrate_options import JSON, URL, database, host, print_json, say
+from pgauthkit.cli.migrate_options import JSON, URL, database, host, is_production, print_json, say
 from pgauthkit.ops import prisma, reset as resetting
 from pgauthkit.ops.drift import find_drift
 from pgauthkit.ops.resolution import resolve_applied, resolve_rolled_back
@@ -73,8 +72,7 @@ def reset(*, force: str | None, url: str | None, as_json: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("This destroys all data, and nobody is there to be asked: give --force NAME.")
         name = click.prompt(f'Type the name of the database, "{resetting.database_name(target)}", to drop all data')
-    production = os.environ.get("PGAUTHKIT_ENV") == "production"
-    done = resetting.reset(target, name=str(name), host=track, production=production, force=force is not None)
+    done = resetting.reset(target, name=str(name), host=track, production=is_production(), force=force is not None)
     applied = (*done.deployment.applied, *done.deployment.host)
     if as_json:
         print_json({"schemas": done.schemas, "applied": applied})

@@ -10,9 +10,23 @@ import click
 from rich.console import Console
 
 from pgauthkit.cli.settings import project_directory, read_settings, resolve_url
+from pgauthkit.ops.scaffold import scaffold
 from pgauthkit.ops.tracks import Track, host_track
 
-__all__ = ["JSON", "LOCK_TIMEOUT", "URL", "YES", "database", "host", "needs_consent", "print_json", "say"]
+__all__ = [
+    "JSON",
+    "LOCK_TIMEOUT",
+    "URL",
+    "YES",
+    "database",
+    "host",
+    "host_to_write",
+    "is_production",
+    "needs_consent",
+    "print_json",
+    "say",
+    "shown",
+]
 
 URL: Final = click.option(
     "--url",
@@ -41,11 +55,27 @@ def database(url: str | None) -> str:
 
 def host() -> Track | None:
     """Return the track of the application in the working directory, whose modules can then be imported."""
-    project = project_directory()
+    project, migrations = project_directory(), read_settings().migrations
     for place in (project / "src", project):
         if place.is_dir() and str(place) not in sys.path:
             sys.path.insert(0, str(place))
-    return host_track(project, read_settings().migrations)
+    # A project of several parts has a pyproject.toml above them, and an alembic.ini in one.
+    has_ini = migrations is None and Path("alembic.ini").is_file()
+    return host_track(Path.cwd() if has_ini else project, migrations)
+
+
+def host_to_write() -> Track | None:
+    """Return the track of the application; its folder is made first where the settings name one that is not there."""
+    project, settings = project_directory(), read_settings()
+    if settings.models and settings.migrations and not (project / settings.migrations / "env.py").exists():
+        written = scaffold(project, models=settings.models, migrations=settings.migrations)
+        click.echo(f"Made {settings.migrations}: {', '.join(map(shown, written))}.", err=True)
+    return host()
+
+
+def is_production() -> bool:
+    """Tell whether the environment says that this is production."""
+    return os.environ.get("PGAUTHKIT_ENV") == "production"
 
 
 def needs_consent(question: str, *, yes: bool) -> None:

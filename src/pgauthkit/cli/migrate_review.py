@@ -63,6 +63,8 @@ def rollback(*, to: str, only_sql: bool, yes: bool, lock_timeout: float, url: st
         return
     for loss in plan.losses:
         click.echo(f"{loss.rows:,} rows of {loss.what} will be lost.", err=True)
+    if not plan.sql:
+        click.echo("What will be lost cannot be told: the way down asks the database.", err=True)
     needs_consent(f"Undo {', '.join(plan.revisions)}?", yes=yes)
     done = ops.rollback(target, to, host=track, lock_timeout=timedelta(seconds=lock_timeout))
     if as_json:

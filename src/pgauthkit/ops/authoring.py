@@ -10,10 +10,10 @@ from alembic.script import Script as Written
 
 from pgauthkit.errors import ConfigError, PendingMigrationsError
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for
+from pgauthkit.ops.deployment import status
 from pgauthkit.ops.environment import logging_kept, read_environment
 from pgauthkit.ops.failure import explained
 from pgauthkit.ops.lock import migration_lock
-from pgauthkit.ops.migrate import status
 from pgauthkit.ops.tracks import Track
 
 __all__ = ["new_revision"]
@@ -25,7 +25,7 @@ def new_revision(target: Target, host: Track | None, message: str, *, empty: boo
     The database is only read. It must be at the application's head, as the difference to it is what is written.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`; a database of development.
+        target: as for `pgauthkit.ops.deployment.deploy`; a database of development.
         host: the application's track.
         message: what the revision does, the first line of its file.
         empty: whether to leave it empty, to be written by hand.

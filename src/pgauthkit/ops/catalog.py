@@ -28,7 +28,8 @@ _ITEMS: Final = text("""
         CASE relkind WHEN 'p' THEN 'PARTITIONED' WHEN 'f' THEN 'FOREIGN' END, 'TABLE',
         'WITH (' || array_to_string(reloptions, ', ') || ')',
         CASE WHEN relrowsecurity THEN 'ROW LEVEL SECURITY ENABLED' END,
-        CASE WHEN relforcerowsecurity THEN 'FORCED' END) AS definition
+        CASE WHEN relforcerowsecurity THEN 'FORCED' END,
+        'PARTITION BY ' || pg_get_partkeydef(oid), 'PARTITION ' || pg_get_expr(relpartbound, oid)) AS definition
     FROM tables
     UNION ALL
     SELECT 'column', name, name || '.' || attname, concat_ws(' ', format_type(atttypid, atttypmod),
@@ -65,6 +66,13 @@ _ITEMS: Final = text("""
                              FROM pg_enum WHERE enumtypid = pg_type.oid))
     FROM pg_type JOIN schemas ON schemas.oid = typnamespace
     WHERE typtype = 'e' AND pg_type.oid NOT IN (SELECT objid FROM extensions)
+    UNION ALL
+    SELECT 'type', NULL, format('%s.%s', nspname, pg_type.typname), concat_ws(' ', 'DOMAIN',
+        format_type(typbasetype, typtypmod), CASE WHEN typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || typdefault,
+        (SELECT string_agg(pg_get_constraintdef(oid), ' ' ORDER BY conname) FROM pg_constraint
+         WHERE contypid = pg_type.oid AND contype = 'c'))
+    FROM pg_type JOIN schemas ON schemas.oid = typnamespace
+    WHERE typtype = 'd' AND pg_type.oid NOT IN (SELECT objid FROM extensions)
     UNION ALL
     SELECT 'view', NULL, name, pg_get_viewdef(oid) FROM relations WHERE relkind IN ('v', 'm')
     UNION ALL

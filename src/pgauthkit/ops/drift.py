@@ -59,8 +59,9 @@ class Difference:
             keep, back = "drops it too", "make it again"
         else:
             keep, back = "makes it the same", "change it back"
+        kept = f"write a revision that {keep} (`pgauthkit migrate new --empty`)"
         return (
-            f"To keep it so: write a revision that {keep}, and record it: migrate new --empty, migrate resolve --applied.",
+            f"To keep it so: {kept}, and record it here (`pgauthkit migrate resolve --applied`).",
             f"To go back to the migrations: {back} by hand, as they define it.",
         )
 
@@ -74,7 +75,7 @@ def find_drift(
     first and dropped again.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         host: the application's own revisions; without them only our tables are compared.
         shadow_url: an empty database to be used as the shadow, for a role that may not create one. What the revisions
             make in it is left there.

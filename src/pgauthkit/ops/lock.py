@@ -23,7 +23,8 @@ _NAME: Final = {"name": f"pgauthkit:{SCHEMA}.{VERSION_TABLE}"}
 _TRY: Final = text("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(:name, 0))")
 # https://www.postgresql.org/docs/16/view-pg-locks.html: a bigint key is classid (high half) and objid, objsubid 1.
 _HOLDER: Final = text(
-    "SELECT activity.pid, activity.application_name, activity.backend_start"
+    "SELECT activity.pid, activity.application_name, activity.backend_start,"
+    " date_trunc('second', pg_catalog.clock_timestamp() - activity.backend_start) AS age"
     " FROM pg_catalog.pg_locks AS lock JOIN pg_catalog.pg_stat_activity AS activity USING (pid)"
     " WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1"
     " AND lock.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
@@ -90,18 +91,20 @@ def one_in_this_process(*, timeout: timedelta = timedelta(seconds=60)) -> Genera
 def lock_holder(connection: Connection) -> tuple[int, str] | None:
     """Return who holds the migration lock: the server's process id, and a description; None when nobody does.
 
-    The server says since when only to a superuser, to a member of `pg_read_all_stats` and to the holder's own role.
+    The server says for how long only to a superuser, to a member of `pg_read_all_stats` and to the holder's own role.
     Reads the server's list of locks, and changes nothing.
 
     Example:
         >>> lock_holder(connection)  # doctest: +SKIP
-        (4242, 'pid 4242, "pgauthkit migrate", connected since 2026-01-31 12:00:00 UTC')
+        (4242, 'pid 4242, "pgauthkit migrate", connected for 0:00:07, since 2026-01-31 12:00:00 UTC')
     """
     row = connection.execute(_HOLDER, _NAME).first()
     if row is None:
         return None
-    since = f", connected since {row.backend_start.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if row.backend_start else ""
-    return row.pid, f'pid {row.pid}, "{row.application_name}"{since}'
+    who = f'pid {row.pid}, "{row.application_name}"'
+    if row.backend_start is None:
+        return row.pid, who
+    return row.pid, f"{who}, connected for {row.age}, since {row.backend_start.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _wait_for_database(connection: Connection, deadline: float) -> None:

@@ -1,165 +1,48 @@
-"""Bringing a database to the revisions that this release and the application need, and telling where it stands."""
+"""Everything that `pgauthkit migrate` does, in one place: each command's function, and the value that it returns."""
 
-import logging
-import time
-from datetime import timedelta
-from typing import Final
+from pgauthkit.ops.authoring import new_revision
+from pgauthkit.ops.deployment import Deployment, deploy, status
+from pgauthkit.ops.development import Development, develop
+from pgauthkit.ops.diagnosis import RevisionStatus, Status, TrackStatus
+from pgauthkit.ops.drift import Difference, find_drift
+from pgauthkit.ops.prisma import Adoption, adopt_prisma
+from pgauthkit.ops.reset import Reset, reset
+from pgauthkit.ops.resolution import Resolution, resolve_applied, resolve_rolled_back
+from pgauthkit.ops.review import Finding, Script, lint, pending_sql, range_sql
+from pgauthkit.ops.rollback import Loss, Rollback, RollbackPlan, plan_rollback, rollback
+from pgauthkit.ops.scaffold import scaffold
+from pgauthkit.ops.tracks import Track, host_track
 
-import attrs
-from sqlalchemy import Connection
-
-from pgauthkit.errors import EditedMigrationError, MigrationError
-from pgauthkit.ops.bookkeeping import reconcile
-from pgauthkit.ops.connection import Target, begin_migrating, engine_for, own_connection
-from pgauthkit.ops.diagnosis import Status, TrackStatus, diagnose
-from pgauthkit.ops.failure import explained
-from pgauthkit.ops.lock import migration_lock, one_in_this_process
-from pgauthkit.ops.step import apply
-from pgauthkit.ops.tracks import BUNDLED, Track
-
-__all__ = ["Deployment", "Status", "deploy", "status"]
-
-_log: Final = logging.getLogger("pgauthkit.migrate")
-
-
-@attrs.frozen(kw_only=True)
-class Deployment:
-    """What a deployment did.
-
-    Attributes:
-        applied: the revisions of ours that it applied, the oldest first; empty where nothing was to do.
-        head: the revision of ours that the database is at now.
-        duration: how long it took, with waiting.
-        host: the application's revisions that it applied, the oldest first.
-        edited: revisions of both tracks whose files were changed after they had been applied.
-    """
-
-    applied: tuple[str, ...]
-    head: str
-    duration: timedelta
-    host: tuple[str, ...] = ()
-    edited: tuple[str, ...] = ()
-
-
-def deploy(
-    target: Target,
-    *,
-    host: Track | None = None,
-    strict: bool = False,
-    lock_timeout: timedelta = timedelta(seconds=60),
-    statement_lock_timeout: timedelta = timedelta(seconds=5),
-) -> Deployment:
-    """Apply the revisions that a database lacks, ours first, each in a transaction of its own.
-
-    Any number may deploy at once: one holds the lock and applies, the others wait and find nothing left to do. A
-    deployer with nothing to do takes no lock and never waits. A deployer that is killed leaves the revisions that it
-    finished, and no part of another; of a revision outside a transaction (CREATE INDEX CONCURRENTLY) the ledger says
-    that it was begun, and the next deployment clears away what it left and finishes.
-
-    A statement that waits for a table longer than `statement_lock_timeout` gives up, because everybody else queues
-    behind it; its revision is then tried again, five times in all. From async code: `await asyncio.to_thread(deploy,
-    engine)`.
-
-    Args:
-        target: an engine, of whose connections one is used at a time, and closed; an async engine, of which only the
-            URL is used; or a `postgresql://` URL. It must lead to the server itself, or to a pooler in session mode.
-        host: the application's own revisions, see `pgauthkit.ops.tracks.host_track`.
-        strict: whether an edited revision is an error, and not a warning.
-        lock_timeout: how long to wait for another deployer.
-        statement_lock_timeout: how long a statement waits for a lock on a table (PostgreSQL's `lock_timeout`).
-
-    Raises:
-        ConfigError: the URL is not one of PostgreSQL.
-        DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
-        MigrationLockedError: another deployer was not done in time.
-        EditedMigrationError: `strict`, and a file was changed after it had been applied.
-        MigrationError: the server refused a revision, or had refused one outside a transaction that nobody has resolved
-            since; the database is ahead of these files; the URL leads to a pooler in transaction mode.
-
-    Example:
-        >>> deploy("postgresql://app@db.example/app").applied  # doctest: +SKIP
-        ('0001',)
-    """
-    started = time.monotonic()
-    engine = engine_for(target)
-    found = _checked(status(engine, host=host), strict=strict)
-    if any(track.pending for track in found.tracks):
-        with explained("The deployment", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
-            found = _checked(diagnose(connection, host), strict=strict)
-            begin_migrating(connection, lock_timeout=statement_lock_timeout)
-            _deploy_track(connection, BUNDLED, found.bundled, statement_lock_timeout)
-            if host and found.host:
-                _deploy_track(connection, host, found.host, statement_lock_timeout)
-    return Deployment(
-        applied=found.bundled.pending,
-        head=found.head,
-        duration=timedelta(seconds=time.monotonic() - started),
-        host=found.host.pending if found.host else (),
-        edited=tuple(name for track in found.tracks for name in track.in_state("edited")),
-    )
-
-
-def status(target: Target, *, host: Track | None = None) -> Status:
-    """Tell where a database stands. Takes no lock but that of reading, and writes nothing.
-
-    Args:
-        target: as for `deploy`.
-        host: the application's own revisions.
-
-    Raises:
-        ConfigError: the URL is not one of PostgreSQL.
-        DatabaseUnavailableError: the database cannot be reached.
-        MigrationLockedError: another thread of this process was migrating for a minute.
-        MigrationError: the version table cannot be read, or has more than one row.
-
-    Example:
-        >>> status("postgresql://app@db.example/app").pending  # doctest: +SKIP
-        ('0001',)
-    """
-    engine = engine_for(target)
-    with explained("Reading the version table", engine.url), own_connection(engine) as connection:
-        if host is None:
-            return diagnose(connection, None)
-        with one_in_this_process():
-            return diagnose(connection, host)
-
-
-def _deploy_track(connection: Connection, track: Track, found: TrackStatus, lock_timeout: timedelta) -> None:
-    for revision in track.revisions():
-        if revision.id in found.pending:
-            apply(connection, track, revision, lock_timeout=lock_timeout)
-    reconcile(connection, track, how="found")
-
-
-def _checked(found: Status, *, strict: bool) -> Status:
-    for track in found.tracks:
-        if track.unknown:
-            raise MigrationError(_unknown(track))
-        if failed := track.in_state("failed"):
-            raise MigrationError(
-                f"Revision {failed[0]} failed before, outside a transaction, so a part of it may be done. Nothing was"
-                f" changed now. Let it be tried again with `pgauthkit migrate resolve --rolled-back {failed[0]}`, or"
-                f" finish it by hand and say so with `pgauthkit migrate resolve --applied {failed[0]}`."
-            )
-        for edited in track.in_state("edited"):
-            message = f"The file of revision {edited} was changed after it had been applied"
-            if strict:
-                raise EditedMigrationError(
-                    f"{message}. Take the change back and make a new revision of it; or, where the database has it"
-                    f" already, accept it with `pgauthkit migrate resolve --applied {edited}`."
-                )
-            _log.warning("%s.", message)
-    return found
-
-
-def _unknown(track: TrackStatus) -> str:
-    revision = ", ".join(track.unknown)
-    if track.name == "bundled":
-        return (
-            f"The database is at revision {revision}, which this release of pgauthkit does not know: a newer one has"
-            " migrated it. Nothing was changed."
-        )
-    return (
-        f"The database is at revision {revision}, which is not among the application's files: a newer version of it has"
-        " migrated the database, or the file was lost. Nothing was changed."
-    )
+__all__ = [
+    "Adoption",
+    "Deployment",
+    "Development",
+    "Difference",
+    "Finding",
+    "Loss",
+    "Reset",
+    "Resolution",
+    "RevisionStatus",
+    "Rollback",
+    "RollbackPlan",
+    "Script",
+    "Status",
+    "Track",
+    "TrackStatus",
+    "adopt_prisma",
+    "deploy",
+    "develop",
+    "find_drift",
+    "host_track",
+    "lint",
+    "new_revision",
+    "pending_sql",
+    "plan_rollback",
+    "range_sql",
+    "reset",
+    "resolve_applied",
+    "resolve_rolled_back",
+    "rollback",
+    "scaffold",
+    "status",
+]

@@ -105,7 +105,7 @@ def adopt_prisma(
     only read. It can be stopped and run again; whoever is taken already is left as is.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         schema: where the table "User" is.
         batch_size: how many users at a time.
         on_progress: called after each batch with the sum so far.

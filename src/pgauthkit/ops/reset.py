@@ -9,10 +9,10 @@ from sqlalchemy import Connection, text
 from pgauthkit.errors import MigrationError
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for
+from pgauthkit.ops.deployment import Deployment, deploy
 from pgauthkit.ops.environment import read_environment
 from pgauthkit.ops.failure import explained
 from pgauthkit.ops.lock import migration_lock
-from pgauthkit.ops.migrate import Deployment, deploy
 from pgauthkit.ops.tracks import Track
 
 __all__ = ["Reset", "database_name", "reset"]
@@ -92,7 +92,7 @@ def reset(
     Without an application's track, its schemas are left alone.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         name: the database's name, as the person has typed it.
         host: the application's own revisions.
         production: whether this is production, where it is refused.

@@ -48,7 +48,7 @@ def resolve_applied(
     `pgauthkit.ops.drift.find_drift`.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         revision: of either track.
         host: the application's own revisions.
         lock_timeout: how long to wait for a deployer.
@@ -92,7 +92,7 @@ def resolve_rolled_back(
     Also forgets a revision that was applied once and has no file any more, as after old ones were made into one.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         revision: of either track.
         host: the application's own revisions.
         lock_timeout: how long to wait for a deployer.

@@ -10,10 +10,10 @@ import attrs
 
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.connection import Target
+from pgauthkit.ops.deployment import status
 from pgauthkit.ops.environment import written_out
 from pgauthkit.ops.failure import explained_offline
 from pgauthkit.ops.lock import one_in_this_process
-from pgauthkit.ops.migrate import status
 from pgauthkit.ops.tracks import BUNDLED, Track, TrackName
 
 __all__ = ["Finding", "Script", "lint", "pending_sql", "range_sql"]
@@ -28,6 +28,14 @@ _SETTLED: Final = frozenset(
         "prefer-bigint-over-int",
     }
 )
+# Where squawk says only what is wrong.
+_SAFE_FORM: Final = {
+    "ban-drop-column": "Deploy code that does not use it first, and drop it with the next release.",
+    "ban-drop-table": "Deploy code that does not use it first, and drop it with the next release.",
+    "changing-column-type": "Add a new column, write both, fill it in batches, then read the new one and drop the old.",
+    "renaming-column": "Add a new column, write both, fill it in batches, then read the new one and drop the old.",
+    "renaming-table": "Give the new table's name to a view of the old one until no code uses the old name.",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -51,7 +59,7 @@ class Finding:
         rule: its name, such as `require-concurrent-index-creation`.
         line: where, in the SQL.
         message: what is wrong with it.
-        help: the safe form.
+        help: the safe form, where there is one.
     """
 
     rule: str
@@ -64,7 +72,7 @@ def pending_sql(target: Target, *, host: Track | None = None) -> tuple[Script, .
     """Return what a deployment would run, one script for each track that has something pending.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`; it is only read.
+        target: as for `pgauthkit.ops.deployment.deploy`; it is only read.
         host: the application's own revisions.
 
     Raises:
@@ -91,13 +99,15 @@ def range_sql(track: Track, between: str) -> Script:
         between: `FROM:TO`; an empty FROM is a database with nothing, `base`, and an empty TO the head.
 
     Raises:
-        MigrationError: there is no such revision, or it cannot be written out as SQL.
+        MigrationError: there is no colon, no such revision, or it cannot be written out as SQL.
 
     Example:
         >>> range_sql(BUNDLED, "base:0001").track
         'bundled'
     """
-    start, _, destination = between.partition(":")
+    start, colon, destination = between.partition(":")
+    if not colon:
+        raise MigrationError(f"The range is written FROM:TO, such as base:{between}; FROM alone says no direction.")
     start = "" if start == "base" else start
     names = [revision.id for revision in track.revisions()]
     down = destination == "base" or (
@@ -130,7 +140,7 @@ def lint(sql: str) -> tuple[Finding, ...]:
             rule=str(item["rule_name"]),
             line=int(str(item["line"])) + 1,
             message=str(item["message"]),
-            help=str(item.get("help") or ""),
+            help=str(item.get("help") or _SAFE_FORM.get(str(item["rule_name"]), "")),
         )
         for item in found
         if item["rule_name"] not in _SETTLED

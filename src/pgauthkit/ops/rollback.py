@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -22,10 +23,13 @@ from pgauthkit.ops.tracks import BUNDLED, Revision, Track, TrackName
 __all__ = ["Loss", "Rollback", "RollbackPlan", "plan_rollback", "rollback"]
 
 _NAME: Final = r'(?P<table>(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)'
-_DROPPED: Final = (
-    re.compile(rf"DROP TABLE (?:IF EXISTS )?{_NAME}", re.IGNORECASE),
-    re.compile(rf'ALTER TABLE {_NAME} DROP COLUMN (?:IF EXISTS )?(?P<column>"[^"]+"|\w+)', re.IGNORECASE),
+# Each with all that follows it in its statement, where several may be dropped at once.
+_TABLES: Final = re.compile(r"\bDROP\s+TABLE\s+(?P<rest>[^;]+)", re.IGNORECASE)
+_COLUMNS: Final = re.compile(
+    rf"\bALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?{_NAME}\s(?P<rest>[^;]+)", re.IGNORECASE
 )
+_COLUMN: Final = re.compile(r'\bDROP\s+COLUMN\s+(?:IF\s+EXISTS\s+)?(?P<column>"[^"]+"|\w+)', re.IGNORECASE)
+_IN_A_LIST: Final = re.compile(rf"\s*(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE)
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +81,7 @@ def plan_rollback(target: Target, to: str = "-1", *, host: Track | None = None) 
     """Tell what `rollback` would do. Reads only; counting the rows takes as long as it takes.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         to: as for `rollback`.
         host: the application's own revisions.
 
@@ -113,7 +117,7 @@ def rollback(
     """Undo revisions by their `downgrade()`, the newest first, each in a transaction of its own.
 
     Args:
-        target: as for `pgauthkit.ops.migrate.deploy`.
+        target: as for `pgauthkit.ops.deployment.deploy`.
         to: `-1` for the last revision, `-2` for the last two; a revision, of either track, to be the last that stays;
             or `base` for all. A number and `base` mean the application's track where that has something to undo, and
             ours otherwise.
@@ -175,13 +179,18 @@ def _ids(revisions: tuple[Revision, ...]) -> tuple[str, ...]:
 
 
 def _losses(connection: Connection, sql: str) -> tuple[Loss, ...]:
-    tables, columns = ([found.groupdict() for found in pattern.finditer(sql)] for pattern in _DROPPED)
-    wanted = {found["table"]: f"SELECT count(*) FROM {found['table']}" for found in tables}  # noqa: S608 - from a file
-    for found in columns:
-        name = f"{found['table']}.{found['column']}"
-        wanted[name] = f"SELECT count({found['column']}) FROM {found['table']}"  # noqa: S608 - the same
-    losses = [Loss(what=name, rows=_count(connection, query)) for name, query in wanted.items()]
+    losses = [Loss(what=name, rows=_count(connection, query)) for name, query in _questions(sql)]
     return tuple(loss for loss in losses if loss.rows)
+
+
+def _questions(sql: str) -> Iterator[tuple[str, str]]:
+    for dropped in _TABLES.finditer(sql):
+        for table in filter(None, map(_IN_A_LIST.match, dropped["rest"].split(","))):
+            yield table["table"], f"SELECT count(*) FROM {table['table']}"  # noqa: S608 - a name in the revision's file
+    for changed in _COLUMNS.finditer(sql):
+        name = changed["table"]
+        for column in _COLUMN.findall(changed["rest"]):
+            yield f"{name}.{column}", f"SELECT count({column}) FROM {name}"  # noqa: S608 - the same
 
 
 def _count(connection: Connection, query: str) -> int:

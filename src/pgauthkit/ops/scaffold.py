@@ -1,6 +1,7 @@
 """Making the folder of migrations for an application that has no Alembic yet."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,7 @@ from pgauthkit.errors import ConfigError
 
 __all__ = ["scaffold"]
 
+_TABLE: Final = "[tool.pgauthkit]"
 _ENV: Final = '''"""Alembic's environment of this project. `pgauthkit migrate` runs it, and gives it the connection."""
 
 from {module} import {name}
@@ -39,7 +41,7 @@ def downgrade() -> None:
 def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> tuple[Path, ...]:
     """Make a folder of migrations: its env.py, the template of a revision, and a place for the revisions.
 
-    `[tool.pgauthkit]` of the pyproject.toml gets `models` and `migrations`, where there is no such table yet.
+    `[tool.pgauthkit]` of the pyproject.toml gets `models` and `migrations`, where they are not there yet.
 
     Args:
         project: the application's directory.
@@ -72,10 +74,17 @@ def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> t
     (folder / "versions" / ".gitkeep").touch()
     (folder / "env.py").write_text(_ENV.format(module=module, name=name), encoding="utf-8")
     (folder / "script.py.mako").write_text(_TEMPLATE, encoding="utf-8")
-    written = (folder / "env.py", folder / "script.py.mako")
     before = pyproject.read_text(encoding="utf-8") if pyproject.exists() else ""
-    if "[tool.pgauthkit]" in before:
-        return written
-    settings = f'[tool.pgauthkit]\nmodels = "{models}"\nmigrations = "{migrations}"\n'
-    pyproject.write_text(f"{before.rstrip()}\n\n{settings}".lstrip(), encoding="utf-8")
-    return (*written, pyproject)
+    after = _with_settings(before, {"models": models, "migrations": migrations})
+    pyproject.write_text(after, encoding="utf-8")
+    return (folder / "env.py", folder / "script.py.mako", *([pyproject] if after != before else []))
+
+
+def _with_settings(text: str, settings: dict[str, str]) -> str:
+    there = tomllib.loads(text).get("tool", {}).get("pgauthkit")
+    lines = "".join(f'{name} = "{value}"\n' for name, value in settings.items() if name not in (there or {}))
+    if there is None:
+        return f"{text.rstrip()}\n\n{_TABLE}\n{lines}".lstrip()
+    return re.sub(
+        rf"^{re.escape(_TABLE)}[^\n]*(?:\n|\Z)", lambda found: f"{found[0].rstrip()}\n{lines}", text, flags=re.MULTILINE
+    )

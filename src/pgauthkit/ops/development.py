@@ -1,0 +1,73 @@
+"""A day's work on a database of development: apply what there is, write the new revision, show it, apply it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from pgauthkit.errors import MigrationError
+from pgauthkit.ops.authoring import new_revision
+from pgauthkit.ops.connection import Target, engine_for
+from pgauthkit.ops.deployment import deploy, status
+from pgauthkit.ops.review import Script, pending_sql
+from pgauthkit.ops.tracks import Track
+
+__all__ = ["Development", "develop"]
+
+
+@attrs.frozen(kw_only=True)
+class Development:
+    """What was done.
+
+    Attributes:
+        written: the new revision's file; None where the models ask for nothing.
+        scripts: its SQL, one script at most.
+        applied: the revisions of both tracks that were applied, the oldest first.
+        is_fresh: whether the database had none of them before, so that a seed has something to do.
+    """
+
+    written: Path | None
+    scripts: tuple[Script, ...]
+    applied: tuple[str, ...]
+    is_fresh: bool
+
+
+def develop(
+    target: Target,
+    host: Track | None,
+    message: str,
+    *,
+    production: bool = False,
+    on_script: Callable[[Script], None] | None = None,
+) -> Development:
+    """Apply what is pending, write what the models ask for as a new revision, and apply that as well.
+
+    Args:
+        target: as for `pgauthkit.ops.deployment.deploy`; a database of development.
+        host: the application's track.
+        message: what the new revision does, the first line of its file.
+        production: whether this is production, where it is refused.
+        on_script: called with the SQL of the new revision before that is applied.
+
+    Raises:
+        ConfigError: the application has no migrations yet.
+        DatabaseUnavailableError: the database cannot be reached.
+        MigrationError: this is production; the models and the database cannot be compared; or as for `deploy`.
+
+    Example:
+        >>> develop("postgresql://localhost/blog", track, "Add posts").applied  # doctest: +SKIP
+        ('0001', '2f1a')
+    """
+    if production:
+        raise MigrationError("PGAUTHKIT_ENV says that this is production: `pgauthkit migrate deploy` is for it.")
+    engine = engine_for(target)
+    is_fresh = not any(track.current for track in status(engine, host=host).tracks)
+    before = deploy(engine, host=host)
+    written = new_revision(engine, host, message)
+    scripts = pending_sql(engine, host=host)
+    if on_script:
+        for script in scripts:
+            on_script(script)
+    after = deploy(engine, host=host)
+    applied = (*before.applied, *before.host, *after.host)
+    return Development(written=written, scripts=scripts, applied=applied, is_fresh=is_fresh)
