@@ -1,4 +1,4 @@
-"""Runs every block of Python, and every command, that stands in the documentation."""
+"""Runs every block of Python, SQL and commands that stands in the documentation."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
+import psycopg
 import pytest
 from sybil import Example, Sybil
 from sybil.integration.pytest import SybilItem
@@ -80,6 +81,13 @@ def run_commands(example: Example) -> None:
     page.run(str(example.parsed))
 
 
+def run_sql(example: Example) -> None:
+    """Run a block of SQL in the page's database, as its owner."""
+    page: Page = example.namespace["documented_page"]
+    with psycopg.connect(page.url, autocommit=True) as connection:
+        connection.execute(str(example.parsed).encode())
+
+
 @pytest.fixture(scope="session")
 def pages(pgauthkit_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """What the pages have, until the end of the run."""
@@ -106,7 +114,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 pytest_collect_file = Sybil(
     path=str(Path(__file__).parent),
-    parsers=[PythonCodeBlockParser(), CodeBlockParser("bash", run_commands)],
+    parsers=[PythonCodeBlockParser(), CodeBlockParser("bash", run_commands), CodeBlockParser("sql", run_sql)],
     patterns=["README.md", "docs/**/*.md"],
     fixtures=["documented_page"],
 ).pytest()
