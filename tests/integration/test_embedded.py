@@ -530,6 +530,8 @@ class TestNormalUser:
             "no:cacheprovider",
             "-p",
             "no:pgauthkit",
+            "-p",
+            "no:asyncio",
             "-W",
             "error",
             "--basetemp",

@@ -1,4 +1,4 @@
-"""What a test suite needs: a real server, a migrated database for each test, and a clock that moves when told."""
+"""What a test suite needs: a real server, a migrated database for each test, users, mails, and a clock to move."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,20 @@ from pgauthkit.lazy import lazy
 
 if TYPE_CHECKING:
     from pgauthkit.testing.clock import Clock
+    from pgauthkit.testing.factories import MakeSignIn, MakeUser
+    from pgauthkit.testing.outbox import Mail, Outbox
     from pgauthkit.testing.server import TestServer
 
-__all__ = ["Clock", "TestServer"]
+__all__ = ["Clock", "Mail", "MakeSignIn", "MakeUser", "Outbox", "TestServer"]
 
-__getattr__ = lazy(__name__, {"Clock": "pgauthkit.testing.clock", "TestServer": "pgauthkit.testing.server"})
+__getattr__ = lazy(
+    __name__,
+    {
+        "Clock": "pgauthkit.testing.clock",
+        "Mail": "pgauthkit.testing.outbox",
+        "MakeSignIn": "pgauthkit.testing.factories",
+        "MakeUser": "pgauthkit.testing.factories",
+        "Outbox": "pgauthkit.testing.outbox",
+        "TestServer": "pgauthkit.testing.server",
+    },
+)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from pgauthkit import AsyncAuthService, AuthConfig, AuthService
-    from pgauthkit.testing import Clock, TestServer
+    from pgauthkit.testing import Clock, MakeSignIn, MakeUser, Outbox, TestServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -113,3 +113,27 @@ def pgauthkit_async_auth(pgauthkit_async_engine: AsyncEngine, pgauthkit_config: 
     from pgauthkit import AsyncAuthService
 
     return AsyncAuthService(pgauthkit_async_engine, pgauthkit_config)
+
+
+@pytest.fixture
+def pgauthkit_make_user(pgauthkit_engine: Engine) -> MakeUser:
+    """Makes users in the test's database: `pgauthkit_make_user("ada@example.com", role=UserRole.ADMIN)`."""
+    from pgauthkit.testing import MakeUser
+
+    return MakeUser(pgauthkit_engine)
+
+
+@pytest.fixture
+def pgauthkit_sign_in(pgauthkit_auth: AuthService, pgauthkit_make_user: MakeUser) -> MakeSignIn:
+    """Signs somebody in, without a mail: `pgauthkit_sign_in("ada@example.com").tokens.access_token.reveal()`."""
+    from pgauthkit.testing import MakeSignIn
+
+    return MakeSignIn(pgauthkit_auth, pgauthkit_make_user)
+
+
+@pytest.fixture
+def pgauthkit_outbox() -> Outbox:
+    """A mailer that keeps what is sent; give it to the application in place of its own."""
+    from pgauthkit.testing import Outbox
+
+    return Outbox()
