@@ -59,6 +59,11 @@ def host() -> Track | None:
     for place in (project / "src", project):
         if place.is_dir() and str(place) not in sys.path:
             sys.path.insert(0, str(place))
+    if migrations is not None and not (project / migrations).exists():
+        click.echo(
+            f"There is no folder {migrations} yet (`pgauthkit migrate init` makes it): only ours count.", err=True
+        )
+        return None
     # A project of several parts has a pyproject.toml above them, and an alembic.ini in one.
     has_ini = migrations is None and Path("alembic.ini").is_file()
     return host_track(Path.cwd() if has_ini else project, migrations)

@@ -1,0 +1,125 @@
+"""`pgauthkit migrate init`, `new` and `dev`: from models to revisions, and into the database."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pgauthkit.ops.deployment import status
+from pgauthkit.ops.revisions import bundled_revisions
+from pgauthkit.ops.tracks import host_track
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Blog
+
+
+def revisions(blog: Blog) -> list[Path]:
+    return sorted((blog.path / "migrations" / "versions").glob("*.py"))
+
+
+class TestInit:
+    def test_from_settings(self, blog: Blog) -> None:
+        """The folder is made where the settings say, and what was written is told."""
+        result = blog.migrate("init")
+
+        assert result.exit_code == 0
+        assert result.stdout.startswith("Wrote migrations/env.py, migrations/script.py.mako. Next: pgauthkit migrate")
+        assert "from blog.models import Base" in (blog.path / "migrations" / "env.py").read_text()
+
+    def test_without_settings(self, blog: Blog) -> None:
+        """Options do as well, and the settings are then written; the rest of the file stays as it is."""
+        (blog.path / "pyproject.toml").write_text('[project]\nname = "blog"\n\n[tool.pgauthkit] # ours\nseed = "x:y"\n')
+
+        result = blog.migrate("init", "--models", "blog.models:Base", "--migrations", "db", "--json")
+
+        written = ["db/env.py", "db/script.py.mako", "pyproject.toml"]
+        assert json.loads(result.stdout) == {"written": written}
+        expected = '[tool.pgauthkit] # ours\nmodels = "blog.models:Base"\nmigrations = "db"\nseed = "x:y"\n'
+        assert (blog.path / "pyproject.toml").read_text() == f'[project]\nname = "blog"\n\n{expected}'
+
+    def test_no_models(self, blog: Blog) -> None:
+        """Without models nothing can be made: wrong use."""
+        (blog.path / "pyproject.toml").write_text("")
+
+        result = blog.migrate("init")
+
+        assert result.exit_code == 2
+        assert "--models blog.models:Base" in result.stderr
+
+
+class TestNew:
+    def test_makes_the_folder(self, blog: Blog) -> None:
+        """A project that only has the settings gets its folder with its first revision."""
+        result = blog.migrate("new", "-m", "Add posts")
+
+        (path,) = revisions(blog)
+        assert result.exit_code == 0
+        assert result.stdout == f"Wrote migrations/versions/{path.name}. Read it before you deploy it.\n"
+        assert "Made migrations: migrations/env.py" in result.stderr
+        assert "op.create_table('posts'" in path.read_text()
+        assert status(blog.url, host=host_track(blog.path, "migrations")).host is not None
+
+    def test_nothing(self, blog: Blog) -> None:
+        """Where models and database agree nothing is written, unless an empty one is asked for."""
+        blog.migrate("dev", "-m", "Add posts")
+
+        agreed = blog.migrate("new", "-m", "Nothing")
+        as_json = blog.migrate("new", "-m", "Nothing", "--json")
+        empty = blog.migrate("new", "-m", "By hand", "--empty", "--json")
+
+        assert agreed.stdout == "Nothing to write. The models and the database agree.\n"
+        assert json.loads(as_json.stdout) == {"written": None}
+        assert len(revisions(blog)) == 2
+        assert json.loads(empty.stdout)["written"].endswith("_by_hand.py")
+
+    def test_pending(self, new_blog: Blog) -> None:
+        """On a database that is behind, it says to deploy first."""
+        result = new_blog.migrate("new", "-m", "Add posts")
+
+        assert result.exit_code == 1
+        assert "run `pgauthkit migrate deploy` first" in result.stderr
+
+    def test_no_settings(self, blog: Blog) -> None:
+        """An application without migrations is told how to begin."""
+        (blog.path / "pyproject.toml").write_text("")
+
+        result = blog.migrate("new", "-m", "Add posts")
+
+        assert result.exit_code == 1
+        assert "`pgauthkit migrate init` makes the folder" in result.stderr
+
+
+class TestDev:
+    def test_from_nothing(self, new_blog: Blog) -> None:
+        """On an empty database ours are applied, then the new revision is written, shown and applied."""
+        result = new_blog.migrate("dev", "-m", "Add posts")
+
+        (path,) = revisions(new_blog)
+        id_ = path.name.split("_")[1]
+        assert result.exit_code == 0
+        assert "CREATE TABLE posts" in result.stdout
+        assert result.stdout.endswith(
+            f"Wrote migrations/versions/{path.name}.\nApplied {', '.join((*bundled_revisions(), id_))}.\n"
+        )
+        assert new_blog.migrate("status").exit_code == 0
+
+    def test_again(self, blog: Blog) -> None:
+        """A change of the models becomes the next revision; without one there is nothing to do."""
+        blog.migrate("dev", "-m", "Add posts")
+        blog.add("subtitle: Mapped[str | None]")
+
+        changed = json.loads(blog.migrate("dev", "-m", "Add a subtitle", "--json").stdout)
+        nothing = blog.migrate("dev", "-m", "Nothing")
+
+        assert "ADD COLUMN subtitle" in changed["sql"][0]
+        assert len(changed["applied"]) == 1
+        assert nothing.stdout == "Nothing to write. The models and the database agree.\n"
+
+    def test_production(self, blog: Blog) -> None:
+        """In production nothing is developed."""
+        result = blog.migrate("dev", "-m", "Add posts", PGAUTHKIT_ENV="production")
+
+        assert result.exit_code == 1
+        assert "`pgauthkit migrate deploy` is for it" in result.stderr
