@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Two processes at a time, the blocks of a page in one of them.
+SPREAD := -n 2 --dist loadgroup
 
 .PHONY: help demo test test-18 torture fuzz check docs release wheel test-wheel clean
 
@@ -16,13 +18,13 @@ demo: $(READY)
 ## make test        every test, on a real PostgreSQL, with branch coverage
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(SPREAD)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 ## make test-18     the service, its races and its promises, on PostgreSQL 18
 test-18: $(READY)
-	$(BIN)/pytest --quiet --pgauthkit-major=18 tests/integration tests/races tests/security tests/migrations
+	$(BIN)/pytest --quiet $(SPREAD) --pgauthkit-major=18 tests/integration tests/races tests/security tests/migrations
 
 ## make torture     deployers, backups and restores killed at many moments
 torture: $(READY)
@@ -62,7 +64,7 @@ test-wheel: wheel
 	build/wheel/venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/wheel/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all]" --group test
 	cp -r conftest.py tests docs README.md pyproject.toml build/wheel/
-	cd build/wheel && venv/bin/python -m pytest --quiet -p no:cacheprovider
+	cd build/wheel && venv/bin/python -m pytest --quiet $(SPREAD) -p no:cacheprovider
 
 ## make clean       remove what the others made
 clean:
