@@ -14,7 +14,7 @@ from pgauthkit.errors import RateLimitedError
 from pgauthkit.values import IssuedMagicLink
 
 if TYPE_CHECKING:
-    from tests.races.conftest import Call, Host, MakeHost, Query
+    from tests.races.conftest import Call, Held, Host, MakeHost, Query
 
 EACH_LEVEL = pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 OFF = RateLimits(per_ip=None, per_email=None, per_email_and_ip=None, code_attempts=None)
@@ -60,6 +60,18 @@ def test_a_refused_ip_spares_the_address(limited: Limited) -> None:
     assert granted(host.race([ask("ada@example.com", "192.0.2.1")] * RACERS)) == 5
     others = host.race([ask("ada@example.com", f"192.0.2.{number}") for number in range(2, 2 + RACERS)])
     assert granted(others) == 5
+
+
+def test_whoever_began_before_the_first_is_not_refused_for_it(limited: Limited, held: "Held") -> None:
+    """Four that wait at their ip while a later one takes the first of five links get the other four; a sixth waits."""
+    host = limited(attrs.evolve(OFF, per_ip=RateLimit(100, per=timedelta(hours=1)), per_email=FIVE))
+    ask("eve@example.com", "192.0.2.1")(host.auth)
+    with held("SELECT FROM pgauthkit.rate_limits FOR UPDATE OF rate_limits") as in_queue:
+        early = host.start([ask("ada@example.com", "192.0.2.1")] * 4)
+        in_queue(4)
+        assert granted(host.race([ask("ada@example.com", "192.0.2.2")])) == 1
+    assert granted(host.outcomes(early)) == 4
+    assert granted(host.race([ask("ada@example.com", "192.0.2.1")])) == 0
 
 
 @EACH_LEVEL

@@ -22,7 +22,19 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["NOW", "Statement", "binary", "constant", "duration", "flag", "materialized", "moment", "number", "text"]
+__all__ = [
+    "BY_NOW",
+    "NOW",
+    "Statement",
+    "binary",
+    "constant",
+    "duration",
+    "flag",
+    "materialized",
+    "moment",
+    "number",
+    "text",
+]
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
 
@@ -89,3 +101,5 @@ def materialized(rows: SelectBase, name: str) -> CTE:
 
 # statement_timestamp() and not now(), which stands still inside a host's transaction.
 NOW: Final[ColumnElement[Any]] = func.coalesce(moment("clock"), func.statement_timestamp())
+# For what is judged after a wait for a row: whoever held it may have begun later than this statement did.
+BY_NOW: Final[ColumnElement[Any]] = func.coalesce(moment("clock"), func.clock_timestamp())
