@@ -8,7 +8,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
@@ -90,7 +89,8 @@ def clean_process() -> Iterator[None]:
     with logging_kept():
         yield
     sys.path[:] = path
-    sys.modules.pop("blog_models", None)
+    for name in ("blog_models", "blog_seed"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -107,10 +107,20 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def alembic_project(tmp_path: Path) -> Project:
     """An application with Alembic's own template, of which only `target_metadata` was filled in."""
+    return with_alembic(tmp_path, "generic")
+
+
+@pytest.fixture
+def async_project(tmp_path: Path) -> Project:
+    """The same with Alembic's template for an async engine."""
+    return with_alembic(tmp_path, "async")
+
+
+def with_alembic(tmp_path: Path, template: str) -> Project:
     (tmp_path / "blog_models.py").write_text(MODELS)
     sys.path.insert(0, str(tmp_path))
     config = Config(tmp_path / "alembic.ini", stdout=io.StringIO())
-    command.init(config, str(tmp_path / "alembic"))
+    command.init(config, str(tmp_path / "alembic"), template=template)
     env = tmp_path / "alembic" / "env.py"
     env.write_text(
         env.read_text().replace(
@@ -120,11 +130,3 @@ def alembic_project(tmp_path: Path) -> Project:
     track = host_track(tmp_path)
     assert track is not None
     return Project(tmp_path, track, tmp_path / "alembic" / "versions")
-
-
-@pytest.fixture
-def empty_engine(pgauthkit_empty_url: str) -> Iterator[sa.Engine]:
-    """An engine on an empty database."""
-    engine = sa.create_engine(pgauthkit_empty_url)
-    yield engine
-    engine.dispose()

@@ -1,10 +1,12 @@
 """`deploy`: from any state to the head, by any kind of engine, or an error that says why not."""
 
+import json
 import logging
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 import psycopg
@@ -14,7 +16,7 @@ from alembic import command
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from pgauthkit.errors import ConfigError, DatabaseUnavailableError, MigrationError, MigrationLockedError
+from pgauthkit.errors import BackupError, ConfigError, DatabaseUnavailableError, MigrationError, MigrationLockedError
 from pgauthkit.ops.connection import begin_migrating
 from pgauthkit.ops.lock import migration_lock
 from pgauthkit.ops.migrate import deploy, status
@@ -106,6 +108,27 @@ class TestApplying:
             rows = connection.execute(sa.text("SELECT DISTINCT name, value FROM public.seen"))
             seen = {row.name: row.value for row in rows}
         assert [seen[name] for name in names] == ["pgauthkit migrate", "1500", "0", "0"]
+
+
+class TestBackup:
+    def test_made_first(self, engine: sa.Engine, tmp_path: Path) -> None:
+        """With a directory for it a backup is made before anything is applied, and none where nothing is to do."""
+        first, second = (deploy(engine, backup_to=tmp_path / "backups") for _ in range(2))
+
+        assert first.backup is not None
+        assert first.backup.parent == tmp_path / "backups"
+        manifest = first.backup.with_name(f"{first.backup.name}.json")
+        assert json.loads(manifest.read_text())["rows"] == {}
+        assert second.backup is None
+
+    def test_none_to_be_had(self, engine: sa.Engine, tmp_path: Path) -> None:
+        """Where the backup fails nothing is applied."""
+        (tmp_path / "backups").touch()
+
+        with pytest.raises(BackupError):
+            deploy(engine, backup_to=tmp_path / "backups")
+
+        assert not status(engine).in_sync
 
 
 class TestTarget:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pgauthkit.ops.diagnosis import RevisionStatus, TrackStatus
 
 
-@pytest.fixture(params=["project", "alembic_project"])
+@pytest.fixture(params=["project", "alembic_project", "async_project"])
 def any_project(request: pytest.FixtureRequest) -> Project:
-    """Each of the two kinds of application."""
+    """Each of the kinds of application."""
     found: Project = request.getfixturevalue(request.param)
     return found
 

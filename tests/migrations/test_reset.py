@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pgauthkit.errors import MigrationError
+from pgauthkit.ops.development import develop
 from pgauthkit.ops.migrate import deploy, status
 from pgauthkit.ops.reset import database_name, reset
 
@@ -40,7 +41,7 @@ def test_ours(pgauthkit_url: str) -> None:
         assert connection.execute("SELECT count(*) FROM pgauthkit.users").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("kind", ["project", "alembic_project"])
+@pytest.mark.parametrize("kind", ["project", "alembic_project", "async_project"])
 def test_application(kind: str, request: pytest.FixtureRequest, pgauthkit_url: str) -> None:
     """The application's schemas are emptied, of types, functions and views too, and its revisions run again."""
     project: Project = request.getfixturevalue(kind)
@@ -55,6 +56,33 @@ def test_application(kind: str, request: pytest.FixtureRequest, pgauthkit_url: s
     assert done.deployment.host == ("posts1",)
     assert not exists(pgauthkit_url, "public.v")
     run(pgauthkit_url, "CREATE TYPE public.mood AS ENUM ('good')")
+
+
+class TestSeed:
+    @pytest.fixture
+    def seed(self, project: Project) -> str:
+        """A seed of the application's, which makes a user."""
+        text = "import sqlalchemy as sa\n\ndef main(db):\n    db.execute(sa.text(INSERT))\n"
+        insert = "INSERT INTO pgauthkit.users (id, email) VALUES ('a', 'admin@example.com')"
+        (project.path / "blog_seed.py").write_text(f"INSERT = {insert!r}\n{text}")
+        return "blog_seed:main"
+
+    def test_run(self, seed: str, pgauthkit_url: str) -> None:
+        """After the deployment the seed is run."""
+        done = reset(pgauthkit_url, name=database_name(pgauthkit_url), seed=seed)
+
+        assert done.seeding is not None
+        assert done.seeding.function == seed
+        with psycopg.connect(pgauthkit_url) as connection:
+            assert connection.execute("SELECT email FROM pgauthkit.users").fetchall() == [("admin@example.com",)]
+
+    def test_only_when_fresh(self, project: Project, seed: str, pgauthkit_empty_url: str) -> None:
+        """A day's work seeds a database that had nothing, and no other."""
+        first = develop(pgauthkit_empty_url, project.track, "Add posts", seed=seed)
+        second = develop(pgauthkit_empty_url, project.track, "Nothing", seed=seed)
+
+        assert first.seeding is not None
+        assert second.seeding is None
 
 
 class TestRefused:

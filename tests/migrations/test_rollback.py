@@ -9,10 +9,17 @@ import pytest
 
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.migrate import deploy, status
+from pgauthkit.ops.rehearsal import rehearse_rollback
+from pgauthkit.ops.restore import restore
+from pgauthkit.ops.revisions import bundled_revisions
 from pgauthkit.ops.rollback import Loss, plan_rollback, rollback
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.migrations.conftest import Project
+
+    from pgauthkit.testing import TestServer
 
 
 def run(url: str, sql: str) -> None:
@@ -107,6 +114,60 @@ def test_needs_a_database(project: Project, pgauthkit_url: str) -> None:
 
     assert (plan.revisions, plan.sql, plan.losses) == (("asks",), "", ())
     assert rollback(pgauthkit_url, host=project.track).undone == ("asks",)
+
+
+class TestBackup:
+    def test_made_first(self, deployed: Project, pgauthkit_url: str, pgauthkit_empty_url: str) -> None:
+        """Before anything is undone a backup is made, from which all that was lost comes back."""
+        done = rollback(pgauthkit_url, "base", host=deployed.track, backup_to=deployed.path / "backups")
+
+        assert done.backup is not None
+        restored = restore(done.backup, pgauthkit_empty_url, host=deployed.track)
+        assert (restored.discrepancies, restored.after["public.posts"]) == ((), 5)
+        assert status(pgauthkit_empty_url, host=deployed.track).in_sync
+
+    def test_not_for_nothing(self, pgauthkit_empty_url: str, tmp_path: Path) -> None:
+        """Where there is nothing to undo no backup is made."""
+        with pytest.raises(MigrationError, match="nothing to undo"):
+            rollback(pgauthkit_empty_url, backup_to=tmp_path / "backups")
+
+        assert not (tmp_path / "backups").exists()
+
+
+class TestRehearsal:
+    def test_down_and_up(self, deployed: Project, pgauthkit_url: str, pgauthkit_server: TestServer) -> None:
+        """On a copy, with all rows, the revisions go down and up; the database stays, and the copy does not."""
+        done = rehearse_rollback(pgauthkit_url, "base", host=deployed.track)
+
+        assert (done.down.undone, done.up.host) == (("gone3", "note2", "posts1"), ("posts1", "note2", "gone3"))
+        assert done.rows == 5 + 3 + len(bundled_revisions()) + 2 + len(bundled_revisions())
+        assert status(pgauthkit_url, host=deployed.track).in_sync
+        with psycopg.connect(pgauthkit_server.url("postgres")) as connection:
+            query = "SELECT count(*) FROM pg_database WHERE datname ~ '^pgauthkit_shadow'"
+            assert connection.execute(query).fetchone() == (0,)
+
+    def test_way_down_that_fails(self, project: Project, pgauthkit_url: str) -> None:
+        """A way down that fails is found out on the copy."""
+        project.write("bad", None, "pass", "SELECT 1/0")
+        deploy(pgauthkit_url, host=project.track)
+
+        with pytest.raises(MigrationError, match=r"On a copy .*Undoing revision bad failed.*22012.*was not touched"):
+            rehearse_rollback(pgauthkit_url, host=project.track)
+
+        assert status(pgauthkit_url, host=project.track).in_sync
+
+
+def test_several_at_once(deployed: Project, pgauthkit_url: str) -> None:
+    """All tables and columns of a statement are counted, and what is not there is no loss."""
+    down = "DROP TABLE public.posts, IF EXISTS public.never_there; ALTER TABLE public.posts DROP COLUMN id, DROP note"
+    deployed.write("many4", "gone3", "pass", down.replace(", DROP note", ', DROP COLUMN IF EXISTS "note"'))
+    deploy(pgauthkit_url, host=deployed.track)
+
+    assert plan_rollback(pgauthkit_url, host=deployed.track).losses == (
+        Loss(what="public.posts", rows=5),
+        Loss(what="public.posts.id", rows=5),
+        Loss(what='public.posts."note"', rows=2),
+    )
 
 
 class TestRefused:

@@ -1,6 +1,7 @@
 """`pgauthkit migrate`: bring a database to what the code needs, and see where it stands."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import attrs
 import click
@@ -8,7 +9,7 @@ from rich.markup import escape
 
 from pgauthkit.cli.migrate_authoring import dev, init, new
 from pgauthkit.cli.migrate_mending import adopt_prisma, drift, reset, resolve
-from pgauthkit.cli.migrate_options import JSON, LOCK_TIMEOUT, URL, database, host, print_json, say
+from pgauthkit.cli.migrate_options import BACKUP_DIR, JSON, LOCK_TIMEOUT, URL, database, host, print_json, say
 from pgauthkit.cli.migrate_review import rollback, sql
 from pgauthkit.ops import migrate as ops
 from pgauthkit.ops.diagnosis import RevisionStatus, TrackStatus
@@ -30,18 +31,25 @@ def migrate() -> None:
 @migrate.command(epilog="Example: DIRECT_URL=postgresql://app@db.example/app pgauthkit migrate deploy")
 @URL
 @LOCK_TIMEOUT
+@click.option("--backup", "with_backup", is_flag=True, help="Make a backup before anything is applied.")
+@BACKUP_DIR
 @click.option("--strict", is_flag=True, help="Refuse where an applied revision's file was changed.")
 @JSON
-def deploy(url: str | None, *, lock_timeout: float, strict: bool, as_json: bool) -> None:
+def deploy(
+    url: str | None, *, lock_timeout: float, with_backup: bool, backup_dir: Path, strict: bool, as_json: bool
+) -> None:
     """Apply what is missing; safe when several deployers start at once."""
     wait = timedelta(seconds=lock_timeout)
-    done = ops.deploy(database(url), host=host(), strict=strict, lock_timeout=wait)
+    backup_to = backup_dir if with_backup else None
+    done = ops.deploy(database(url), host=host(), strict=strict, backup_to=backup_to, lock_timeout=wait)
     seconds = done.duration.total_seconds()
     if as_json:
         print_json({**attrs.asdict(done), "duration": seconds})
         return
     for edited in done.edited:
         say(f"[yellow]Edited:[/] the file of {edited} was changed after it had been applied.")
+    if done.backup:
+        say(f"[green]Saved[/] {escape(str(done.backup))}.")
     if done.applied or done.host:
         names = ", ".join((*done.applied, *done.host))
         say(f"[green]Applied[/] {names} in {seconds:.2f} s. The database is at {(done.host or done.applied)[-1]}.")

@@ -6,6 +6,7 @@ import click
 
 from pgauthkit.cli.migrate_options import (
     JSON,
+    NO_SEED,
     URL,
     database,
     host_to_write,
@@ -60,21 +61,31 @@ def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
 
 @click.command(epilog='Example: pgauthkit migrate dev -m "Add posts"')
 @MESSAGE
+@NO_SEED
 @URL
 @JSON
-def dev(*, message: str, url: str | None, as_json: bool) -> None:
-    """Write a revision, show its SQL, and apply it, on a database of development."""
+def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
+    """Write a revision, show its SQL, and apply it, on a database of development; a fresh one is seeded."""
 
     def show(script: Script) -> None:
         click.echo(script.sql)
 
     done = ops.develop(
-        database(url), host_to_write(), message, production=is_production(), on_script=None if as_json else show
+        database(url),
+        host_to_write(),
+        message,
+        seed=None if no_seed else read_settings().seed,
+        production=is_production(),
+        on_script=None if as_json else show,
     )
     written = done.written and shown(done.written)
     if as_json:
-        print_json({"written": written, "sql": [script.sql for script in done.scripts], "applied": done.applied})
+        seeded = done.seeding and done.seeding.function
+        sql = [script.sql for script in done.scripts]
+        print_json({"written": written, "sql": sql, "applied": done.applied, "seed": seeded})
         return
     say(f"[green]Wrote[/] {written}." if written else AGREE)
     if done.applied:
         say(f"[green]Applied[/] {', '.join(done.applied)}.")
+    if done.seeding:
+        say(f"[green]Seeded[/] by {done.seeding.function}.")

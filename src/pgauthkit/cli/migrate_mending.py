@@ -5,7 +5,8 @@ import sys
 import attrs
 import click
 
-from pgauthkit.cli.migrate_options import JSON, URL, database, host, is_production, print_json, say
+from pgauthkit.cli.migrate_options import JSON, NO_SEED, URL, database, host, is_production, print_json, say
+from pgauthkit.cli.settings import read_settings
 from pgauthkit.ops import prisma, reset as resetting
 from pgauthkit.ops.drift import find_drift
 from pgauthkit.ops.resolution import resolve_applied, resolve_rolled_back
@@ -59,10 +60,11 @@ def drift(
 
 @click.command(epilog="Example: pgauthkit migrate reset --force blog_test")
 @click.option("--force", metavar="NAME", help="The database's name: do not ask, and override what speaks against it.")
+@NO_SEED
 @URL
 @JSON
-def reset(*, force: str | None, url: str | None, as_json: bool) -> None:
-    """Drop everything, ours and the application's, and deploy again: asks for the database's name.
+def reset(*, force: str | None, no_seed: bool, url: str | None, as_json: bool) -> None:
+    """Drop everything, ours and the application's, deploy again, and seed: asks for the database's name.
 
     Refuses in production (PGAUTHKIT_ENV=production) and while other sessions are connected, unless forced.
     """
@@ -72,12 +74,21 @@ def reset(*, force: str | None, url: str | None, as_json: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("This destroys all data, and nobody is there to be asked: give --force NAME.")
         name = click.prompt(f'Type the name of the database, "{resetting.database_name(target)}", to drop all data')
-    done = resetting.reset(target, name=str(name), host=track, production=is_production(), force=force is not None)
+    done = resetting.reset(
+        target,
+        name=str(name),
+        host=track,
+        seed=None if no_seed else read_settings().seed,
+        production=is_production(),
+        force=force is not None,
+    )
     applied = (*done.deployment.applied, *done.deployment.host)
     if as_json:
-        print_json({"schemas": done.schemas, "applied": applied})
-    else:
-        say(f"[green]Emptied[/] {', '.join(done.schemas)}, and applied {', '.join(applied)}.")
+        print_json({"schemas": done.schemas, "applied": applied, "seed": done.seeding and done.seeding.function})
+        return
+    say(f"[green]Emptied[/] {', '.join(done.schemas)}, and applied {', '.join(applied)}.")
+    if done.seeding:
+        say(f"[green]Seeded[/] by {done.seeding.function}.")
 
 
 @click.command(epilog="Example: pgauthkit migrate adopt-prisma")

@@ -10,12 +10,15 @@ import click
 from rich.console import Console
 
 from pgauthkit.cli.settings import project_directory, read_settings, resolve_url
+from pgauthkit.ops.host import find_host
 from pgauthkit.ops.scaffold import scaffold
-from pgauthkit.ops.tracks import Track, host_track
+from pgauthkit.ops.tracks import Track
 
 __all__ = [
+    "BACKUP_DIR",
     "JSON",
     "LOCK_TIMEOUT",
+    "NO_SEED",
     "URL",
     "YES",
     "database",
@@ -35,7 +38,16 @@ URL: Final = click.option(
     "  [default: DIRECT_URL, DATABASE_URL, or pyproject.toml]",
 )
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+NO_SEED: Final = click.option("--no-seed", is_flag=True, help="Do not run the seed of pyproject.toml.")
 YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
+BACKUP_DIR: Final = click.option(
+    "--backup-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("backups"),
+    show_default=True,
+    help="Where the backup goes.",
+)
 LOCK_TIMEOUT: Final = click.option(
     "--lock-timeout",
     metavar="SECONDS",
@@ -56,17 +68,11 @@ def database(url: str | None) -> str:
 def host() -> Track | None:
     """Return the track of the application in the working directory, whose modules can then be imported."""
     project, migrations = project_directory(), read_settings().migrations
-    for place in (project / "src", project):
-        if place.is_dir() and str(place) not in sys.path:
-            sys.path.insert(0, str(place))
     if migrations is not None and not (project / migrations).exists():
         click.echo(
             f"There is no folder {migrations} yet (`pgauthkit migrate init` makes it): only ours count.", err=True
         )
-        return None
-    # A project of several parts has a pyproject.toml above them, and an alembic.ini in one.
-    has_ini = migrations is None and Path("alembic.ini").is_file()
-    return host_track(Path.cwd() if has_ini else project, migrations)
+    return find_host(Path.cwd())
 
 
 def host_to_write() -> Track | None:

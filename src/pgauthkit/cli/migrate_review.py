@@ -1,13 +1,26 @@
 """`pgauthkit migrate sql` and `rollback`: reading what will run, and undoing it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import attrs
 import click
+from rich.markup import escape
 
-from pgauthkit.cli.migrate_options import JSON, LOCK_TIMEOUT, URL, YES, database, host, needs_consent, print_json, say
-from pgauthkit.ops import rollback as ops
-from pgauthkit.ops.review import Finding, lint, pending_sql, range_sql
+from pgauthkit.cli.migrate_options import (
+    BACKUP_DIR,
+    JSON,
+    LOCK_TIMEOUT,
+    URL,
+    YES,
+    database,
+    host,
+    needs_consent,
+    print_json,
+    say,
+)
+from pgauthkit.ops import migrate as ops
+from pgauthkit.ops.migrate import Finding, Rehearsal, RollbackPlan
 from pgauthkit.ops.tracks import BUNDLED
 
 __all__ = ["rollback", "sql"]
@@ -29,12 +42,12 @@ def sql(
     something.
     """
     if between is None:
-        scripts = pending_sql(database(url), host=host())
+        scripts = ops.pending_sql(database(url), host=host())
         scripts = tuple(script for script in scripts if track in {None, script.track})
     else:
         theirs = None if track == "bundled" else host()
-        scripts = (range_sql(theirs or BUNDLED, between),)
-    found = {script.track: lint(script.sql) for script in scripts} if with_lint else {}
+        scripts = (ops.range_sql(theirs or BUNDLED, between),)
+    found = {script.track: ops.lint(script.sql) for script in scripts} if with_lint else {}
     if as_json:
         print_json(
             [{**attrs.asdict(s), "findings": [attrs.asdict(one) for one in found.get(s.track, ())]} for s in scripts]
@@ -50,28 +63,64 @@ def sql(
 @click.command(epilog="Example: pgauthkit migrate rollback -1 --sql", context_settings={"ignore_unknown_options": True})
 @click.argument("to", metavar="[-1|REVISION|base]", default="-1")
 @click.option("--sql", "only_sql", is_flag=True, help="Print the statements, and do nothing.")
+@click.option("--rehearse", is_flag=True, help="Try it on a restored copy, down and up again, and do nothing else.")
+@click.option("--no-backup", is_flag=True, help="Make no backup before it.")
+@BACKUP_DIR
 @YES
 @LOCK_TIMEOUT
 @URL
 @JSON
-def rollback(*, to: str, only_sql: bool, yes: bool, lock_timeout: float, url: str | None, as_json: bool) -> None:
-    """Undo the last revision, or all above one, after showing what it costs."""
+def rollback(
+    *,
+    to: str,
+    only_sql: bool,
+    rehearse: bool,
+    no_backup: bool,
+    backup_dir: Path,
+    yes: bool,
+    lock_timeout: float,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Undo the last revision, or all above one, after showing what it costs and making a backup."""
     target, track = database(url), host()
     plan = ops.plan_rollback(target, to, host=track)
     if only_sql:
         print_json(attrs.asdict(plan)) if as_json else click.echo(plan.sql)
         return
+    _warn(plan)
+    if rehearse:
+        _print_rehearsal(ops.rehearse_rollback(target, to, host=track), as_json=as_json)
+        return
+    needs_consent(f"Undo {', '.join(plan.revisions)}?", yes=yes)
+    saved, wait = None if no_backup else backup_dir, timedelta(seconds=lock_timeout)
+    done = ops.rollback(target, to, host=track, backup_to=saved, lock_timeout=wait)
+    if as_json:
+        values = {**attrs.asdict(done), "duration": done.duration.total_seconds()}
+        print_json({**values, "losses": [attrs.asdict(loss) for loss in plan.losses]})
+        return
+    if done.backup:
+        say(f"[green]Saved[/] {escape(str(done.backup))}.")
+    say(f"[green]Undone:[/] {', '.join(done.undone)}.")
+
+
+def _warn(plan: RollbackPlan) -> None:
     for loss in plan.losses:
         click.echo(f"{loss.rows:,} rows of {loss.what} will be lost.", err=True)
     if not plan.sql:
         click.echo("What will be lost cannot be told: the way down asks the database.", err=True)
-    needs_consent(f"Undo {', '.join(plan.revisions)}?", yes=yes)
-    done = ops.rollback(target, to, host=track, lock_timeout=timedelta(seconds=lock_timeout))
+
+
+def _print_rehearsal(done: Rehearsal, *, as_json: bool) -> None:
+    copying, down, up = (value.total_seconds() for value in (done.copying, done.down.duration, done.up.duration))
     if as_json:
-        values = {**attrs.asdict(done), "duration": done.duration.total_seconds()}
-        print_json({**values, "losses": [attrs.asdict(loss) for loss in plan.losses]})
+        times = {"copying": copying, "down": down, "up": up}
+        print_json({"undone": done.down.undone, "rows": done.rows, "seconds": times})
     else:
-        say(f"[green]Undone:[/] {', '.join(done.undone)}.")
+        say(
+            f"[green]Rehearsed[/] on a copy of {done.rows:,} rows, made in {copying:.1f} s:"
+            f" {', '.join(done.down.undone)} down in {down:.1f} s, and up again in {up:.1f} s. Nothing else was done."
+        )
 
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:

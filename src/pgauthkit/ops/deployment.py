@@ -3,12 +3,14 @@
 import logging
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import attrs
 from sqlalchemy import Connection
 
 from pgauthkit.errors import EditedMigrationError, MigrationError
+from pgauthkit.ops.backup import backup
 from pgauthkit.ops.bookkeeping import reconcile
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for, own_connection
 from pgauthkit.ops.diagnosis import Status, TrackStatus, diagnose
@@ -32,6 +34,7 @@ class Deployment:
         duration: how long it took, with waiting.
         host: the application's revisions that it applied, the oldest first.
         edited: revisions of both tracks whose files were changed after they had been applied.
+        backup: the file of the backup that was made first; None where none was asked for, or nothing was to do.
     """
 
     applied: tuple[str, ...]
@@ -39,6 +42,7 @@ class Deployment:
     duration: timedelta
     host: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    backup: Path | None = None
 
 
 def deploy(
@@ -46,6 +50,7 @@ def deploy(
     *,
     host: Track | None = None,
     strict: bool = False,
+    backup_to: Path | None = None,
     lock_timeout: timedelta = timedelta(seconds=60),
     statement_lock_timeout: timedelta = timedelta(seconds=5),
 ) -> Deployment:
@@ -65,12 +70,15 @@ def deploy(
             URL is used; or a `postgresql://` URL. It must lead to the server itself, or to a pooler in session mode.
         host: the application's own revisions, see `pgauthkit.ops.tracks.host_track`.
         strict: whether an edited revision is an error, and not a warning.
+        backup_to: a directory for a backup that is made before anything is applied, see
+            `pgauthkit.ops.backup.backup`; None for none. Deployers that start at once each need a directory.
         lock_timeout: how long to wait for another deployer.
         statement_lock_timeout: how long a statement waits for a lock on a table (PostgreSQL's `lock_timeout`).
 
     Raises:
         ConfigError: the URL is not one of PostgreSQL.
         DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
+        BackupError: there is no backup to be had; nothing was applied.
         MigrationLockedError: another deployer was not done in time.
         EditedMigrationError: `strict`, and a file was changed after it had been applied.
         MigrationError: the server refused a revision, or had refused one outside a transaction that nobody has resolved
@@ -83,7 +91,10 @@ def deploy(
     started = time.monotonic()
     engine = engine_for(target)
     found = _checked(status(engine, host=host), strict=strict)
+    saved = None
     if any(track.pending for track in found.tracks):
+        if backup_to is not None:
+            saved = backup(engine, directory=backup_to, host=host).file
         with explained("The deployment", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
             found = _checked(diagnose(connection, host), strict=strict)
             begin_migrating(connection, lock_timeout=statement_lock_timeout)
@@ -96,6 +107,7 @@ def deploy(
         duration=timedelta(seconds=time.monotonic() - started),
         host=found.host.pending if found.host else (),
         edited=tuple(name for track in found.tracks for name in track.in_state("edited")),
+        backup=saved,
     )
 
 

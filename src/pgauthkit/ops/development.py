@@ -10,6 +10,7 @@ from pgauthkit.ops.authoring import new_revision
 from pgauthkit.ops.connection import Target, engine_for
 from pgauthkit.ops.deployment import deploy, status
 from pgauthkit.ops.review import Script, pending_sql
+from pgauthkit.ops.seed import Seeding, seed as run_seed
 from pgauthkit.ops.tracks import Track
 
 __all__ = ["Development", "develop"]
@@ -23,13 +24,13 @@ class Development:
         written: the new revision's file; None where the models ask for nothing.
         scripts: its SQL, one script at most.
         applied: the revisions of both tracks that were applied, the oldest first.
-        is_fresh: whether the database had none of them before, so that a seed has something to do.
+        seeding: the seed that filled a fresh database, one without any revision before; None where none was run.
     """
 
     written: Path | None
     scripts: tuple[Script, ...]
     applied: tuple[str, ...]
-    is_fresh: bool
+    seeding: Seeding | None = None
 
 
 def develop(
@@ -37,21 +38,24 @@ def develop(
     host: Track | None,
     message: str,
     *,
+    seed: str | None = None,
     production: bool = False,
     on_script: Callable[[Script], None] | None = None,
 ) -> Development:
-    """Apply what is pending, write what the models ask for as a new revision, and apply that as well.
+    """Apply what is pending, write what the models ask for as a new revision, apply that as well, and seed.
 
     Args:
         target: as for `pgauthkit.ops.deployment.deploy`; a database of development.
         host: the application's track.
         message: what the new revision does, the first line of its file.
+        seed: the application's seed, as `module:function`, run where the database is fresh; None for none.
         production: whether this is production, where it is refused.
         on_script: called with the SQL of the new revision before that is applied.
 
     Raises:
         ConfigError: the application has no migrations yet.
         DatabaseUnavailableError: the database cannot be reached.
+        SeedError: the seed failed; the revisions are applied.
         MigrationError: this is production; the models and the database cannot be compared; or as for `deploy`.
 
     Example:
@@ -70,4 +74,5 @@ def develop(
             on_script(script)
     after = deploy(engine, host=host)
     applied = (*before.applied, *before.host, *after.host)
-    return Development(written=written, scripts=scripts, applied=applied, is_fresh=is_fresh)
+    seeding = run_seed(engine, seed, host=host) if seed and is_fresh else None
+    return Development(written=written, scripts=scripts, applied=applied, seeding=seeding)

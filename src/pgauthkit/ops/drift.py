@@ -1,22 +1,20 @@
 """Drift: how a database differs from what its applied migrations make, told in words."""
 
-import secrets
-from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import attrs
-from sqlalchemy import Connection, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, make_url
 
-from pgauthkit.errors import MigrationError
 from pgauthkit.migrations import LEDGER_TABLE, VERSION_TABLE
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.catalog import Item, Kind, describe, schemas_with_tables
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for, own_connection
 from pgauthkit.ops.environment import move, read_environment, read_heads
-from pgauthkit.ops.failure import explained, server_message, sqlstate
+from pgauthkit.ops.failure import explained
 from pgauthkit.ops.lock import migration_lock, one_in_this_process
+from pgauthkit.ops.shadow import shadow_database
 from pgauthkit.ops.tracks import BUNDLED, Track
 
 __all__ = ["Difference", "find_drift"]
@@ -103,23 +101,11 @@ def _heads(track: Track, connection: Connection) -> tuple[str, ...]:
         return read_heads(track, connection)
 
 
-@contextmanager
-def _shadow(connection: Connection, url: str | None) -> Generator[str]:
+def _shadow(connection: Connection, url: str | None) -> AbstractContextManager[str]:
     if url is not None:
-        yield url
-        return
-    name = f"pgauthkit_shadow_{secrets.token_hex(6)}"
-    try:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
-    except DBAPIError as error:
-        raise MigrationError(
-            f"The shadow database to compare with cannot be made: {server_message(error)} (SQLSTATE {sqlstate(error)})."
-            " Give an empty one with --shadow-url, or the right to make one: ALTER ROLE … CREATEDB."
-        ) from None
-    try:
-        yield connection.engine.url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        return nullcontext(url)
+    cure = "Give an empty one with --shadow-url, or the right to make one: ALTER ROLE … CREATEDB."
+    return shadow_database(connection, cure=cure)
 
 
 def _expected(

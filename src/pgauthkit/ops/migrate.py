@@ -6,6 +6,7 @@ from pgauthkit.ops.development import Development, develop
 from pgauthkit.ops.diagnosis import RevisionStatus, Status, TrackStatus
 from pgauthkit.ops.drift import Difference, find_drift
 from pgauthkit.ops.prisma import Adoption, adopt_prisma
+from pgauthkit.ops.rehearsal import Rehearsal, rehearse_rollback
 from pgauthkit.ops.reset import Reset, reset
 from pgauthkit.ops.resolution import Resolution, resolve_applied, resolve_rolled_back
 from pgauthkit.ops.review import Finding, Script, lint, pending_sql, range_sql
@@ -20,6 +21,7 @@ __all__ = [
     "Difference",
     "Finding",
     "Loss",
+    "Rehearsal",
     "Reset",
     "Resolution",
     "RevisionStatus",
@@ -39,6 +41,7 @@ __all__ = [
     "pending_sql",
     "plan_rollback",
     "range_sql",
+    "rehearse_rollback",
     "reset",
     "resolve_applied",
     "resolve_rolled_back",

@@ -1,5 +1,6 @@
 """Starting a database of development over: every table of ours and of the application's dropped, and made again."""
 
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -13,10 +14,13 @@ from pgauthkit.ops.deployment import Deployment, deploy
 from pgauthkit.ops.environment import read_environment
 from pgauthkit.ops.failure import explained
 from pgauthkit.ops.lock import migration_lock
+from pgauthkit.ops.seed import Seeding, seed as run_seed
 from pgauthkit.ops.tracks import Track
 
 __all__ = ["Reset", "database_name", "reset"]
 
+_TRIES: Final = 10
+_PAUSE: Final = 0.05  # seconds
 _NAME: Final = text("SELECT pg_catalog.current_database()")
 _OTHERS: Final = text(
     "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
@@ -57,10 +61,12 @@ class Reset:
     Attributes:
         schemas: whose contents were dropped.
         deployment: what was made again.
+        seeding: the seed that filled it; None where there was none.
     """
 
     schemas: tuple[str, ...]
     deployment: Deployment
+    seeding: Seeding | None = None
 
 
 def database_name(target: Target) -> str:
@@ -83,11 +89,12 @@ def reset(
     *,
     name: str,
     host: Track | None = None,
+    seed: str | None = None,
     production: bool = False,
     force: bool = False,
     lock_timeout: timedelta = timedelta(seconds=60),
 ) -> Reset:
-    """Drop our schema and all that is in the application's schemas, in one transaction, and deploy again.
+    """Drop our schema and all that is in the application's schemas, in one transaction, deploy again, and seed.
 
     Without an application's track, its schemas are left alone.
 
@@ -95,6 +102,7 @@ def reset(
         target: as for `pgauthkit.ops.deployment.deploy`.
         name: the database's name, as the person has typed it.
         host: the application's own revisions.
+        seed: the application's seed, as `module:function`; None for none.
         production: whether this is production, where it is refused.
         force: whether to go on in production, while others are connected, and where foreign keys of tables that stay
             point at ours.
@@ -104,6 +112,7 @@ def reset(
         MigrationError: the name is another; or one of the reasons that `force` overrides. Nothing was changed.
         MigrationLockedError: a deployer was not done in time.
         DatabaseUnavailableError: the database cannot be reached.
+        SeedError: the seed failed; the database is deployed, and empty.
 
     Example:
         >>> reset("postgresql://localhost/blog", name="blog", host=track).schemas  # doctest: +SKIP
@@ -118,7 +127,8 @@ def reset(
             connection.exec_driver_sql(statement)
         connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
         connection.commit()
-    return Reset(schemas=going, deployment=deploy(engine, host=host, lock_timeout=lock_timeout))
+    done = deploy(engine, host=host, lock_timeout=lock_timeout)
+    return Reset(schemas=going, deployment=done, seeding=run_seed(engine, seed, host=host) if seed else None)
 
 
 def _schemas(connection: Connection, host: Track) -> tuple[str, ...]:
@@ -136,7 +146,16 @@ def _refuse(connection: Connection, name: str, going: tuple[str, ...], *, produc
         return
     if production:
         raise MigrationError("PGAUTHKIT_ENV says that this is production, where nothing is reset. Nothing was changed.")
-    if others := connection.execute(_OTHERS).scalar_one():
+    if others := _others(connection):
         raise MigrationError(f"Other sessions are connected to the database: {others}. Nothing was changed.")
     if keys := list(connection.scalars(_FOREIGN_KEYS, {"ours": SCHEMA, "going": list(going)})):
         raise MigrationError(f"Tables that stay refer to ours: {', '.join(keys)}. Nothing was changed.")
+
+
+def _others(connection: Connection) -> int:
+    # A session that has just been closed, as by an env.py that connects on its own, takes a moment to be gone.
+    for _ in range(_TRIES):
+        if not (count := int(connection.execute(_OTHERS).scalar_one())):
+            return 0
+        time.sleep(_PAUSE)
+    return count

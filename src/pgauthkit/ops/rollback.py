@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -11,8 +12,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from pgauthkit.errors import MigrationError
+from pgauthkit.ops.backup import backup
 from pgauthkit.ops.bookkeeping import reconcile
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for, own_connection
+from pgauthkit.ops.deployment import status
 from pgauthkit.ops.diagnosis import Status, TrackStatus, diagnose
 from pgauthkit.ops.environment import written_out
 from pgauthkit.ops.failure import explained, explained_offline
@@ -70,11 +73,13 @@ class Rollback:
         track: `bundled` or `host`.
         undone: the revisions, the newest first.
         duration: how long it took, with waiting.
+        backup: the file of the backup that was made first; None where none was asked for.
     """
 
     track: TrackName
     undone: tuple[str, ...]
     duration: timedelta
+    backup: Path | None = None
 
 
 def plan_rollback(target: Target, to: str = "-1", *, host: Track | None = None) -> RollbackPlan:
@@ -111,6 +116,7 @@ def rollback(
     to: str = "-1",
     *,
     host: Track | None = None,
+    backup_to: Path | None = None,
     lock_timeout: timedelta = timedelta(seconds=60),
     statement_lock_timeout: timedelta = timedelta(seconds=5),
 ) -> Rollback:
@@ -122,11 +128,13 @@ def rollback(
             or `base` for all. A number and `base` mean the application's track where that has something to undo, and
             ours otherwise.
         host: the application's own revisions.
+        backup_to: a directory for a backup that is made first, see `pgauthkit.ops.backup.backup`; None for none.
         lock_timeout: how long to wait for a deployer.
         statement_lock_timeout: how long a statement waits for a lock on a table.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
+        BackupError: there is no backup to be had; nothing was undone.
         MigrationLockedError: a deployer was not done in time.
         MigrationError: the server refused, as where a foreign key of the application points at our tables; there is
             nothing to undo, no such revision, or no file for one that must be undone.
@@ -137,13 +145,18 @@ def rollback(
     """
     started = time.monotonic()
     engine = engine_for(target)
+    saved = None
+    if backup_to is not None:
+        _chosen(status(engine, host=host), host, to)  # Or a backup is made for nothing.
+        saved = backup(engine, directory=backup_to, host=host).file
     with explained("The rollback", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
         track, undone = _chosen(diagnose(connection, host), host, to)
         begin_migrating(connection, lock_timeout=statement_lock_timeout)
         for revision in undone:
             undo(connection, track, revision, lock_timeout=statement_lock_timeout)
         reconcile(connection, track, how="found")
-    return Rollback(track=track.name, undone=_ids(undone), duration=timedelta(seconds=time.monotonic() - started))
+    duration = timedelta(seconds=time.monotonic() - started)
+    return Rollback(track=track.name, undone=_ids(undone), duration=duration, backup=saved)
 
 
 def _chosen(found: Status, host: Track | None, to: str) -> tuple[Track, tuple[Revision, ...]]:
