@@ -25,7 +25,9 @@ _TABLES: Final = text(
 # As pg_dump does: rather an error than the rows that a policy shows us.
 _ALL_ROWS: Final = text("SELECT pg_catalog.set_config('row_security', 'off', false)")
 _EXISTS: Final = text("SELECT pg_catalog.to_regclass(:name) IS NOT NULL")
-_NAME: Final = text("SELECT pg_catalog.format('%I.%I', coalesce(:schema, pg_catalog.current_schema()), :name)")
+_NAME: Final = text(
+    "SELECT pg_catalog.format('%I.%I', coalesce(CAST(:schema AS text), pg_catalog.current_schema()), CAST(:name AS text))"
+)
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
