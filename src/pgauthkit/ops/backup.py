@@ -12,11 +12,12 @@ from typing import IO, Final
 
 import attrs
 
-from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import BackupError
-from pgauthkit.ops.archive import claimed, publish, refusal, require_whole_script, unfinished
+from pgauthkit.ops.archive import claimed, publish, unfinished
 from pgauthkit.ops.child import start
 from pgauthkit.ops.connection import Target, engine_for
+from pgauthkit.ops.failure import explained
+from pgauthkit.ops.inspection import refusal, require_whole_script
 from pgauthkit.ops.manifest import Format, Manifest, digest
 from pgauthkit.ops.programs import Programs, find_programs
 from pgauthkit.ops.retention import Retention
@@ -90,7 +91,7 @@ def backup(
     started = time.monotonic()
     retention, engine = Retention(keep=keep, keep_for=keep_for), engine_for(target)
     with (
-        translated(engine.url),
+        explained("The backup", engine.url, BackupError),
         claimed(Path(directory)) as claim,
         share_snapshot(engine, host=host, rows=not schema_only) as snapshot,
     ):

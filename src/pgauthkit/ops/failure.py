@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pgauthkit.database.unavailable import translated
-from pgauthkit.errors import MigrationError
+from pgauthkit.errors import MigrationError, PgAuthKitError
 
 __all__ = ["explained", "explained_offline", "is_about_the_connection", "is_in_the_way", "server_message", "sqlstate"]
 
@@ -22,28 +22,29 @@ _IN_THE_WAY: Final = frozenset({"55P03", "40P01", "40001"})
 
 
 @contextmanager
-def explained(what: str, url: URL) -> Generator[None]:
+def explained(what: str, url: URL, kind: type[PgAuthKitError] = MigrationError) -> Generator[None]:
     """Raise our errors in place of the driver's and Alembic's.
 
     Args:
         what: what failed if something does, the beginning of a sentence, such as `Revision 0001`.
         url: the database, to be named without its password.
+        kind: the error for what the server refuses.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached, or was lost.
         MigrationError: the server refused; says `what`, the SQLSTATE and the server's own message. The error of the
-            driver is the cause.
+            driver is the cause. Or the error that `kind` says.
     """
     with translated(url):
         try:
             yield
         except CommandError as error:
-            raise MigrationError(f"{what} failed: {error}") from error
+            raise kind(f"{what} failed: {error}") from error
         except DBAPIError as error:
             state = sqlstate(error)
             if is_about_the_connection(state):
                 raise
-            raise MigrationError(f"{what} failed: {server_message(error)} (SQLSTATE {state}).") from error
+            raise kind(f"{what} failed: {server_message(error)} (SQLSTATE {state}).") from error
 
 
 @contextmanager

@@ -1,25 +1,24 @@
 """Restoring a backup: checked before anything is touched, in one transaction, and compared with its manifest after."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import attrs
 from sqlalchemy import Connection, text
 
-from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import RestoreError
 from pgauthkit.ops.address import Address
-from pgauthkit.ops.archive import recognise, refusal, require_whole_script
 from pgauthkit.ops.connection import Target, engine_for
 from pgauthkit.ops.contents import statements_to_empty
 from pgauthkit.ops.counts import count_rows, read_revisions
 from pgauthkit.ops.diagnosis import diagnose
+from pgauthkit.ops.failure import explained
+from pgauthkit.ops.inspection import Dump, open_dump, refusal
 from pgauthkit.ops.lock import migration_lock
-from pgauthkit.ops.manifest import Format, Manifest, digest
+from pgauthkit.ops.manifest import Manifest
 from pgauthkit.ops.programs import Programs, find_programs
 from pgauthkit.ops.replay import Script, replay
 from pgauthkit.ops.snapshot import server_version
@@ -34,6 +33,7 @@ _OTHERS: Final = text(
 )
 
 
+_CALLED: Final = "pgauthkit restore"
 _UNTOUCHED: Final = "The database was not touched."
 
 
@@ -122,57 +122,40 @@ def restore(
         >>> restore("app-20260131T030000Z.dump", "postgresql://localhost/rehearsal").discrepancies  # doctest: +SKIP
         ()
     """
-    started, path, engine = time.monotonic(), Path(file), engine_for(target)
-    manifest = Manifest.read(path)
-    with _opened(path) as dump:
-        format_ = _checked(path, dump, manifest)
+    started, engine = time.monotonic(), engine_for(target)
+    with open_dump(Path(file)) as dump:
         known = find_programs(container=container, binaries=binaries)
-        with translated(engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
+        with (
+            explained("The restore", engine.url, RestoreError),
+            migration_lock(engine, timeout=lock_timeout) as connection,
+        ):
             server = int(server_version(connection).partition(".")[0])
-            programs = _fit(known, server, dump, format_)
+            programs = _fit(known, server, dump)
             drops = statements_to_empty(connection)
             _refuse(connection, drops, clean=clean, name=name, force=force)
             before = count_rows(connection)
-            address = Address.of(connection, name="pgauthkit restore")
-            script = Script(dump=dump, format=format_, owners=owners, first=drops)
-            replay(script, programs, address, server=server, on_progress=on_progress)
+            diagnose(connection, host)  # An env.py that fails should fail before.
+            script = Script(dump=dump.file, format=dump.format, owners=owners, first=drops)
+            replay(script, programs, Address.of(connection, name=_CALLED), server=server, on_progress=on_progress)
             after = count_rows(connection)
             return Restoration(
-                file=path,
-                manifest=manifest,
+                file=dump.path,
+                manifest=dump.manifest,
                 database=_name_of(connection),
                 before=before,
                 after=after,
-                discrepancies=tuple(_compare(connection, manifest, after)) if manifest else (),
+                discrepancies=tuple(_compare(connection, dump.manifest, after)) if dump.manifest else (),
                 pending=tuple(name for track in diagnose(connection, host).tracks for name in track.pending),
                 duration=timedelta(seconds=time.monotonic() - started),
             )
 
 
-def _opened(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb", buffering=0)  # Programs read on from where the descriptor is.
-    except OSError as error:
-        raise RestoreError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _checked(path: Path, dump: IO[bytes], manifest: Manifest | None) -> Format:
-    if manifest and os.fstat(dump.fileno()).st_size != manifest.size:
-        raise RestoreError(f"{path.name} is cut off or altered: its size is not what its manifest says. {_UNTOUCHED}")
-    if manifest and digest(dump) != manifest.sha256:
-        raise RestoreError(f"{path.name} was altered: its checksum is not what its manifest says. {_UNTOUCHED}")
-    format_ = recognise(dump, path.name)
-    if format_ == "plain":
-        require_whole_script(dump, path.name)
-    return format_
-
-
-def _fit(known: tuple[Programs, ...], server: int, dump: IO[bytes], format_: Format) -> Programs:
+def _fit(known: tuple[Programs, ...], server: int, dump: Dump) -> Programs:
     # The server's own version first, then later ones; the earlier ones may still be able to read the dump.
     ordered = sorted(known, key=lambda one: (one.major < server, one.major))
-    if format_ == "plain":
+    if dump.format == "plain":
         return ordered[0]
-    refusals = {one: refusal(one, dump) for one in ordered}
+    refusals = {one: refusal(one, dump.file) for one in ordered}
     found = next((one for one, why in refusals.items() if why is None), None)
     if found is None:
         raise RestoreError(f"The dump cannot be read: {refusals[ordered[0]]}. {_UNTOUCHED}")
@@ -186,7 +169,7 @@ def _refuse(connection: Connection, contents: tuple[str, ...], *, clean: bool, n
             f'The database "{actual}" is not empty. {_UNTOUCHED} Restore into an empty one (--to URL), or drop'
             f" everything that is in it (--clean --force {actual})."
         )
-    if contents and name != actual:
+    if (contents or name is not None) and name != actual:
         raise RestoreError(f'The database is "{actual}", not "{name or ""}". {_UNTOUCHED}')
     if not force and (others := connection.execute(_OTHERS).scalar_one()):
         raise RestoreError(
