@@ -26,7 +26,8 @@ _TABLES: Final = text(
 _ALL_ROWS: Final = text("SELECT pg_catalog.set_config('row_security', 'off', false)")
 _EXISTS: Final = text("SELECT pg_catalog.to_regclass(:name) IS NOT NULL")
 _NAME: Final = text(
-    "SELECT pg_catalog.format('%I.%I', coalesce(CAST(:schema AS text), pg_catalog.current_schema()), CAST(:name AS text))"
+    "SELECT pg_catalog.format("
+    "'%I.%I', coalesce(CAST(:schema AS text), pg_catalog.current_schema()), CAST(:name AS text))"
 )
 
 
