@@ -56,8 +56,6 @@ def explained_offline() -> Generator[None]:
     """
     try:
         yield
-    except MigrationError:
-        raise
     except CommandError as error:
         raise MigrationError(f"The SQL cannot be written: {error}") from error
     except Exception as error:  # The host's own code, which may ask a database that is not there.
