@@ -5,8 +5,7 @@ Nothing of pgauthkit is imported until a fixture is used.
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -18,23 +17,83 @@ if TYPE_CHECKING:
 
     from pgauthkit import AsyncAuthService, AuthConfig, AuthService
     from pgauthkit.testing import Clock, MakeSignIn, MakeUser, Outbox, TestServer
+    from pgauthkit.testing.backends import BackendName
+    from pgauthkit.testing.desk import Ticket
+
+
+_DESK: Final = pytest.StashKey[Any]()
+_SETTINGS: Final = {
+    "backend": ("auto, url, container or embedded", "auto"),
+    "url": ("a PostgreSQL that runs already, whose role may create databases", ""),
+    "major": ("the version of the embedded server", "16"),
+    "image": ("the image of the container", "postgres:16"),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--pgauthkit-url` and `--pgauthkit-major`."""
+    """Add `--pgauthkit-backend`, `-url`, `-major` and `-image`, and the same as settings (`pgauthkit_backend`, …)."""
     group = parser.getgroup("pgauthkit")
-    group.addoption("--pgauthkit-url", help="a PostgreSQL that runs already; without it an embedded one is started")
-    group.addoption("--pgauthkit-major", type=int, default=16, help="the version of the embedded one  [default: 16]")
+    for name, (text, default) in _SETTINGS.items():
+        group.addoption(f"--pgauthkit-{name}", help=f"{text}  [default: {default or 'none'}]")
+        parser.addini(f"pgauthkit_{name}", help=text, default=default)
+    parser.addini(
+        "pgauthkit_host_migrations", type="bool", default=True, help="whether the template has the project's migrations"
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - of pytest-xdist, which may not be installed
+    """Tell a worker of pytest-xdist where to ask for the server of the run."""
+    from pgauthkit.testing.desk import Desk
+
+    config: pytest.Config = node.config
+    if _DESK not in config.stash:
+        config.stash[_DESK] = Desk(lambda: _make_server(config))
+    node.workerinput["pgauthkit"] = config.stash[_DESK].ticket
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server that the workers shared."""
+    if desk := config.stash.get(_DESK, None):
+        desk.close()
 
 
 @pytest.fixture(scope="session")
-def pgauthkit_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
-    """A PostgreSQL server for the whole run: `--pgauthkit-url`, or an embedded one."""
+def pgauthkit_server(pytestconfig: pytest.Config) -> Iterator[TestServer]:
+    """A PostgreSQL server for the whole run: that of `--pgauthkit-url`, a container, or an embedded one."""
+    ticket: Ticket | None = getattr(pytestconfig, "workerinput", {}).get("pgauthkit")
+    with _join_server(ticket) if ticket else _make_server(pytestconfig) as server:
+        yield server
+
+
+def _join_server(ticket: Ticket) -> TestServer:
+    from pgauthkit.testing.shared import SharedServer
+
+    return SharedServer(ticket)
+
+
+def _make_server(config: pytest.Config) -> TestServer:
     from pgauthkit.testing import TestServer
 
-    url, major = (request.config.getoption(f"--pgauthkit-{name}") for name in ("url", "major"))
-    with TestServer(url, major=major) as server:
-        yield server
+    settings, url = _read_settings(config)
+    if not settings["major"].isdecimal():
+        raise pytest.UsageError(f"pgauthkit_major must be a number, not {settings['major']}.")
+    return TestServer(
+        url,
+        backend=cast("BackendName", settings["backend"]),
+        major=int(settings["major"]),
+        image=settings["image"],
+        project=config.rootpath if config.getini("pgauthkit_host_migrations") else None,
+    )
+
+
+def _read_settings(config: pytest.Config) -> tuple[dict[str, str], str | None]:
+    given = {name: str(config.getoption(f"--pgauthkit-{name}") or "") for name in _SETTINGS}
+    settings = {name: value or str(config.getini(f"pgauthkit_{name}")) for name, value in given.items()}
+    if given["url"] and not given["backend"]:
+        settings["backend"] = "url"  # the command line goes before a file
+    wanted = given["url"] or settings["backend"] in {"auto", "url"}
+    return settings, settings["url"] if wanted and settings["url"] else None
 
 
 @pytest.fixture
@@ -64,19 +123,40 @@ def pgauthkit_engine(pgauthkit_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def pgauthkit_async_engine(pgauthkit_url: str) -> Iterator[AsyncEngine]:
     """An async engine on `pgauthkit_url`, for the event loop of the test, whichever plugin runs it."""
+    import asyncio
+
     from pgauthkit.database import create_async_engine
 
     engine = create_async_engine(pgauthkit_url)
     yield engine
-    asyncio.run(engine.dispose())
+    # In a loop that never is the current one: the plugins that run the tests have theirs.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(engine.dispose())
+
+
+@pytest.fixture(scope="session")
+def pgauthkit_shared_engine(pgauthkit_server: TestServer) -> Iterator[Engine]:
+    """An engine on one migrated database for all tests of this process; whoever uses it must not commit."""
+    from pgauthkit.database import create_engine
+
+    with pgauthkit_server.database() as url:
+        engine = create_engine(url)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture
-def pgauthkit_session(pgauthkit_engine: Engine) -> Iterator[orm.Session]:
-    """A session of SQLAlchemy whose work, commits included, is rolled back after the test."""
+def pgauthkit_session(request: pytest.FixtureRequest) -> Iterator[orm.Session]:
+    """A session of SQLAlchemy whose work, commits included, is rolled back after the test.
+
+    Where the test uses `pgauthkit_url` as well, or what stands on it, the session is on that database; else it is on
+    one that all tests share, which spares the test a database.
+    """
     from sqlalchemy import orm
 
-    with pgauthkit_engine.connect() as connection:
+    own = "pgauthkit_url" in request.fixturenames
+    engine: Engine = request.getfixturevalue("pgauthkit_engine" if own else "pgauthkit_shared_engine")
+    with engine.connect() as connection:
         transaction = connection.begin()
         with orm.Session(connection, join_transaction_mode="create_savepoint") as session:
             yield session
