@@ -13,10 +13,15 @@ CANCELLED: Final = 130  # 128 + SIGINT, as shells have it
 
 # The command `dev-db` is `dev_db` in `pgauthkit.cli.dev_db`; the sentence is the first of its own help.
 COMMANDS: Final = {
+    "backup": "Write a dump of the database, and a manifest to check it by.",
     "demo": "Show a whole sign-in, step by step, on a database of its own.",
     "dev-db": "A local PostgreSQL server that stays, for development.",
+    "erd": "Draw the tables and their relations, in Mermaid.",
     "migrate": "Bring a database to what this release needs.",
     "purge": "Delete links, sessions and rate limits that are over.",
+    "restore": "Put a dump into a database, all of it or nothing.",
+    "seed": "Run the application's seed, in one transaction.",
+    "studio": "Look at the database in a browser.",
 }
 
 
