@@ -53,7 +53,8 @@ def drift(
         say("[green]No drift.[/] The database is what its migrations make of it.")
     else:
         for one in found:
-            click.echo(f"{one.explanation}\n  migrations: {one.migrations}\n  database:   {one.database}")
+            migrations, there = one.migrations or "nothing", one.database or "nothing"
+            click.echo(f"{one.explanation}\n  migrations: {migrations}\n  database:   {there}")
             click.echo("".join(f"  {way}\n" for way in one.ways_out))
     ctx.exit(1 if found else 0)
 
