@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Two processes at a time, the blocks of a page in one of them.
 SPREAD := -n 2 --dist loadgroup
 
-.PHONY: help demo test test-18 torture fuzz check docs release wheel test-wheel clean
+.PHONY: bench bench-peers help demo test test-18 torture fuzz check docs release wheel test-wheel test-examples clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -44,6 +44,21 @@ check: $(READY)
 	$(BIN)/interrogate --quiet src
 	cd / && $(abspath $(BIN))/pyright --verifytypes pgauthkit --ignoreexternal --pythonpath $(abspath $(BIN))/python
 
+## make bench       how fast it is (QUICK=1: under 3 minutes; FULL=1: 10,000,000 sessions as well)
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
+
+## make bench-peers install what it is measured against, apart from everything else
+bench-peers: $(READY)
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	build/peers/bin/python -m pip install --quiet --group peers
+	mkdir -p build/peers-node
+	cp benchmarks/peers/node/* build/peers-node/
+	# `prisma generate` wants an engine that it does not use; this setting of Prisma's spares the download.
+	if command -v npm; then cd build/peers-node && npm install --no-audit --no-fund --silent && \
+		PRISMA_SCHEMA_ENGINE_BINARY=/bin/true npm run generate --silent && touch ready; fi
+
 ## make docs        the pages in build/docs, with warnings as errors
 docs: $(READY)
 	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --fresh-env docs build/docs
@@ -65,6 +80,10 @@ test-wheel: wheel
 	build/wheel/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all]" --group test
 	cp -r conftest.py tests docs README.md pyproject.toml build/wheel/
 	cd build/wheel && venv/bin/python -m pytest --quiet $(SPREAD) -p no:cacheprovider
+
+## make test-examples  whole host projects against the built wheel, by the commands of their READMEs
+test-examples: wheel
+	$(BIN)/python examples/check.py build/examples dist/*.whl
 
 ## make clean       remove what the others made
 clean:

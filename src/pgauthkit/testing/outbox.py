@@ -62,6 +62,8 @@ class Mail:
 class Outbox(Sequence[Mail]):
     """The mails that were sent in a test, the oldest first. Give it to the application in place of its mailer.
 
+    It is true even while it is empty, as a mailer is: ask `len(outbox)`.
+
     Example:
         >>> outbox = Outbox()
         >>> outbox.send("ada@example.com", "Sign in", "https://app.example.com/confirm?token=…")
@@ -112,3 +114,7 @@ class Outbox(Sequence[Mail]):
 
     def __len__(self) -> int:
         return len(self._mails)
+
+    def __bool__(self) -> bool:
+        # So that `mailer or default` takes an outbox that has no mail yet.
+        return True
