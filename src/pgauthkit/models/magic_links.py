@@ -16,7 +16,7 @@ __all__ = ["MagicLink"]
 
 
 class MagicLink(CuidPrimaryKey, Base):
-    """A link that was asked for. `user_id` is empty until it is used, unless the address had an account by then."""
+    """A link that was asked for. `user_id` is empty until it is used, whether or not the address has an account."""
 
     __tablename__ = "magic_links"
     __table_args__: Any = (
