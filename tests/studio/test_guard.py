@@ -3,7 +3,10 @@
 import asyncio
 import re
 import secrets
+import socket
 from collections.abc import MutableMapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -11,13 +14,18 @@ import pytest
 import sqlalchemy as sa
 from jinja2 import Environment
 from sqlalchemy import Engine, orm
-from tests.studio.conftest import Browser, Serve
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from tests.studio.conftest import Browser, Serve, served
 
+from pgauthkit.database import create_engine
 from pgauthkit.errors import ConfigError, DatabaseUnavailableError
-from pgauthkit.models import User
+from pgauthkit.models import Session, User
 from pgauthkit.studio.application import create_app
+from pgauthkit.studio.keys import read_key
 from pgauthkit.studio.nonces import NonceLoader
 from pgauthkit.studio.server import Studio
+from pgauthkit.testing import TestServer
 
 
 def users(engine: Engine) -> list[str]:
@@ -103,9 +111,12 @@ class TestHost:
             Studio(read_engine, [User], port=browser.http.base_url.port or 0)
 
     def test_no_database(self) -> None:
-        """A database that cannot be reached is told before a port is opened."""
-        with pytest.raises(DatabaseUnavailableError):
-            Studio("postgresql://nobody@127.0.0.1:1/nothing", [User], port=0)
+        """A database that cannot be reached is told at the start, and the port is free again."""
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            port = found.getsockname()[1]
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailableError):
+                Studio("postgresql://nobody@127.0.0.1:1/nothing", [User], port=port)
 
 
 class TestWrites:
@@ -243,3 +254,71 @@ def test_other_protocols(read_engine: Engine, kind: str, *, answered: bool) -> N
     asyncio.run(app(scope, receive, send))
 
     assert ("lifespan.startup.complete" in sent) == answered
+
+
+class TestTrouble:
+    def test_the_table_is_gone(self, engine: Engine) -> None:
+        """What the server refuses is a sentence, without the statement."""
+        with served(engine, write=False) as browser:
+            browser.enter()
+            with engine.begin() as connection:
+                connection.execute(sa.text("DROP TABLE pgauthkit.rate_limits"))
+            answer = browser.http.get("/rate-limit/list")
+
+        assert (answer.status_code, answer.text.count("SELECT")) == (400, 0)
+        assert answer.text.startswith("The database lacks tables or columns of pgauthkit")
+
+    def test_the_database_is_gone(self, pgauthkit_server: TestServer) -> None:
+        """A database that is not there any more is told as such."""
+        with pgauthkit_server.database() as url:
+            browser_of = served(create_engine(url, poolclass=sa.NullPool), User)
+            browser = browser_of.__enter__()
+            browser.enter()
+        try:
+            answer = browser.http.get("/user/list")
+        finally:
+            browser_of.__exit__(None, None, None)
+
+        assert answer.status_code == 503
+        assert answer.text.startswith("Cannot reach the database")
+
+
+class TestKeys:
+    def test_two_classes_of_one_name(self, engine: Engine) -> None:
+        """A class of the host's that is called as one of ours has an address of its own."""
+
+        class Other(DeclarativeBase):
+            pass
+
+        theirs = type(
+            "Session",
+            (Other,),
+            {"__tablename__": "topics", "__module__": "blog.models", "id": mapped_column(sa.Uuid, primary_key=True)},
+        )
+        with served(engine, Session, theirs) as browser:
+            browser.enter()
+            assert "/blog-models-session/list" in browser.page("/")
+            assert browser.http.get("/blog-models-session/list").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("kind", "text", "value"),
+        [
+            (sa.LargeBinary(), "01ff", b"\x01\xff"),
+            (sa.Boolean(), "True", True),
+            (sa.Date(), "2026-01-02", date(2026, 1, 2)),
+            (sa.Numeric(), "1.5", Decimal("1.5")),
+            (TSVECTOR(), "x", "x"),
+            (sa.types.NullType(), "x", "x"),
+        ],
+    )
+    def test_a_key_of_any_type(self, kind: sa.types.TypeEngine[Any], text: str, value: object) -> None:
+        """A key in an address is read as its column has it."""
+        assert read_key(sa.Column("key", kind), text) == value
+
+    @pytest.mark.parametrize(
+        "kind", [sa.LargeBinary(), sa.Boolean(), sa.Date(), sa.Integer(), sa.Numeric(), sa.Uuid(), sa.Interval()]
+    )
+    def test_no_such_key(self, kind: sa.types.TypeEngine[Any]) -> None:
+        """A text that is no such value is a ValueError, whatever the type."""
+        with pytest.raises(ValueError, match=r"."):
+            read_key(sa.Column("key", kind), "no such value")

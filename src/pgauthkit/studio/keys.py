@@ -8,6 +8,7 @@ from sqlalchemy import Column
 __all__ = ["read_key"]
 
 _BY_NAME: Final[dict[type, Any]] = {
+    object: str,  # SQLAlchemy's, for a type of which it does not know
     bytes: bytes.fromhex,
     bool: {"True": True, "False": False}.__getitem__,
     datetime: datetime.fromisoformat,
@@ -26,10 +27,7 @@ def read_key(column: Column[Any], text: str) -> object:
         >>> read_key(User.__table__.c.id, "c123")
         'c123'
     """
-    try:
-        kind = column.type.python_type
-    except NotImplementedError:
-        return text
+    kind = column.type.python_type
     try:
         return _BY_NAME.get(kind, kind)(text)
     except (ArithmeticError, LookupError, TypeError) as error:

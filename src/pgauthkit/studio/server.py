@@ -3,6 +3,7 @@
 import secrets
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -54,12 +55,17 @@ class Studio:
         port: int = PORT,
         write: bool = False,
     ) -> None:
-        self._engine: Final = create_engine(target) if isinstance(target, str) else target
-        shown = _existing(self._engine, models)
-        self.left_out: Final = tuple(model for model in models if model not in shown)
         token = secrets.token_urlsafe(32)
-        self._socket: Final = _listen(host, port)
-        app = create_app(self._engine, shown, token=token, write=write, host=host)
+        with ExitStack() as undone:
+            self._socket: Final = undone.enter_context(_listen(host, port))
+            engine = target
+            if isinstance(engine, str):
+                engine = create_engine(engine)
+                undone.callback(engine.dispose)
+            shown = _existing(engine, models)
+            self._resources: Final = undone.pop_all()
+        self.left_out: Final = tuple(model for model in models if model not in shown)
+        app = create_app(engine, shown, token=token, write=write, host=host)
         # No access log: it would print the token. No proxy's headers: there is no proxy.
         config = uvicorn.Config(
             app,
@@ -76,11 +82,8 @@ class Studio:
 
     def serve(self) -> None:
         """Answer until `stop()` is called from another thread, or the process is interrupted."""
-        try:
+        with self._resources:
             self._server.run(sockets=[self._socket])
-        finally:
-            self._socket.close()
-            self._engine.dispose()
 
     def stop(self) -> None:
         """Let `serve()` return, once the requests in flight are answered."""
