@@ -21,7 +21,7 @@ from pgauthkit.errors import (
 )
 from pgauthkit.models import SCHEMA
 
-__all__ = ["REFUSALS", "guarded", "violation"]
+__all__ = ["FAILED_BEFORE", "REFUSALS", "guarded", "violation"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ REFUSALS: Final = (psycopg.Error, StatementError, PendingRollbackError, PoolTime
 _KINDS: Final[Mapping[str, type[RepositoryError]]] = {
     "23505": UniqueViolationError,
     "23503": ForeignKeyViolationError,
+    "23001": ForeignKeyViolationError,  # of ON DELETE RESTRICT, since PostgreSQL 18
     "23502": NotNullViolationError,
     "23514": CheckViolationError,
     "22001": ValueTooLongError,
@@ -39,7 +40,7 @@ _KINDS: Final[Mapping[str, type[RepositoryError]]] = {
 }
 _MISSING: Final = frozenset({"42P01", "42703", "3F000"})
 _ABORTED: Final = "25P02"
-_FAILED_BEFORE: Final = "The transaction has failed before: roll it back, or put what may fail inside a savepoint."
+FAILED_BEFORE: Final = "The transaction has failed before: roll it back, or put what may fail inside a savepoint."
 
 
 def guarded(call: Callable[[], T], table: Table) -> T:
@@ -73,7 +74,7 @@ def violation(error: BaseException, table: Table | None = None) -> PgAuthKitErro
         error.args, error.statement, error.params = ("The statement was refused.",), None, None
     name = None if table is None else table.name
     if isinstance(cause, PendingRollbackError):
-        return RepositoryError(_FAILED_BEFORE, table=name)
+        return RepositoryError(FAILED_BEFORE, table=name)
     if not isinstance(cause, psycopg.Error | PoolTimeoutError):
         return RepositoryError(
             f"A value does not fit the type of its column{f' in {name}' if name else ''}.", table=name
@@ -87,7 +88,7 @@ def _of_the_server(cause: psycopg.Error | PoolTimeoutError, table: Table | None)
     if isinstance(cause, psycopg.Error) and state in _KINDS:
         return _refusal(_KINDS[state], cause.diag, table)
     if state == _ABORTED:
-        return RepositoryError(_FAILED_BEFORE, table=name)
+        return RepositoryError(FAILED_BEFORE, table=name)
     if state in _MISSING and table is not None and table.schema != SCHEMA:
         return RepositoryError(f"The database lacks {name}, or a column of it: migrate it.", table=name)
     general = translate(cause)

@@ -1,46 +1,51 @@
 """`transaction`: a session in a transaction of its own, run again where another was in the way; or a savepoint."""
 
-import asyncio
 import functools
 import inspect
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Concatenate, ParamSpec, TypeVar, overload
 
 from sqlalchemy import Engine, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from pgauthkit.database.violations import REFUSALS, violation
+from pgauthkit.database.violations import REFUSALS
 from pgauthkit.errors import RepositoryError, RetryableError
+from pgauthkit.repositories.aio.transactions import AsyncTransaction
+from pgauthkit.repositories.retrying import (
+    Isolation,
+    Watch,
+    pauses,
+    raise_ours,
+    refuse_for_savepoint,
+    refuse_retries,
+    without_session,
+)
 
-__all__ = ["AsyncTransaction", "Isolation", "Transaction", "transaction"]
+__all__ = ["Attempt", "Transaction", "transaction"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-C = TypeVar("C", bound=Callable[..., Any])
-
-Isolation: TypeAlias = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
-
-RETRIES: Final = 5
-FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5  # seconds
 
 
 class Transaction:
     """What `transaction` returns for an engine, or for a session."""
 
     def __init__(self, on: Engine | orm.Session, retries: int | None, isolation: Isolation | None) -> None:
-        _refuse_for_savepoint(isinstance(on, orm.Session), retries, isolation)
+        if isinstance(on, orm.Session):
+            refuse_for_savepoint(retries, isolation)
         self._on = on
         self._retries = retries
         self._isolation: Isolation | None = isolation
         self._stack = ExitStack()
 
     def __enter__(self) -> orm.Session:
-        _refuse_retries(self._retries)
-        return self._begin()
+        refuse_retries(self._retries)
+        db = self._begin()
+        self._stack.push(Watch(db))
+        return db
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -49,16 +54,32 @@ class Transaction:
             self._stack.__exit__(kind, error, traceback)
         except REFUSALS as refusal:
             error = refusal
-        _raise_ours(error)
+        raise_ours(error)
+
+    def __iter__(self) -> Iterator["Attempt"]:
+        """Return one attempt after another, until one is not in the way of another transaction."""
+        for pause in pauses(self._retries, savepoint=isinstance(self._on, orm.Session)):
+            attempt = Attempt(Transaction(self._on, None, self._isolation))
+            yield attempt
+            if not attempt.again:
+                return
+            time.sleep(pause)
+        yield Attempt(Transaction(self._on, None, self._isolation), last=True)
 
     def __call__(self, work: Callable[Concatenate[orm.Session, P], T]) -> Callable[P, T]:
-        """Make a function run in such a transaction, with the session as its first argument."""
+        """Make a function run in such a transaction, with the session as its first argument.
+
+        Raises:
+            RepositoryError: it is a coroutine function, which would run when the transaction is over.
+        """
+        if inspect.iscoroutinefunction(work):
+            raise RepositoryError("A coroutine function needs an async engine: it would run after the commit.")
 
         @functools.wraps(work)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
             return self.run(work, *args, **kwargs)
 
-        return _without_session(run)
+        return without_session(run)
 
     def run(self, work: Callable[Concatenate[orm.Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function with a session and these arguments, again from the start where another was in the way.
@@ -66,14 +87,11 @@ class Transaction:
         Raises:
             RetryableError: it was in the way to the last.
         """
-        for pause in _pauses(self._on, self._retries):
-            try:
-                with Transaction(self._on, None, self._isolation) as db:
-                    return work(db, *args, **kwargs)
-            except RetryableError:
-                time.sleep(pause)
-        with Transaction(self._on, None, self._isolation) as db:
-            return work(db, *args, **kwargs)
+        results: list[T] = []
+        for attempt in self:
+            with attempt as db:
+                results.append(work(db, *args, **kwargs))
+        return results[-1]
 
     def _begin(self) -> orm.Session:
         if isinstance(self._on, orm.Session):
@@ -85,61 +103,33 @@ class Transaction:
         return db
 
 
-class AsyncTransaction:
-    """What `transaction` returns for an async engine, or for an async session."""
+class Attempt:
+    """One run of a block that may be run again: a context that gives a session.
 
-    def __init__(self, on: AsyncEngine | AsyncSession, retries: int | None, isolation: Isolation | None) -> None:
-        _refuse_for_savepoint(isinstance(on, AsyncSession), retries, isolation)
-        self._on = on
-        self._retries = retries
-        self._isolation: Isolation | None = isolation
-        self._stack = AsyncExitStack()
+    Attributes:
+        again: after the block, whether another transaction was in the way, and another attempt follows.
+    """
 
-    async def __aenter__(self) -> AsyncSession:
-        _refuse_retries(self._retries)
-        if isinstance(self._on, AsyncSession):
-            await self._stack.enter_async_context(self._on.begin_nested())
-            return self._on
-        options = {"isolation_level": self._isolation} if self._isolation else {}
-        session = AsyncSession(self._on.execution_options(**options), expire_on_commit=False)
-        db = await self._stack.enter_async_context(session)
-        await self._stack.enter_async_context(db.begin())
-        return db
+    def __init__(self, transaction: Transaction, *, last: bool = False) -> None:
+        self._transaction = transaction
+        self._last = last
+        self.again = False
 
-    async def __aexit__(
+    def __enter__(self) -> orm.Session:
+        return self._transaction.__enter__()
+
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    ) -> bool:
         try:
-            await self._stack.__aexit__(kind, error, traceback)
-        except REFUSALS as refusal:
-            error = refusal
-        _raise_ours(error)
-
-    def __call__(self, work: Callable[Concatenate[AsyncSession, P], Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-        """Make a coroutine function run in such a transaction, with the session as its first argument."""
-
-        @functools.wraps(work)
-        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await self.run(work, *args, **kwargs)
-
-        return _without_session(run)
-
-    async def run(
-        self, work: Callable[Concatenate[AsyncSession, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call a coroutine function with a session and these arguments, as `Transaction.run`.
-
-        Raises:
-            RetryableError: another transaction was in the way to the last.
-        """
-        for pause in _pauses(self._on, self._retries):
-            try:
-                async with AsyncTransaction(self._on, None, self._isolation) as db:
-                    return await work(db, *args, **kwargs)
-            except RetryableError:
-                await asyncio.sleep(pause)
-        async with AsyncTransaction(self._on, None, self._isolation) as db:
-            return await work(db, *args, **kwargs)
+            self._transaction.__exit__(kind, error, traceback)
+        except RetryableError:
+            if self._last:
+                raise
+            self.again = True
+        else:
+            self.again = not self._last and isinstance(error, RetryableError)
+        return self.again
 
 
 @overload
@@ -160,28 +150,33 @@ def transaction(
     retries: int | None = None,
     isolation: Isolation | None = None,
 ) -> Transaction | AsyncTransaction:
-    """Return a transaction: for `with`, as a decorator, or to `run` a function in.
+    """Return a transaction: for `with`, for `for`, as a decorator, or to `run` a function in.
 
     It commits at the end, and rolls back when something is raised. Objects stay readable after the commit. Errors of
-    the driver, those of the commit included, become errors of ours. Inside, on the session that it gave, it is a
-    savepoint: what fails in it undoes only itself.
+    the driver, those of the commit included, become errors of ours; so does the end of a block whose transaction failed
+    though the error was caught. Inside, on the session that it gave, it is a savepoint: what fails in it undoes only
+    itself.
 
-    As a decorator, and with `run`, the function is called again from its start, with a new session, where another
-    transaction was in the way (SQLSTATE 40001, 40P01), after a random pause of up to 0.01 s, twice that, … 0.5 s. So it
-    should do nothing outside of the database that must not be done twice. A `with` block cannot be run again: there
-    `RetryableError` goes to the caller, and `retries` is refused.
+    As a decorator, in a `for`, and with `run`, everything is done again from the start, with a new session, where
+    another transaction was in the way (SQLSTATE 40001, 40P01), after a random pause of up to 0.01 s, twice that, …
+    0.5 s. So it should do nothing outside of the database that must not be done twice. A bare `with` block cannot be
+    run again: there `RetryableError` goes to the caller, and `retries` is refused.
 
     Args:
-        on: an engine; or a session, for a savepoint in its transaction. Async ones are for `async with` and `await`.
-        retries: how often the function is called again at the most; 5 when not given.
+        on: an engine; or a session, for a savepoint in its transaction. Async ones are for `async with`, `async for`
+            and `await`.
+        retries: how often it is done again at the most; 5 when not given.
         isolation: of the transaction; that of the engine when not given.
 
     Raises:
-        RepositoryError: `retries` for a `with` block; `retries` or `isolation` for a savepoint.
+        RepositoryError: `retries` for a bare `with` block; `retries` or `isolation` for a savepoint.
 
     Example:
         >>> with transaction(engine) as db:  # doctest: +SKIP
         ...     post = Repository(db, Post).create(title="Hello World", author_id=user.id)
+        >>> for attempt in transaction(engine, retries=3, isolation="SERIALIZABLE"):  # doctest: +SKIP
+        ...     with attempt as db:
+        ...         Repository(db, Post).update({"id": post.id}, published=True)
         >>> @transaction(engine, retries=3, isolation="SERIALIZABLE")  # doctest: +SKIP
         ... def publish(db: orm.Session, post_id: str) -> Post:
         ...     return Repository(db, Post).update({"id": post_id}, published=True)
@@ -190,39 +185,3 @@ def transaction(
     if isinstance(on, AsyncEngine | AsyncSession):
         return AsyncTransaction(on, retries, isolation)
     return Transaction(on, retries, isolation)
-
-
-def _refuse_for_savepoint(is_session: bool, retries: int | None, isolation: Isolation | None) -> None:  # noqa: FBT001
-    if is_session and (retries is not None or isolation is not None):
-        raise RepositoryError("A savepoint has no retries and no isolation: they are the whole transaction's.")
-
-
-def _refuse_retries(retries: int | None) -> None:
-    if retries is not None:
-        raise RepositoryError("A with block cannot be run again: decorate a function, or call run().")
-
-
-def _pauses(on: object, retries: int | None) -> Iterator[float]:
-    if isinstance(on, orm.Session | AsyncSession):  # a savepoint: only the whole transaction can be run again
-        return
-    for number in range(RETRIES if retries is None else retries):
-        yield random.uniform(0, min(FIRST_PAUSE * 2**number, LONGEST_PAUSE))  # noqa: S311 - spreads racers only
-
-
-def _raise_ours(error: BaseException | None) -> None:
-    """Raise the error of ours for one of the driver's, and keep that from hanging on as its context."""
-    if not isinstance(error, REFUSALS):
-        return
-    failure = violation(error)
-    try:
-        raise failure
-    finally:
-        failure.__context__ = None
-
-
-def _without_session(run: C) -> C:
-    """Take the session from the signature, for those who look at it, such as web frameworks."""
-    signature = inspect.signature(run)
-    shown = signature.replace(parameters=list(signature.parameters.values())[1:])
-    run.__signature__ = shown  # type: ignore[attr-defined]  # where `inspect` looks first
-    return run

@@ -70,7 +70,7 @@ class Post(CuidPrimaryKey, Timestamps, HostBase):
 
 
 # The way in the documentation: the other side, which the class of pgauthkit does not have.
-User.posts = relationship(Post, back_populates="author", lazy="raise", passive_deletes="all")  # type: ignore[attr-defined]
+User.posts = relationship(Post, back_populates="author", lazy="raise", passive_deletes="all")
 
 
 class Comment(CuidPrimaryKey, Timestamps, SoftDelete, HostBase):
@@ -118,7 +118,7 @@ class Category(HostBase):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
 
     children: Mapped[list["Category"]] = relationship(back_populates="parent")
-    parent: Mapped["Category | None"] = relationship(back_populates="children", remote_side=[id])
+    parent: Mapped["Category | None"] = relationship(back_populates="children", remote_side="Category.id")
 
 
 class Team(StrEnum):
@@ -321,6 +321,6 @@ def user(work: Work) -> User:
     return user
 
 
-def related(instance: object, name: str) -> Any:
+def related(instance: object, name: str) -> Any:  # noqa: ANN401 - of any relation
     """Return what an attribute shows, which the class does not declare."""
     return getattr(instance, name)

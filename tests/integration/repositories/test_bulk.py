@@ -1,7 +1,7 @@
 """Bulk: `create_many` and `upsert_many`."""
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -44,7 +44,8 @@ class Base(DeclarativeBase): ...
 
 
 def doubled(context: DefaultExecutionContext) -> int:
-    number: int = context.get_current_parameters().get("number") or 0
+    parameters: Mapping[str, int | None] = context.get_current_parameters()  # type: ignore[no-untyped-call]  # theirs
+    number = parameters.get("number") or 0
     return number * 2
 
 
@@ -54,7 +55,7 @@ class Upper(TypeDecorator[str]):
     impl = String(9)
     cache_ok = True
 
-    def bind_expression(self, bindvalue: Any) -> ColumnElement[str]:
+    def bind_expression(self, bindvalue: Any) -> ColumnElement[str]:  # noqa: ANN401 - SQLAlchemy's
         return func.upper(bindvalue)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
@@ -100,7 +101,7 @@ ROWS: list[dict[str, Any]] = [
         "document": None,
         "words": [],
         "matrix": [[1, 2], [3, 4]],
-        "at": datetime(2026, 1, 1),
+        "at": datetime(2026, 1, 1),  # noqa: DTZ001 - a timestamp without a zone
     },
     {"number": 5, "document": [], "words": None, "matrix": None, "loud": None, "key": None, "raw": None, "day": None},
 ]

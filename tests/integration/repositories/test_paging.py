@@ -153,8 +153,8 @@ def test_all_types(work: Work) -> None:
     start = datetime(2026, 1, 1, 0, 0, 0, 123456)  # noqa: DTZ001 - a timestamp without a zone
     rows = [
         {
-            "at": start, "day": date(2026, 1, 1), "clock": time(1, 2, 3, 4), "lasting": timedelta(days=-1, microseconds=7),
-            "ratio": 0.1 + 0.2, "key": UUID(int=5), "raw": bytes([n]), "team": Team.BLUE,
+            "at": start, "day": date(2026, 1, 1), "clock": time(1, 2, 3, 4), "ratio": 0.1 + 0.2,
+            "lasting": timedelta(days=-1, microseconds=7), "key": UUID(int=5), "raw": bytes([n]), "team": Team.BLUE,
         }
         for n in range(5)
     ]  # fmt: skip

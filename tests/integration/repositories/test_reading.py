@@ -57,7 +57,7 @@ def test_by_a_key_that_is_unique_unless_deleted(work: Work) -> None:
 
 
 @pytest.mark.parametrize("key", [{"title": "A"}, {"id": "1", "title": "A"}, {}])
-def test_a_key_that_is_none(posts: Repository[Post], work: Work, key: dict[str, str]) -> None:
+def test_a_key_that_is_none(posts: Repository[Post], work: Work, key: dict[str, Any]) -> None:
     """Columns that are not exactly a unique key are refused, before any SQL."""
     with pytest.raises(NotAUniqueKeyError, match="no unique key of Post; unique are: id") as error:
         posts.find_unique(**key)

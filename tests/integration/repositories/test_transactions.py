@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, func, orm, text
+from sqlalchemy import Engine, func, orm, select, text
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from tests.integration.repositories.conftest import Account, Post, Work, create_tables
@@ -158,9 +158,14 @@ def test_commit_and_rollback(shop: Engine) -> None:
     with transaction(shop) as db:
         account = Repository(db, Account).create(email="a")
     assert (account.email, count(shop)) == ("a", 1)
-    with pytest.raises(ZeroDivisionError), transaction(shop) as db:
-        Repository(db, Account).create(email="b")
-        _ = 1 / 0
+
+    def fail() -> None:
+        with transaction(shop) as db:
+            Repository(db, Account).create(email="b")
+            _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert count(shop) == 1
 
 
@@ -169,21 +174,27 @@ def test_async_commit_and_rollback(shop: Engine, async_shop: AsyncEngine, runner
 
     async def write() -> str:
         async with transaction(async_shop) as db:
-            accounts = AsyncRepository(db, Account)
-            account = await accounts.create(email="a")
+            account = await AsyncRepository(db, Account).create(email="a")
             with pytest.raises(UniqueViolationError):
-                async with transaction(db):
-                    await accounts.create(email="c")
-                    await accounts.create(email="a")
+                await write_twice(db)
             async with transaction(db) as same:
                 assert same is db
-        with pytest.raises(ZeroDivisionError):
-            async with transaction(async_shop) as db:
-                await AsyncRepository(db, Account).create(email="b")
-                _ = 1 / 0
         return account.email
 
+    async def write_twice(db: AsyncSession) -> None:
+        async with transaction(db):
+            await AsyncRepository(db, Account).create(email="c")
+            await AsyncRepository(db, Account).create(email="a")
+
+    async def fail() -> None:
+        async with transaction(async_shop) as db:
+            await AsyncRepository(db, Account).create(email="b")
+            _ = 1 / 0
+
     assert (runner.run(write()), count(shop)) == ("a", 1)
+    with pytest.raises(ZeroDivisionError):
+        runner.run(fail())
+    assert count(shop) == 1
 
 
 def test_savepoints(shop: Engine) -> None:
@@ -194,8 +205,7 @@ def test_savepoints(shop: Engine) -> None:
             assert same is db
             accounts.create(email="a")
             with pytest.raises(UniqueViolationError), transaction(db):
-                accounts.create(email="b")
-                accounts.create(email="a")
+                accounts.create_many({"email": email} for email in "ba")
         assert transaction(db).run(lambda db, age: Repository(db, Account).create(email="c", age=age), 3).age == 3
     assert count(shop) == 2
 
@@ -224,7 +234,7 @@ def test_what_makes_no_sense(shop: Engine, async_shop: AsyncEngine, runner: asyn
     with orm.Session(shop) as db:
         for options in ({"retries": 3}, {"isolation": "SERIALIZABLE"}):
             with pytest.raises(RepositoryError, match="A savepoint has no retries and no isolation"):
-                transaction(db, **options)  # type: ignore[call-overload]
+                transaction(db, **options)
     with pytest.raises(RepositoryError, match="A savepoint"):
         transaction(AsyncSession(async_shop), retries=1)
 
@@ -296,11 +306,145 @@ def test_the_session_does_not_quote_it_either(shop: Engine) -> None:
         assert SECRET not in told(raw.value)
         with pytest.raises(RepositoryError, match="The transaction has failed before: roll it back"):
             accounts.count()
-    with pytest.raises(RepositoryError, match="The transaction has failed before"), transaction(shop) as db:
+
+
+def swallow(db: orm.Session, write: Callable[[Repository[Account]], object]) -> None:
+    """Catch an error, and go on as if nothing had happened."""
+    accounts = Repository(db, Account)
+    accounts.create(email="a")
+    with pytest.raises(RepositoryError):
+        write(accounts)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda accounts: accounts.create(email="a"),
+        lambda accounts: accounts.create_many([{"email": "a"}]),
+        lambda accounts: accounts.find_many(Account.age / 0 == 1),
+    ],
+)
+def test_nothing_is_lost_in_silence(
+    shop: Engine, async_shop: AsyncEngine, runner: asyncio.Runner, write: Callable[[Repository[Account]], object]
+) -> None:
+    """Where an error was caught inside, the end of a block raises, since its commit would be a rollback."""
+
+    def in_a_savepoint(db: orm.Session) -> None:
+        Repository(db, Account).create(email="b")
+        with pytest.raises(RepositoryError, match="The transaction has failed before"):
+            transaction(db).run(swallow, write)
+
+    async def swallow_async(db: AsyncSession) -> None:
+        await db.run_sync(swallow, write)
+
+    with pytest.raises(RepositoryError, match="The transaction has failed before: roll it back"):
+        transaction(shop).run(swallow, write)
+    with pytest.raises(RepositoryError, match="The transaction has failed before: roll it back"):
+        runner.run(transaction(async_shop)(swallow_async)())
+    assert count(shop) == 0
+    transaction(shop).run(in_a_savepoint)
+    assert count(shop) == 1
+
+
+def test_a_connection_that_broke(shop: Engine) -> None:
+    """What is lost with its connection is not taken for committed, though the error was caught."""
+
+    def break_it(db: orm.Session) -> None:
+        Repository(db, Account).create(email="a")
+        pid = db.scalar(select(func.pg_backend_pid()))
+        with shop.connect() as other:
+            other.execute(select(func.pg_terminate_backend(pid, 5000)))
+        with pytest.raises(DatabaseUnavailableError):
+            Repository(db, Account).count()
+
+    with pytest.raises(RepositoryError, match="The transaction has failed before"):
+        transaction(shop, retries=0).run(break_it)
+    assert count(shop) == 0
+
+
+def test_a_block_that_is_run_again(shop: Engine, async_shop: AsyncEngine, runner: asyncio.Runner) -> None:
+    """`for attempt in transaction(…)` runs its block until nobody is in the way, and then no more."""
+    with transaction(shop) as db:
+        Repository(db, Account).create(email="a")
+    conflict = Conflict(shop, times=2)
+    for attempt in transaction(shop, isolation="REPEATABLE READ"):
+        with attempt as db:
+            older(db, conflict, 1)
+    assert conflict.calls == 3
+
+    async def run_again(conflict: Conflict, retries: int) -> None:
+        async for attempt in transaction(async_shop, retries=retries, isolation="REPEATABLE READ"):
+            async with attempt as db:
+                await older_async(db, conflict, 1)
+
+    conflict = Conflict(shop, times=1)
+    runner.run(run_again(conflict, 1))
+    assert conflict.calls == 2
+    conflict = Conflict(shop, times=9)
+    with pytest.raises(RetryableError):
+        runner.run(run_again(conflict, 2))
+    assert conflict.calls == 3
+    with transaction(shop) as db:
+        assert Repository(db, Account).get(email="a").age == 10 * (2 + 1 + 3) + 2
+
+
+@pytest.fixture
+def skewed(shop: Engine) -> Engine:
+    """A table in which two serializable transactions conflict, which the server notices at the second one's commit."""
+    with transaction(shop) as db:
+        Repository(db, Account).create_many({"email": email} for email in "ab")
+    return shop
+
+
+class Skew:
+    """Counts, and lets another count and write, so many times."""
+
+    def __init__(self, engine: Engine, times: int) -> None:
+        self.engine = engine
+        self.left = times
+        self.calls = 0
+
+    def __call__(self, db: orm.Session, email: str = "a") -> None:
         accounts = Repository(db, Account)
-        accounts.create(email=SECRET)
-        with pytest.raises(UniqueViolationError):
-            accounts.create(email=SECRET)
+        total = accounts.aggregate(total=func.sum(Account.age)).total
+        self.calls += 1
+        if self.left:
+            self.left -= 1
+            other = Skew(self.engine, 0)
+            transaction(self.engine, isolation="SERIALIZABLE").run(other, "b")
+        accounts.update_many(Account.email == email, age=total + 1)
+
+
+def test_a_conflict_at_the_commit(skewed: Engine, async_shop: AsyncEngine, runner: asyncio.Runner) -> None:
+    """It is run again as well, and raised when it was the last attempt."""
+    skew = Skew(skewed, 1)
+    transaction(skewed, isolation="SERIALIZABLE").run(skew)
+    assert skew.calls == 2
+
+    async def run(db: AsyncSession, skew: Skew) -> None:
+        await db.run_sync(skew)
+
+    skew = Skew(skewed, 1)
+    runner.run(transaction(async_shop, isolation="SERIALIZABLE")(run)(skew))
+    assert skew.calls == 2
+    with pytest.raises(RetryableError):
+        transaction(skewed, isolation="SERIALIZABLE", retries=0).run(Skew(skewed, 1))
+    with pytest.raises(RetryableError):
+        runner.run(transaction(async_shop, isolation="SERIALIZABLE", retries=0)(run)(Skew(skewed, 1)))
+
+
+def test_a_coroutine_function_on_a_synchronous_engine(shop: Engine) -> None:
+    """It would run after the commit, on a session that is closed: it is refused when it is decorated."""
+    with pytest.raises(RepositoryError, match="A coroutine function needs an async engine"):
+        transaction(shop)(older_async)  # type: ignore[arg-type]  # the mistake
+
+
+def test_restrict_violations_of_postgresql_18(shop: Engine) -> None:
+    """ON DELETE RESTRICT has a SQLSTATE of its own there, and the same error."""
+    raised = text("DO $$ BEGIN RAISE restrict_violation USING TABLE = 'posts', CONSTRAINT = 'c'; END $$")
+    with pytest.raises(ForeignKeyViolationError) as error, transaction(shop) as db:
+        db.execute(raised)
+    assert (error.value.table, error.value.constraint) == ("posts", "c")
 
 
 def test_an_aborted_transaction(shop: Engine) -> None:
@@ -329,7 +473,7 @@ def test_a_table_that_is_not_there(pgauthkit_server: TestServer) -> None:
 
 
 def test_a_database_that_cannot_be_reached(runner: asyncio.Runner) -> None:
-    """It is the same error as the service's, also from a bare transaction, and from a pool without a connection left."""
+    """It is the same error as the service's, also from a bare transaction."""
     url = "postgresql://ada@127.0.0.1:1/nowhere"
     with pytest.raises(DatabaseUnavailableError), transaction(create_engine(url)) as db:
         Repository(db, Account).count()

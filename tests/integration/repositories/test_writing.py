@@ -18,7 +18,6 @@ from pgauthkit.errors import (
     InvalidEmailError,
     NotAUniqueKeyError,
     NotNullViolationError,
-    PgAuthKitError,
     RepositoryError,
     UniqueViolationError,
     ValueTooLongError,
@@ -66,7 +65,7 @@ class Thing(Base):
         return self.short
 
     @label.inplace.setter
-    def _set_label(self, label: str) -> None:
+    def _set_label(self, label: str | None) -> None:
         self.short = label
 
 
@@ -205,7 +204,7 @@ def test_refused_before_any_sql(
     ],
 )
 @pytest.mark.usefixtures("thing_table")
-def test_values_that_do_not_fit(work: Work, values: dict[str, Any], kind: type[PgAuthKitError]) -> None:
+def test_values_that_do_not_fit(work: Work, values: dict[str, Any], kind: type[RepositoryError]) -> None:
     """A value that its column cannot hold, or would round, is refused before any SQL, alone and in bulk."""
     (name,) = values
     things = work.of(Thing)
