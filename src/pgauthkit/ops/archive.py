@@ -52,7 +52,8 @@ def unfinished(file: Path) -> Generator[IO[bytes]]:
         'backups/.blog.dump.partial'
     """
     path = file.with_name(f".{file.name}{_PARTIAL}")
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "r+b", buffering=0) as dump:  # noqa: PTH123 - by descriptor
+    with path.open("x+b", buffering=0) as dump:
+        path.chmod(0o600)
         try:
             yield dump
         finally:

@@ -12,7 +12,7 @@ from typing import IO, Final
 
 import attrs
 
-from pgauthkit.errors import BackupError
+from pgauthkit.errors import BackupError, RestoreError
 from pgauthkit.ops.archive import claimed, publish, unfinished
 from pgauthkit.ops.child import start
 from pgauthkit.ops.connection import Target, engine_for
@@ -142,7 +142,9 @@ def _dump(
     programs: Programs, snapshot: Snapshot, dump: IO[bytes], options: list[str], report: Callable[[], object] | None
 ) -> None:
     arguments = [f"--snapshot={snapshot.id}", "--no-password", f"--dbname={programs.conninfo(snapshot.address)}"]
-    command = programs.command("pg_dump", *arguments, *options)
+    # By name: on standard output pg_dump can only append, and its table of contents comes twice.
+    place = [] if programs.inside else [f"--file={dump.name}"]
+    command = programs.command("pg_dump", *arguments, *place, *options)
     with start(command, environment=snapshot.address.environment, stdout=dump) as child:
         if why := child.wait(report):
             raise BackupError(f"pg_dump failed: {why}. Nothing was left.")
@@ -150,7 +152,10 @@ def _dump(
 
 def _check(programs: Programs, dump: IO[bytes], format_: Format) -> None:
     if format_ == "plain":
-        require_whole_script(dump, "The dump")
+        try:
+            require_whole_script(dump, "The dump")
+        except RestoreError as error:
+            raise BackupError(f"{error} Nothing was left.") from error
     elif why := refusal(programs, dump):
         raise BackupError(f"The dump cannot be read again: {why}. Nothing was left.")
 

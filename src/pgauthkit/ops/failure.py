@@ -12,7 +12,15 @@ from sqlalchemy.exc import DBAPIError
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import MigrationError, PgAuthKitError
 
-__all__ = ["explained", "explained_offline", "is_about_the_connection", "is_in_the_way", "server_message", "sqlstate"]
+__all__ = [
+    "explained",
+    "explained_loading",
+    "explained_offline",
+    "is_about_the_connection",
+    "is_in_the_way",
+    "server_message",
+    "sqlstate",
+]
 
 # https://www.postgresql.org/docs/16/errcodes-appendix.html: connection lost or refused, wrong password, no such
 # database, shut down, too many connections, read-only.
@@ -45,6 +53,22 @@ def explained(what: str, url: URL, kind: type[PgAuthKitError] = MigrationError) 
             if is_about_the_connection(state):
                 raise
             raise kind(f"{what} failed: {server_message(error)} (SQLSTATE {state}).") from error
+
+
+@contextmanager
+def explained_loading(what: str) -> Generator[None]:
+    """Raise our error where a file of the application's cannot be loaded.
+
+    Args:
+        what: the file, the beginning of a sentence, such as `The env.py`.
+
+    Raises:
+        MigrationError: says what and why; the error is the cause.
+    """
+    try:
+        yield
+    except (ImportError, SyntaxError) as error:
+        raise MigrationError(f"{what} cannot be loaded: {type(error).__name__}: {error}.") from error
 
 
 @contextmanager

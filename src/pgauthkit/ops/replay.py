@@ -1,6 +1,7 @@
 """Carrying out a dump's SQL in one transaction, which is committed only when the whole of it has been read."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ _BEGIN: Final = "SET client_encoding = 'UTF8';\nSET statement_timeout = 0;\nSET 
 # Every dump of PostgreSQL 17 and later begins with it, also one of an earlier server, which knows no such setting.
 _NEW_SETTING: Final = b"SET transaction_timeout = 0;\n"
 _NEW_SINCE: Final = 17
+_NO_ROLE: Final = re.compile(r'role ".*" does not exist')
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +96,8 @@ def replay(
             if not failure:
                 write(b"\nCOMMIT;\n")
         if why := psql.wait() or failure:
-            raise RestoreError(f"The restore failed, and the database is as it was: {why}.")
+            hint = " Leave owners and grants out with --no-owner." if _NO_ROLE.search(why) else ""
+            raise RestoreError(f"The restore failed, and the database is as it was: {why}.{hint}")
 
 
 @contextmanager

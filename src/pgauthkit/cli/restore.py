@@ -1,0 +1,102 @@
+"""`pgauthkit restore`: put a dump into a database, all of it or nothing, and say what changed."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import click
+from rich.markup import escape
+
+from pgauthkit.cli.dev_db import BINARIES
+from pgauthkit.cli.meter import byte_meter
+from pgauthkit.cli.migrate_options import JSON, host, print_json, say
+from pgauthkit.cli.settings import resolve_url
+from pgauthkit.ops import restore as ops
+from pgauthkit.ops.reset import database_name
+
+__all__ = ["restore", "restored", "told"]
+
+
+@click.command(epilog="Example: pgauthkit restore backups/blog-20260131T030000Z.dump --to postgresql:///rehearsal")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    metavar="URL",
+    help="The database, postgresql://…, without a password.  [default: DIRECT_URL, DATABASE_URL, or pyproject.toml]",
+)
+@click.option("--clean", is_flag=True, help="Drop everything that is in the database first: asks for its name.")
+@click.option("--force", metavar="NAME", help="The database's name: do not ask, and go on while others are connected.")
+@click.option("--no-owner", is_flag=True, help="Leave out owners and grants, for a server with other roles.")
+@click.option(
+    "--container", metavar="NAME", help="Run PostgreSQL's programs inside the server's container (podman or docker)."
+)
+@BINARIES
+@JSON
+@click.pass_context
+def restore(
+    ctx: click.Context,
+    *,
+    file: Path,
+    to: str | None,
+    clean: bool,
+    force: str | None,
+    no_owner: bool,
+    container: str | None,
+    binaries: Path | None,
+    as_json: bool,
+) -> None:
+    """Put a dump into a database, in one transaction: all of it, or nothing.
+
+    FILE is a dump of `pgauthkit backup`, or one that pg_dump made: its own format, or SQL. It is checked against its
+    manifest before, and the database after: exit code 1 where it is not as the manifest says.
+    """
+    target = resolve_url(to, direct=True)
+    with byte_meter("Restoring", quiet=as_json, total=file.stat().st_size if file.is_file() else None) as show:
+        done = ops.restore(
+            file,
+            target,
+            host=host(),
+            clean=clean,
+            name=force or (_asked(target) if clean else None),
+            force=force is not None,
+            owners=not no_owner,
+            container=container,
+            binaries=binaries,
+            on_progress=show,
+        )
+    if as_json:
+        print_json(restored(done))
+    else:
+        first = f'[green]Restored[/] {escape(str(file))} into the database "{escape(done.database)}"'
+        say("\n".join([f"{first} in {done.duration.total_seconds():.1f} s.", *told(done)]))
+    ctx.exit(1 if done.discrepancies else 0)
+
+
+def restored(done: ops.Restoration) -> dict[str, object]:
+    """Return what a restore did, for a program."""
+    return {**attrs.asdict(done), "duration": done.duration.total_seconds()}
+
+
+def told(done: ops.Restoration) -> Iterator[str]:
+    """Return what a restore did, line by line, with rich's markup."""
+    for table in sorted(done.before.keys() | done.after.keys()):
+        was, is_ = done.before.get(table, 0), done.after.get(table)
+        now = "gone" if is_ is None else f"{is_:,} rows"
+        yield f"  {escape(table)}: {now}" + (f", before {was:,}" if table in done.before and was != is_ else "")
+    if done.manifest is None:
+        yield "[yellow]Without a manifest[/] there is nothing to compare it with."
+    elif done.manifest.schema_only:
+        yield "The dump has no rows, so its revisions are not recorded: see `pgauthkit migrate resolve --applied`."
+    for one in done.discrepancies:
+        yield f"[red]Not as the manifest says:[/] {escape(one.what)}: {one.backup} there, {one.database} here."
+    if done.manifest and not done.manifest.schema_only and not done.discrepancies:
+        yield "Rows and revisions are those of the manifest."
+    if done.pending:
+        yield f"[yellow]Pending:[/] {escape(', '.join(done.pending))}. Next: pgauthkit migrate deploy"
+
+
+def _asked(target: str) -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError("This destroys all data, and nobody is there to be asked: give --force NAME.")
+    return str(click.prompt(f'Type the name of the database, "{database_name(target)}", to drop all that is in it'))
