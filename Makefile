@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Two processes at a time, the blocks of a page in one of them.
 SPREAD := -n 2 --dist loadgroup
 
-.PHONY: bench bench-peers help demo test test-18 torture fuzz check docs release wheel test-wheel test-examples clean
+.PHONY: bench bench-peers help demo test test-18 torture fuzz test-system check docs release wheel test-wheel test-examples clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -33,6 +33,13 @@ torture: $(READY)
 ## make fuzz        every public method with 10,000 pieces of rubbish each
 fuzz: $(READY)
 	$(BIN)/pytest --quiet --hypothesis-profile=fuzz tests/security/test_fuzz.py
+
+## make test-system what needs PgBouncer, Chromium or podman, which it installs where it may
+test-system: $(READY)
+	tests/system/install.sh
+	$(BIN)/pytest --quiet tests/system
+	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer tests/integration tests/security
+	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer --pgbouncer-servers=60 tests/races
 
 ## make check       style, types, layers
 check: $(READY)
