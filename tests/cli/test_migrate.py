@@ -62,7 +62,14 @@ class TestDeploy:
         values = json.loads(migrate("deploy", "--json", DIRECT_URL=pgauthkit_empty_url).stdout)
 
         assert 0 < values.pop("duration") < 60
-        assert {"applied": list(bundled_revisions()), "head": HEAD, "host": [], "edited": []} == values
+        assert {"applied": list(bundled_revisions()), "head": HEAD, "host": [], "edited": [], "backup": None} == values
+
+    def test_backup(self, pgauthkit_empty_url: str) -> None:
+        """With `--backup` a backup is made first."""
+        result = migrate("deploy", "--backup", "--backup-dir", "kept", "--url", pgauthkit_empty_url)
+
+        assert result.exit_code == 0
+        assert result.stdout.startswith("Saved kept/")
 
     def test_locked(self, pgauthkit_empty_url: str) -> None:
         """Another deployer that is not done in time is an error that says who, and exit code 1."""

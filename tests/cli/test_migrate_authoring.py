@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pgauthkit.ops.deployment import status
+from pgauthkit.ops.reset import database_name
 from pgauthkit.ops.revisions import bundled_revisions
 from pgauthkit.ops.tracks import host_track
 
@@ -116,6 +117,20 @@ class TestDev:
         assert "ADD COLUMN subtitle" in changed["sql"][0]
         assert len(changed["applied"]) == 1
         assert nothing.stdout == "Nothing to write. The models and the database agree.\n"
+
+    def test_seed(self, new_blog: Blog) -> None:
+        """A fresh database is seeded, unless that is not wanted."""
+        with (new_blog.path / "pyproject.toml").open("a") as file:
+            file.write('seed = "blog.seed:main"\n')
+        (new_blog.path / "blog" / "seed.py").write_text("def main(db):\n    pass\n")
+
+        told = new_blog.migrate("dev", "-m", "Add posts")
+        reset = new_blog.migrate("reset", "--force", database_name(new_blog.url))
+        without = new_blog.migrate("reset", "--no-seed", "--json", "--force", database_name(new_blog.url))
+
+        assert told.stdout.endswith("Seeded by blog.seed:main.\n")
+        assert reset.stdout.endswith("Seeded by blog.seed:main.\n")
+        assert json.loads(without.stdout)["seed"] is None
 
     def test_production(self, blog: Blog) -> None:
         """In production nothing is developed."""

@@ -35,7 +35,7 @@ def on_a_terminal(blog: Blog, answer: str, *arguments: str) -> tuple[int, str]:
     )
     os.close(keyboard)
     os.close(terminal)
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -110,14 +110,16 @@ class TestRollback:
         result = posts.migrate("rollback", "-1", "--yes")
 
         assert result.exit_code == 0
-        assert result.stdout.startswith("Undone: ")
+        assert result.stdout.startswith("Saved backups/")
+        assert "\nUndone: " in result.stdout
         assert "2 rows of posts will be lost." in result.stderr
         assert posts.migrate("status").exit_code == 1
 
     def test_json(self, posts: Blog) -> None:
         """For programs there is JSON."""
-        values = json.loads(posts.migrate("rollback", "base", "--yes", "--json").stdout)
+        values = json.loads(posts.migrate("rollback", "base", "--yes", "--json", "--backup-dir", "kept").stdout)
 
+        assert values["backup"].startswith("kept/")
         assert values["track"] == "host"
         assert values["losses"] == [{"what": "posts", "rows": 2}]
 
@@ -128,10 +130,27 @@ class TestRollback:
         head, _, tail = text.partition("def downgrade() -> None:\n")
         path.write_text(f"{head}def downgrade() -> None:\n    op.get_bind().execute(sa.text('SELECT 1')).one()\n{tail}")
 
-        result = posts.migrate("rollback", "--yes")
+        result = posts.migrate("rollback", "--yes", "--no-backup")
 
-        assert result.exit_code == 0
+        assert (result.exit_code, (posts.path / "backups").exists()) == (0, False)
         assert "What will be lost cannot be told" in result.stderr
+
+    def test_rehearse(self, posts: Blog) -> None:
+        """`--rehearse` goes down and up on a copy, and leaves the database as it is."""
+        result = posts.migrate("rollback", "-1", "--rehearse")
+        as_json = json.loads(posts.migrate("rollback", "--rehearse", "--json").stdout)
+
+        assert result.stdout.startswith("Rehearsed on a copy of ")
+        assert "2 rows of posts will be lost." in result.stderr
+        assert set(as_json["seconds"]) == {"copying", "down", "up"}
+        assert posts.migrate("status").exit_code == 0
+
+    def test_mistyped(self, posts: Blog) -> None:
+        """An option that does not exist is no revision: wrong use."""
+        result = posts.migrate("rollback", "--yess")
+
+        assert result.exit_code == 2
+        assert "No such option" in result.stderr
 
     def test_nobody_to_ask(self, posts: Blog) -> None:
         """Where nobody can be asked, it is refused: wrong use."""
@@ -142,7 +161,8 @@ class TestRollback:
 
     def test_asked(self, posts: Blog) -> None:
         """Somebody at the keyboard is asked: a no cancels, and a yes undoes."""
-        assert on_a_terminal(posts, "n", "rollback", "-1")[0] == 130
+        code, output = on_a_terminal(posts, "n", "rollback", "-1")
+        assert code == 130, output
         assert posts.migrate("status").exit_code == 0
 
         code, output = on_a_terminal(posts, "y", "rollback", "-1")

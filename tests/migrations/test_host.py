@@ -232,6 +232,20 @@ class TestTrack:
         with pytest.raises(ConfigError, match="migrate init"):
             host_track(tmp_path, "migrations")
 
+    @pytest.mark.parametrize("wrong", ["import nothing_there", "def"])
+    def test_files_that_cannot_be_loaded(self, project: Project, pgauthkit_url: str, wrong: str) -> None:
+        """An env.py or a revision that cannot be loaded is an error that says why."""
+        path = project.posts()
+        before = path.read_text()
+        path.write_text(f"{before}\n{wrong}\n")
+        with pytest.raises(MigrationError, match=r"A revision cannot be loaded: (ModuleNotFound|Syntax)Error"):
+            status(pgauthkit_url, host=project.track)
+        path.write_text(before)
+        (project.path / "migrations" / "env.py").write_text(wrong)
+
+        with pytest.raises(MigrationError, match=r"env.py of the application cannot be loaded: \w+Error"):
+            status(pgauthkit_url, host=project.track)
+
     def test_dependencies(self, project: Project) -> None:
         """A revision that depends on another has it among its parents."""
         project.posts()

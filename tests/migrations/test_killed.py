@@ -15,7 +15,7 @@ import pytest
 
 from pgauthkit.ops.connection import engine_for
 from pgauthkit.ops.lock import migration_lock
-from pgauthkit.ops.migrate import deploy, status
+from pgauthkit.ops.migrate import deploy, rollback, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ DEPLOYER = """
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
-    from pgauthkit.ops.migrate import deploy
+    from pgauthkit.ops.migrate import deploy, rollback
     from pgauthkit.ops.tracks import host_track
     track = host_track(Path(sys.argv[1]), "migrations")
     print("ready", flush=True)
@@ -80,9 +80,10 @@ def eventually(condition: Callable[[], object]) -> None:
 
 
 @contextmanager
-def deployer(project: Project, url: str) -> Iterator[subprocess.Popen[str]]:
+def deployer(project: Project, url: str, *, job: str = "deploy") -> Iterator[subprocess.Popen[str]]:
     """A deployer that has just been told to start."""
-    command = [sys.executable, "-c", textwrap.dedent(DEPLOYER), str(project.path), url]
+    script = textwrap.dedent(DEPLOYER).replace("deploy(sys", f"{job}(sys")
+    command = [sys.executable, "-c", script, str(project.path), url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -147,6 +148,24 @@ def test_while_waiting_for_another(project: Project, pgauthkit_empty_url: str) -
         eventually(lambda: asked(pgauthkit_empty_url, POLLING) == 2)
 
     assert states(pgauthkit_empty_url, project) == ["pending", "pending", "pending"]
+    assert_finished(pgauthkit_empty_url, project)
+
+
+def test_in_a_rollback(project: Project, pgauthkit_empty_url: str) -> None:
+    """A rollback killed in the middle of dropping an index, which is INVALID by then, is finished when run again."""
+    project.posts()
+    project.index()
+    deploy(pgauthkit_empty_url, host=project.track)
+
+    with psycopg.connect(pgauthkit_empty_url) as other:
+        other.execute("INSERT INTO public.posts VALUES (1, 'x')")
+        with deployer(project, pgauthkit_empty_url, job="rollback"):
+            eventually(lambda: asked(pgauthkit_empty_url, WAITING) == 1)
+        eventually(lambda: asked(pgauthkit_empty_url, DEPLOYING) == 0)
+        other.rollback()
+    rollback(pgauthkit_empty_url, host=project.track)
+
+    assert states(pgauthkit_empty_url, project) == ["applied", "applied", "pending"]
     assert_finished(pgauthkit_empty_url, project)
 
 

@@ -83,6 +83,8 @@ def rollback(
     as_json: bool,
 ) -> None:
     """Undo the last revision, or all above one, after showing what it costs and making a backup."""
+    if to.startswith("-") and not to[1:].isdecimal():  # The options that are not known, for the sake of -1.
+        raise click.NoSuchOption(to)
     target, track = database(url), host()
     plan = ops.plan_rollback(target, to, host=track)
     if only_sql:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.connection import prepare_session, set_lock_timeout
+from pgauthkit.ops.failure import explained_loading
 from pgauthkit.ops.ledger import create_ledger, forget, recorded
 from pgauthkit.ops.revisions import current_revision
 from pgauthkit.ops.source import checksum
@@ -157,7 +158,12 @@ def _run(
     config = track.config(connection)
     config.output_buffer = buffer
     script = ScriptDirectory.from_config(config)
-    with logging_kept(), EnvironmentContext(config, script, fn=work, **options):
+    whose = "the application" if track.name == "host" else "pgauthkit"
+    with (
+        logging_kept(),
+        EnvironmentContext(config, script, fn=work, **options),
+        explained_loading(f"The env.py of {whose}"),
+    ):
         script.run_env()
 
 

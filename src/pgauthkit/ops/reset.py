@@ -154,8 +154,8 @@ def _refuse(connection: Connection, name: str, going: tuple[str, ...], *, produc
 
 def _others(connection: Connection) -> int:
     # A session that has just been closed, as by an env.py that connects on its own, takes a moment to be gone.
-    for _ in range(_TRIES):
-        if not (count := int(connection.execute(_OTHERS).scalar_one())):
-            return 0
+    tries = _TRIES
+    while (count := int(connection.execute(_OTHERS).scalar_one())) and tries:
+        tries -= 1
         time.sleep(_PAUSE)
     return count

@@ -11,6 +11,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
 from pgauthkit.errors import ConfigError
+from pgauthkit.ops.failure import explained_loading
 from pgauthkit.ops.revisions import alembic_config
 
 __all__ = ["BUNDLED", "Revision", "Track", "TrackName", "host_track"]
@@ -67,10 +68,12 @@ class Track:
         """Return all revisions, the oldest first.
 
         Raises:
-            alembic.util.CommandError: a file cannot be loaded, or follows one that does not exist.
+            MigrationError: a file cannot be loaded.
+            alembic.util.CommandError: one follows another that does not exist.
         """
         script = ScriptDirectory.from_config(self.config())
-        return tuple(_revision(script, found) for found in script.walk_revisions())[::-1]
+        with explained_loading("A revision"):
+            return tuple(_revision(script, found) for found in script.walk_revisions())[::-1]
 
     def applied(self, heads: Iterable[str]) -> frozenset[str]:
         """Return the revisions that a database with these heads has: they, and all before them."""
