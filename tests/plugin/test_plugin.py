@@ -27,7 +27,7 @@ def test_a_new_project_has_a_sign_in_in_three_lines(pytester: pytest.Pytester) -
             assert pgauthkit_auth.verify_magic_link(link.token.reveal()).created
         """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio").assert_outcomes(passed=1)
 
 
 def test_each_test_has_a_database_of_its_own(pytester: pytest.Pytester, server_option: str) -> None:
@@ -56,7 +56,7 @@ def test_each_test_has_a_database_of_its_own(pytester: pytest.Pytester, server_o
             engine.dispose()
         """
     )
-    pytester.runpytest_subprocess("-W", "error", server_option).assert_outcomes(passed=4)
+    pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio", server_option).assert_outcomes(passed=4)
 
 
 def test_the_clock_moves_when_told(pytester: pytest.Pytester, server_option: str) -> None:
@@ -84,7 +84,7 @@ def test_the_clock_moves_when_told(pytester: pytest.Pytester, server_option: str
             asyncio.run(story())
         """
     )
-    pytester.runpytest_subprocess("-W", "error", server_option).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio", server_option).assert_outcomes(passed=2)
 
 
 def test_a_server_that_runs_already_is_left_as_it_was(
@@ -106,7 +106,7 @@ def test_the_embedded_server_has_the_version_that_is_asked_for(pytester: pytest.
                 assert connection.dialect.server_version_info[0] == 18
         """
     )
-    pytester.runpytest_subprocess("-W", "error", "--pgauthkit-major=18").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio", "--pgauthkit-major=18").assert_outcomes(passed=1)
 
 
 def test_an_unused_plugin_costs_nothing(pytester: pytest.Pytester) -> None:

@@ -68,7 +68,7 @@ class ContainerServer:
         container = self._new_container(password)
         try:
             return self._started(container, password)
-        except DockerException as error:
+        except (DockerException, OSError, StopIteration) as error:  # what testcontainers lets through
             raise DatabaseUnavailableError(
                 f"The container of {self._image} does not start: {error}",
                 hints=[

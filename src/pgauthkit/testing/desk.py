@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import ProcessError
 from multiprocessing.connection import Client, Listener
 from typing import Final, Protocol, TypedDict
 
@@ -86,8 +87,8 @@ class Desk:
     def _serve(self) -> None:
         question = ""
         while question != "close":
-            # A worker that is killed while it asks is no reason to stop.
-            with suppress(OSError, EOFError), self._listener.accept() as connection:
+            # A worker that is killed while it asks, or a stranger without the key, is no reason to stop.
+            with suppress(OSError, EOFError, ProcessError), self._listener.accept() as connection:
                 question = connection.recv()
                 connection.send(self._answer(question))
 
