@@ -9,10 +9,11 @@ LONGEST_IP: Final = 64
 LONGEST_USER_AGENT: Final = 512
 
 
-def clean_ip(ip: str | None) -> str | None:
+def clean_ip(ip: object) -> str | None:
     """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4, without a scope; None for nothing.
 
-    What is no ip address (a proxy's host name, a test client's label) is kept as text, so that it is still limited.
+    What is no ip address (a proxy's host name, a test client's label) is kept as text, so that it is still limited; an
+    object of `ipaddress` counts as its text.
 
     Example:
         >>> clean_ip("::ffff:203.0.113.7")
@@ -23,7 +24,7 @@ def clean_ip(ip: str | None) -> str | None:
     return str(address) if address else text
 
 
-def clean_user_agent(user_agent: str | None) -> str | None:
+def clean_user_agent(user_agent: object) -> str | None:
     """Return a browser's name as it can be stored: no NUL, no lone surrogate, at most 512 characters."""
     return _clean(user_agent, LONGEST_USER_AGENT)
 
@@ -43,10 +44,10 @@ def ip_bucket(ip: str) -> str:
     return str(ipaddress.ip_network((int(address), 64), strict=False))
 
 
-def _clean(text: str | None, longest: int) -> str | None:
+def _clean(text: object, longest: int) -> str | None:
     if text is None:
         return None
-    return text.replace("\0", "")[:longest].encode("utf-8", "replace").decode() or None
+    return str(text).replace("\0", "")[:longest].encode("utf-8", "replace").decode() or None
 
 
 def _parse(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

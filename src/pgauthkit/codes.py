@@ -19,11 +19,11 @@ def new_code(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-def normal_code(text: str) -> str:
+def normal_code(text: object) -> str:
     """Return a typed code as it was made: case, blanks and dashes do not count.
 
     Example:
         >>> normal_code("wdjb-mjht")
         'WDJBMJHT'
     """
-    return text.upper().replace("-", "").replace(" ", "")
+    return str(text).upper().replace("-", "").replace(" ", "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from inspect import iscoroutinefunction
 from typing import Final, TypeVar, cast
 
 import attrs
@@ -192,7 +193,7 @@ class AuthConfig:
         allowed_redirects: absolute addresses beside the host's own paths, such as `https://app.example.com`.
         argon2: cost of hashing a code.
         clock: replaces the database's time; for tests.
-        observers: called with each `AuthEvent` after the statement committed.
+        observers: called with each `AuthEvent` after the statement committed; not async, as they are not awaited.
 
     Raises:
         ConfigError: some fields are wrong; `problems` lists them all.
@@ -261,5 +262,9 @@ def _wrong_objects(config: AuthConfig) -> Mapping[str, str | None]:
             _all((config.argon2,), lambda item: isinstance(item, Parameters)), "must be argon2.Parameters"
         ),
         "clock": _unless(config.clock is None or callable(config.clock), "must be callable or None"),
-        "observers": _unless(_all(config.observers, callable), "must be callables"),
+        # A coroutine that nobody awaits would observe nothing, and say so nowhere.
+        "observers": _unless(
+            _all(config.observers, lambda item: callable(item) and not iscoroutinefunction(item)),
+            "must be callables that are not async",
+        ),
     }

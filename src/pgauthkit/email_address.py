@@ -30,9 +30,7 @@ def canonical_email(address: str) -> str:
         >>> canonical_email("Ada@Bücher.example")
         'ada@xn--bcher-kva.example'
     """
-    if len(address) > LONGEST:
-        raise InvalidEmailError(f"it has more than {LONGEST} characters.")
-    folded = _fold(address)
+    folded = _fold(_checked(address))
     # email-validator refuses special-use domains (RFC 6761: test, localhost); below another they are plain names.
     extra = ".example" if _is_special_use(folded) else ""
     canonical = _in_ascii(folded + extra).removesuffix(extra)
@@ -40,6 +38,14 @@ def canonical_email(address: str) -> str:
     if "." not in domain and domain != "localhost":
         raise InvalidEmailError("the domain has no dot.")
     return canonical
+
+
+def _checked(address: object) -> str:
+    if not isinstance(address, str):
+        raise InvalidEmailError("it is not text.")
+    if len(address) > LONGEST:
+        raise InvalidEmailError(f"it has more than {LONGEST} characters.")
+    return address
 
 
 def _is_special_use(address: str) -> bool:

@@ -3,7 +3,7 @@
 import os
 import time
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeGuard
 
 __all__ = ["is_storable", "new_id"]
 
@@ -30,15 +30,15 @@ def new_id() -> str:
     return f"c{_time(time.time_ns() // 1_000_000)}{_eight_digits(high)}{_eight_digits(low)}"
 
 
-def is_storable(text: str) -> bool:
-    r"""Tell whether PostgreSQL can hold the text: no NUL, no lone surrogate.
+def is_storable(text: object) -> TypeGuard[str]:
+    r"""Tell whether PostgreSQL can hold it as text: a `str` without NUL and lone surrogates.
 
     Example:
         >>> is_storable("a\0b")
         False
     """
     try:
-        return b"\0" not in text.encode()
+        return isinstance(text, str) and b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
 

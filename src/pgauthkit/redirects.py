@@ -1,7 +1,7 @@
 """Where a person may be sent after signing in: paths of the same site, and addresses the host allows by name."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pgauthkit.errors import InvalidRedirectError
@@ -27,7 +27,7 @@ def checked_redirect(target: str, allowed: Sequence[str] = ()) -> str:
         >>> checked_redirect("/inbox?unread=1")
         '/inbox?unread=1'
     """
-    if len(target) > LONGEST or not _is_plain(target):
+    if not _is_plain(target):
         raise InvalidRedirectError
     path = _decoded(target.partition("?")[0].partition("#")[0])
     if not all(character.isprintable() for character in path) or "\\" in path or ".." in path.split("/"):
@@ -45,7 +45,9 @@ def is_absolute_address(text: str) -> bool:
     )
 
 
-def _is_plain(text: str) -> bool:
+def _is_plain(text: object) -> TypeGuard[str]:
+    if not isinstance(text, str) or len(text) > LONGEST:
+        return False
     return all(character.isprintable() and not character.isspace() and character != "\\" for character in text)
 
 

@@ -1,7 +1,7 @@
 """Purge: what is over is deleted, in batches, and nothing else."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -172,8 +172,20 @@ def test_locked_rows_are_passed_by(
     assert PurgeReport(magic_links=1, sessions=2, rate_limits=2) == auth.purge(batch_size=1)
 
 
-@pytest.mark.parametrize(("keep", "batch_size"), [(-INSTANT, 1), (timedelta(), 0), (timedelta(), -1)])
-def test_wrong_numbers(auth: AuthService, keep: timedelta, batch_size: int) -> None:
+@pytest.mark.parametrize(
+    ("keep", "batch_size"),
+    [
+        (-INSTANT, 1),
+        (timedelta(), 0),
+        (timedelta(), -1),
+        (None, 1),
+        (0, 1),
+        (timedelta(), None),
+        (timedelta(), 1.5),
+        (timedelta(), True),
+    ],
+)
+def test_wrong_numbers(auth: AuthService, keep: Any, batch_size: Any) -> None:  # noqa: ANN401 - that is the point
     """A time that is negative, and a batch of nothing, are refused."""
     with pytest.raises(ConfigError, match="purge"):
         auth.purge(keep=keep, batch_size=batch_size)

@@ -51,10 +51,14 @@ LONG: Final = 2**20
         ("", None),
         ("\0", None),
         (None, None),
+        (ipaddress.ip_address("203.0.113.7"), "203.0.113.7"),
+        (ipaddress.ip_address("::ffff:203.0.113.7"), "203.0.113.7"),
+        (b"203.0.113.7", "b'203.0.113.7'"),
+        (7, "7"),
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_clean_ip(ip: str | None, cleaned: str | None) -> None:
+def test_clean_ip(ip: object, cleaned: str | None) -> None:
     """An address has one spelling, what is none is kept as text, and nothing is None."""
     assert cleaned == clean_ip(ip)
 

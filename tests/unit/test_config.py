@@ -1,5 +1,6 @@
 """The configuration: safe defaults, bounds, and all wrong fields in one error."""
 
+import asyncio
 import copy
 import pickle
 from collections.abc import Callable
@@ -165,6 +166,7 @@ def test_bounds_of_numbers(field: str, least: int, most: int) -> None:
         ("observers", None),
         ("observers", observer),
         pytest.param("observers", [observer, None], id="observers-None among them"),
+        pytest.param("observers", [observer, asyncio.sleep], id="observers-an async one among them"),
     ],
     ids=lambda value: getattr(value, "__name__", repr(value))[:40],
 )

@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 import email_validator
 import pytest
@@ -55,7 +55,7 @@ def accepted(address: str) -> str | None:
         return None
 
 
-def refusal(address: str) -> InvalidEmailError:
+def refusal(address: Any) -> InvalidEmailError:  # noqa: ANN401 - whoever does not check types gives anything
     with pytest.raises(InvalidEmailError) as caught:
         canonical_email(address)
     return caught.value
@@ -315,6 +315,12 @@ def test_cve_2019_19844_holds_for_all_of_unicode() -> None:
     expected = {character: accepted(address(plain)) if plain.isascii() else None for character, plain in folded.items()}
     assert expected == {character: accepted(address(character)) for character in folded}
     assert expected[KELVIN] == "akb@example.com"
+
+
+@pytest.mark.parametrize("address", [None, 0, b"ada@example.com", ["ada@example.com"]])
+def test_what_is_no_text(address: object) -> None:
+    """What is no text is refused as an address, and told as such."""
+    assert refusal(address).reason == "it is not text."
 
 
 def test_a_host_that_loosens_email_validator_does_not_loosen_us(monkeypatch: pytest.MonkeyPatch) -> None:

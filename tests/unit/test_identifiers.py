@@ -73,10 +73,13 @@ def test_they_are_unique() -> None:
         ("a\udfff", False),
         ("\ud83d\udca9", False),
         ("\0\ud800", False),
+        (b"cmi8g4k0v2l9w0x1qk3f7a9zt", False),
+        (0, False),
+        (None, False),
     ],
 )
-def test_storable_texts(text: str, storable: bool) -> None:  # noqa: FBT001 - a column of the table
-    """PostgreSQL can hold any text without NUL and lone surrogates, the empty one too."""
+def test_storable_texts(text: object, storable: bool) -> None:  # noqa: FBT001 - a column of the table
+    """PostgreSQL can hold any text without NUL and lone surrogates, the empty one too; what is no text is not held."""
     assert storable == is_storable(text)
 
 

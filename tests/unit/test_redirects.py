@@ -1,7 +1,7 @@
 """Redirects stay home: paths of the same site, and what the host allows by name."""
 
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import pytest
@@ -273,6 +273,12 @@ def test_allowed_addresses(target: str, entry: str) -> None:
 def test_addresses_beside_the_allowed_ones(target: str, entry: str) -> None:
     """Another scheme, host, port, user or path is refused; a path matches whole segments only."""
     assert not accepted(target, entry)
+
+
+@pytest.mark.parametrize("target", [None, 0, b"/inbox", ["/inbox"]])
+def test_what_is_no_text(target: Any) -> None:  # noqa: ANN401 - that is the point
+    """What is no text is refused as a redirect."""
+    assert not accepted(target)
 
 
 @given(targets, st.lists(puzzles | st.sampled_from([APP, DOCS]), max_size=3))

@@ -40,9 +40,9 @@ def refusal(verdict: str) -> AuthenticationError:
     return _REFUSALS[verdict]()
 
 
-def id_or_none(text: str | None) -> str | None:
+def id_or_none(text: object) -> str | None:
     """Return a text that may be the id of a row, or None."""
-    return text if text and is_storable(text) else None
+    return text if is_storable(text) and text else None
 
 
 def who(user: Identity) -> dict[str, str]:

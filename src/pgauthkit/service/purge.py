@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -46,7 +46,7 @@ class Purge(Service):
             >>> auth.purge(keep=timedelta(days=7)).sessions  # doctest: +SKIP
             1024
         """
-        if not (timedelta() <= keep <= LONGEST and 1 <= batch_size <= LARGEST):
+        if not (_is_between(keep, timedelta(), LONGEST) and _is_between(batch_size, 1, LARGEST)):
             raise ConfigError([f"purge: keep must be 0 to {LONGEST.days} days, and batch_size 1 to {LARGEST:,}."])
         report = PurgeReport(magic_links=0, sessions=0, rate_limits=0)
         for table, gone in self._batches(keep, batch_size):
@@ -70,3 +70,7 @@ class Purge(Service):
         while after is not None:
             ((after, gone),) = self._rows(statement, after=after, **size)
             yield gone
+
+
+def _is_between(value: Any, least: Any, most: Any) -> bool:  # noqa: ANN401 - numbers, or durations
+    return type(value) is type(least) and bool(least <= value <= most)

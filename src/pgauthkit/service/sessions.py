@@ -131,7 +131,7 @@ class Sessions(Service):
         """End the session of an access token, expired or not; nothing where it has ended already. One statement.
 
         Raises:
-            InvalidTokenError: malformed.
+            InvalidTokenError: malformed, or made with a pepper that is not known here.
 
         Example:
             >>> auth.sign_out(token)  # doctest: +SKIP
