@@ -170,6 +170,15 @@ def test_host(project: Project, pgauthkit_url: str) -> None:
     assert len(find_drift(pgauthkit_url, host=project.track, ignored=["prisma"])) == 1
 
 
+def test_ignored(pgauthkit_url: str) -> None:
+    """What nobody should ask about is left out, with all that belongs to it."""
+    by_hand(pgauthkit_url, "CREATE TABLE pgauthkit.old (id serial PRIMARY KEY); CREATE INDEX ON pgauthkit.old (id)")
+    by_hand(pgauthkit_url, "CREATE TYPE pgauthkit.mood AS ENUM ('good'); CREATE DOMAIN pgauthkit.short AS text")
+    by_hand(pgauthkit_url, FUNCTION.replace("public.", "pgauthkit."))
+
+    assert find_drift(pgauthkit_url, ignored=["old", "old_id_seq", "mood", "short", "nothing"]) == ()
+
+
 def test_host_of_alembic(alembic_project: Project, pgauthkit_url: str) -> None:
     """An application whose env.py connects on its own is compared with a shadow that it has connected to."""
     alembic_project.posts()

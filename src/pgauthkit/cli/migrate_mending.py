@@ -38,7 +38,7 @@ def resolve(*, applied: str | None, rolled_back: str | None, url: str | None, as
 
 @click.command(epilog="Example: pgauthkit migrate drift --json")
 @click.option("--shadow-url", metavar="URL", help="An empty database to compare with, for a role that may make none.")
-@click.option("--ignore", "ignored", metavar="TABLE", multiple=True, help="A table that no migration makes.")
+@click.option("--ignore", "ignored", metavar="NAME", multiple=True, help="A table or type that no migration makes.")
 @URL
 @JSON
 @click.pass_context

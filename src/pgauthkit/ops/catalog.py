@@ -65,14 +65,14 @@ _ITEMS: Final = text("""
         format('ENUM (%s)', (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder)
                              FROM pg_enum WHERE enumtypid = pg_type.oid))
     FROM pg_type JOIN schemas ON schemas.oid = typnamespace
-    WHERE typtype = 'e' AND pg_type.oid NOT IN (SELECT objid FROM extensions)
+    WHERE typtype = 'e' AND pg_type.oid NOT IN (SELECT objid FROM extensions) AND typname <> ALL(:ignored)
     UNION ALL
     SELECT 'type', NULL, format('%s.%s', nspname, pg_type.typname), concat_ws(' ', 'DOMAIN',
         format_type(typbasetype, typtypmod), CASE WHEN typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || typdefault,
         (SELECT string_agg(pg_get_constraintdef(oid), ' ' ORDER BY conname) FROM pg_constraint
          WHERE contypid = pg_type.oid AND contype = 'c'))
     FROM pg_type JOIN schemas ON schemas.oid = typnamespace
-    WHERE typtype = 'd' AND pg_type.oid NOT IN (SELECT objid FROM extensions)
+    WHERE typtype = 'd' AND pg_type.oid NOT IN (SELECT objid FROM extensions) AND typname <> ALL(:ignored)
     UNION ALL
     SELECT 'view', NULL, name, pg_get_viewdef(oid) FROM relations WHERE relkind IN ('v', 'm')
     UNION ALL
@@ -81,7 +81,7 @@ _ITEMS: Final = text("""
     UNION ALL
     SELECT 'function', NULL, pg_proc.oid::regprocedure::text, pg_get_functiondef(pg_proc.oid)
     FROM pg_proc JOIN schemas ON schemas.oid = pronamespace
-    WHERE prokind IN ('f', 'p') AND pg_proc.oid NOT IN (SELECT objid FROM extensions)
+    WHERE prokind IN ('f', 'p') AND pg_proc.oid NOT IN (SELECT objid FROM extensions) AND proname <> ALL(:ignored)
 """)
 _SCHEMAS: Final = text(
     "SELECT DISTINCT nspname FROM pg_namespace JOIN pg_class ON relnamespace = pg_namespace.oid"
@@ -110,7 +110,8 @@ def describe(connection: Connection, schemas: Collection[str], *, ignored: Colle
     Args:
         connection: to the database.
         schemas: by name.
-        ignored: names of tables, without their schema, that are left out with all that belongs to them.
+        ignored: names, without their schema, of tables (with all that belongs to them), views, sequences, types and
+            functions that are left out.
 
     Example:
         >>> describe(connection, ["public"])[Item(kind="column", name="public.posts.id", owner="public.posts")]

@@ -77,7 +77,8 @@ def find_drift(
         host: the application's own revisions; without them only our tables are compared.
         shadow_url: an empty database to be used as the shadow, for a role that may not create one. What the revisions
             make in it is left there.
-        ignored: names of tables that no migration makes and nobody should ask about.
+        ignored: names of tables, views, sequences, types and functions that no migration makes and nobody should ask
+            about.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached.
