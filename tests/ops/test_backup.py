@@ -232,13 +232,14 @@ class TestRefused:
 
     def test_forbidden(self, filled: Database, tmp_path: Path) -> None:
         """A role that may not read every table is told so."""
-        filled.run("DROP ROLE IF EXISTS pgak_reader", "CREATE ROLE pgak_reader LOGIN")
+        role = f"{filled.name}_reader"
+        filled.run(f"CREATE ROLE {role} LOGIN")
         try:
-            url = sa.make_url(filled.url).set(username="pgak_reader").render_as_string(hide_password=False)
+            url = sa.make_url(filled.url).set(username=role).render_as_string(hide_password=False)
             with pytest.raises(BackupError, match=r"The backup failed: permission denied .*42501"):
                 backup(url, directory=tmp_path)
         finally:
-            filled.run("DROP ROLE pgak_reader")
+            filled.run(f"DROP ROLE {role}")
 
         assert left_in(tmp_path) == []
 

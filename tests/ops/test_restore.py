@@ -150,13 +150,12 @@ class TestForeign:
 
     def test_roles(self, filled: Database, empty: Database, tmp_path: Path) -> None:
         """Owners that the server lacks are refused as a whole, unless owners are left out."""
-        filled.run(
-            "DROP ROLE IF EXISTS pgak_owner", "CREATE ROLE pgak_owner", "ALTER TABLE app.posts OWNER TO pgak_owner"
-        )
+        role = f"{filled.name}_owner"
+        filled.run(f"CREATE ROLE {role}", f"ALTER TABLE app.posts OWNER TO {role}")
         done = backup(filled.url, directory=tmp_path)
-        filled.run("REASSIGN OWNED BY pgak_owner TO CURRENT_USER", "DROP ROLE pgak_owner")
+        filled.run(f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP ROLE {role}")
 
-        with pytest.raises(RestoreError, match=r'as it was: .*role "pgak_owner" does not exist.*--no-owner'):
+        with pytest.raises(RestoreError, match=rf'as it was: .*role "{role}" does not exist.*--no-owner'):
             restore(done.file, empty.url)
         assert empty.checksums() == {}
 

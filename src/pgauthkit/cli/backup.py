@@ -148,5 +148,6 @@ def _print_schedule(ctx: click.Context, *, as_json: bool) -> None:
 def _words(option: click.Parameter, values: Mapping[str, object]) -> list[str]:
     value = values[str(option.name)]
     if option.name == "url":  # A crontab is no place for a password.
-        value = database_url(str(value)).set(drivername="postgresql", password=None)
+        given = database_url(str(value)).difference_update_query(["password", "sslpassword"])
+        value = given._replace(drivername="postgresql", password=None)
     return [option.opts[0]] if value is True else [option.opts[0], str(value)]

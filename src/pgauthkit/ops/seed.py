@@ -1,6 +1,6 @@
 """Running the application's seed: one transaction around one function, which may be run again."""
 
-import inspect
+import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def seed(target: Target, function: str, arguments: Sequence[str] = (), *, host: 
 def _told(found: SeedFunction, error: BaseException, url: URL) -> PgAuthKitError:
     if isinstance(error, DBAPIError) and is_about_the_connection(sqlstate(error)):
         return translate(error, url)
-    place = inspect.getsourcefile(inspect.unwrap(found.call))
+    place = getattr(sys.modules.get(found.module), "__file__", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
     where = f" ({Path(place).name}, line {lines[-1]})" if place and lines else ""
     return SeedError(f"The seed {found.name} failed{where}: {_why(error)}. Nothing of it was kept.")

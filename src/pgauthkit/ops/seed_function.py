@@ -59,6 +59,11 @@ class SeedFunction:
         return cls(name=name, call=call, arguments=arguments)
 
     @property
+    def module(self) -> str:
+        """The module that it is in."""
+        return self.name.partition(":")[0]
+
+    @property
     def is_async(self) -> bool:
         """Whether it wants an `AsyncSession`: it is `async def`, or its first parameter says so."""
         first = next(iter(inspect.signature(self.call).parameters.values()))
