@@ -45,9 +45,9 @@ def groups(of: Description[Any], rows: Iterable[Row]) -> dict[tuple[str, ...], l
     }
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        full = row
+        full = row if of.kind.keys() <= row.keys() else {**of.kind, **row}
         if None in row.values():
-            full = {name: value for name, value in row.items() if value is not None or name not in defaulted}
+            full = {name: value for name, value in full.items() if value is not None or name not in defaulted}
         names = tuple(full)
         if names not in found:
             of.require(names)
@@ -78,20 +78,22 @@ def computed(of: Description[Any], names: Iterable[str]) -> dict[str, ColumnElem
     return {name: evaluated(default, {}) for name, default in missing.items() if default and not _is_python(default)}
 
 
-def refuse_duplicates(of: Description[Any], key: Sequence[str], rows: Iterable[Row]) -> None:
-    """Make sure that every row has the key, and no two have the same.
+def refuse_duplicates(of: Description[Any], key: Sequence[str], found: Mapping[tuple[str, ...], list[Row]]) -> None:
+    """Make sure that every row of the groups has the key, and no two have the same.
 
     Raises:
         RepositoryError: the message has no values in it.
     """
     seen: set[tuple[Any, ...]] = set()
-    for row in rows:
-        refuse_missing(of, [name for name in row if row[name] is not None], key)
-        values = tuple(row[name] for name in key)
-        if values in seen:
+    for names, rows in found.items():
+        refuse_missing(of, names, key)
+        columns = [[row[name] for row in rows] for name in key]
+        refuse_missing(of, [name for name, values in zip(key, columns, strict=True) if None not in values], key)
+        before = len(seen)
+        seen.update(zip(*columns, strict=True))
+        if len(seen) < before + len(rows):
             message = f"Two rows of a batch for {of.name} have the same {', '.join(key)}."
             raise RepositoryError(message, columns=key, table=of.table.name)
-        seen.add(values)
 
 
 def refuse_missing(of: Description[Any], names: Collection[str], wanted: Iterable[str]) -> None:

@@ -140,7 +140,7 @@ class Bulk(Upserting[M]):
         count = 0
         for batch in batches(rows, batch_size):
             found = groups(self._of, batch)
-            refuse_duplicates(self._of, unique.columns, (row for group in found.values() for row in group))
+            refuse_duplicates(self._of, unique.columns, found)
             for names, group in found.items():
                 refuse_missing(self._of, names, update)
                 statement = self._inserted(names, group, order_by=unique.columns)

@@ -26,13 +26,15 @@ def sequence(given: object) -> Sequence[Any]:
 def conditions(
     of: Description[Any], where: Sequence[Condition], equals: Mapping[str, object] | None = None, *, deleted_too: bool
 ) -> list[ColumnElement[bool]]:
-    """Return what a row must meet: the conditions, the equalities, and that it is not deleted.
+    """Return what a row must meet: the conditions, the equalities, that it is of the class, and that it is not deleted.
 
     Raises:
         RepositoryError: something is no condition, concerns another table, or names no column.
     """
     found = [_condition(of, condition) for condition in where]
     found += equalities(of, equals or {})
+    if of.kinds:  # SQLAlchemy adds it to the SELECT of a class, but not to an UPDATE or DELETE of its table
+        found.append(of.attribute(*of.kind).in_(of.kinds))
     if of.soft and not deleted_too:
         found.append(of.attribute("deleted_at").is_(None))
     return found

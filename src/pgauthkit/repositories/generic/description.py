@@ -28,6 +28,8 @@ class Description(Generic[M]):
         table: object = mapper.local_table
         if not isinstance(table, Table) or mapper.persist_selectable is not table:
             raise RepositoryError(f"{model.__name__} is not mapped to one table, which a repository needs.")
+        if mapper.inherits is not None and mapper.polymorphic_on not in table.columns.values():
+            raise RepositoryError(f"{model.__name__} is not told from its relatives by a column of their table.")
         self.model: Final = model
         self.mapper: Final = mapper
         self.table: Final = cast("Table", table)
@@ -53,6 +55,19 @@ class Description(Generic[M]):
     def primary_key(self) -> tuple[str, ...]:
         """The attributes of the primary key."""
         return tuple(self.keys_of_columns[cast("Column[Any]", column)] for column in self.mapper.primary_key)
+
+    @cached_property
+    def kind(self) -> Mapping[str, object]:
+        """What tells a new row of this class from those of its relatives in the same table; mostly nothing."""
+        name = self.keys_of_columns.get(cast("Column[Any]", self.mapper.polymorphic_on))
+        identity: object = self.mapper.polymorphic_identity
+        return {} if name is None or identity is None else {name: identity}
+
+    @cached_property
+    def kinds(self) -> tuple[object, ...]:
+        """What the rows of this class and of those below it have in that column; nothing where all rows are its own."""
+        below = self.mapper.self_and_descendants if self.mapper.inherits is not None else ()
+        return tuple(cast("object", mapper.polymorphic_identity) for mapper in below)
 
     @cached_property
     def unique_keys(self) -> tuple[UniqueKey, ...]:

@@ -7,7 +7,7 @@ from sqlalchemy import Column, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from pgauthkit.errors import RepositoryError, UniqueViolationError
-from pgauthkit.repositories.generic.assignments import assigned, touched
+from pgauthkit.repositories.generic.assignments import assigned, touched, validated
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.unit import Unit
 
@@ -43,12 +43,13 @@ class Upserting(Unit[M]):
             >>> users.upsert({"email": "admin@example.com"}, create={"role": "ADMIN"}, update={})  # doctest: +SKIP
         """
         self._by_key(key, deleted_too=False)
-        if clash := sorted(name for name in key.keys() & create.keys() if create[name] != key[name]):
+        wanted, given = validated(self._of, key), validated(self._of, create)
+        if clash := sorted(name for name in wanted.keys() & given.keys() if given[name] != wanted[name]):
             message = f"create of {self._of.name} contradicts the key: {', '.join(clash)}."
             raise RepositoryError(message, columns=clash, table=self._of.table.name)
         unique = self._of.unique_key(key, deleted_too=False)
         changes = assigned(self._of, update)
-        statement = insert(self._of.table).values(assigned(self._of, {**create, **key}))
+        statement = insert(self._of.table).values(assigned(self._of, {**self._of.kind, **create, **key}))
         found = self._written(self._on_conflict(statement, unique, touched(self._of, changes) if changes else {}))
         if not found:
             columns = [self._of.columns[name].name for name in unique.columns]
