@@ -14,6 +14,7 @@ from pgauthkit.ops.drift import find_drift
 from pgauthkit.ops.migrate import deploy, status
 from pgauthkit.ops.resolution import resolve_applied, resolve_rolled_back
 from pgauthkit.ops.revisions import bundled_revisions
+from pgauthkit.ops.rollback import rollback
 
 if TYPE_CHECKING:
     from tests.migrations.conftest import Project
@@ -116,3 +117,16 @@ def test_undone_by_hand(project: Project, pgauthkit_url: str) -> None:
     with psycopg.connect(pgauthkit_url) as connection:
         rows = connection.execute("SELECT revision FROM pgauthkit.migration_ledger WHERE track = 'host'").fetchall()
     assert rows == [("posts1",)]
+
+
+def test_same_name(project: Project, pgauthkit_url: str) -> None:
+    """Where both tracks have a revision of one name, it is the application's; ours goes by its full name."""
+    project.write(HEAD, None, "pass")
+    project.write("0002", HEAD, "pass")
+
+    assert resolve_applied(pgauthkit_url, HEAD, host=project.track).track == "host"
+    assert resolve_applied(pgauthkit_url, f"bundled:{HEAD}", host=project.track).track == "bundled"
+    assert deploy(pgauthkit_url, host=project.track).host == ("0002",)
+    assert rollback(pgauthkit_url, HEAD, host=project.track).undone == ("0002",)
+    with pytest.raises(MigrationError, match="nothing to undo"):
+        rollback(pgauthkit_url, f"bundled:{HEAD}", host=project.track)

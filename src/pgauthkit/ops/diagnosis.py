@@ -1,6 +1,6 @@
 """Where a database stands: every revision of both tracks, and what is the matter with it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
@@ -132,6 +132,14 @@ class Status:
     def is_ahead(self) -> bool:
         """Whether the database is at a revision that this release does not know, since a newer one has been here."""
         return self.bundled.is_ahead
+
+    def named(self, revision: str) -> Iterator[tuple[TrackStatus, RevisionStatus]]:
+        """Yield what goes by a name, the application's first; `bundled:0001` is ours where both have a 0001."""
+        track, _, id_ = revision.rpartition(":")
+        for standing in reversed(self.tracks):
+            for found in standing.revisions:
+                if found.id == id_ and track in {"", standing.name}:
+                    yield standing, found
 
 
 def diagnose(connection: Connection, host: Track | None) -> Status:

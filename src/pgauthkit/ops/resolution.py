@@ -49,7 +49,7 @@ def resolve_applied(
 
     Args:
         target: as for `pgauthkit.ops.deployment.deploy`.
-        revision: of either track.
+        revision: of either track, the application's first; `bundled:0001` for ours where both have a 0001.
         host: the application's own revisions.
         lock_timeout: how long to wait for a deployer.
 
@@ -66,6 +66,7 @@ def resolve_applied(
     engine = engine_for(target)
     with explained("Resolving", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
         track, found = _found(connection, revision, host)
+        revision = found.id
         if found.state == "missing":
             raise MigrationError(f"Revision {revision} has no file, so it cannot be recorded as applied.")
         if track is BUNDLED and not inspect(connection).has_table("users", schema=SCHEMA):
@@ -93,7 +94,7 @@ def resolve_rolled_back(
 
     Args:
         target: as for `pgauthkit.ops.deployment.deploy`.
-        revision: of either track.
+        revision: of either track, the application's first; `bundled:0001` for ours where both have a 0001.
         host: the application's own revisions.
         lock_timeout: how long to wait for a deployer.
 
@@ -109,6 +110,7 @@ def resolve_rolled_back(
     engine = engine_for(target)
     with explained("Resolving", engine.url), migration_lock(engine, timeout=lock_timeout) as connection:
         track, found = _found(connection, revision, host)
+        revision = found.id
         if found.state in {"applied", "edited"}:
             raise MigrationError(f"Revision {revision} is applied: `pgauthkit migrate rollback` undoes it.")
         connection.execute(create_ledger())
@@ -117,10 +119,6 @@ def resolve_rolled_back(
 
 
 def _found(connection: Connection, revision: str, host: Track | None) -> tuple[Track, RevisionStatus]:
-    standing = diagnose(connection, host)
-    tracks = {"bundled": BUNDLED, **({"host": host} if host else {})}
-    for track in reversed(standing.tracks):
-        for found in track.revisions:
-            if found.id == revision:
-                return tracks[track.name], found
+    for standing, found in diagnose(connection, host).named(revision):
+        return (host if host and standing.name == "host" else BUNDLED), found
     raise MigrationError(f"There is no revision {revision}; `pgauthkit migrate status` lists them all.")

@@ -124,9 +124,9 @@ def rollback(
 
     Args:
         target: as for `pgauthkit.ops.deployment.deploy`.
-        to: `-1` for the last revision, `-2` for the last two; a revision, of either track, to be the last that stays;
-            or `base` for all. A number and `base` mean the application's track where that has something to undo, and
-            ours otherwise.
+        to: `-1` for the last revision, `-2` for the last two; a revision, of either track, to be the last that stays
+            (the application's where both have it, unless it is given as `bundled:0001`); or `base` for all. A number
+            and `base` mean the application's track where that has something to undo, and ours otherwise.
         host: the application's own revisions.
         backup_to: a directory for a backup that is made first, see `pgauthkit.ops.backup.backup`; None for none.
         lock_timeout: how long to wait for a deployer.
@@ -171,7 +171,8 @@ def _chosen(found: Status, host: Track | None, to: str) -> tuple[Track, tuple[Re
     elif to.startswith("-"):
         undone = applied[int(to) :]
     else:
-        undone = [revision for revision in applied if to in track.applied([revision.id]) - {revision.id}]
+        last = to.rpartition(":")[2]
+        undone = [revision for revision in applied if last in track.applied([revision.id]) - {revision.id}]
     if not undone:
         raise MigrationError("There is nothing to undo.")
     return track, tuple(undone[::-1])
@@ -179,8 +180,8 @@ def _chosen(found: Status, host: Track | None, to: str) -> tuple[Track, tuple[Re
 
 def _standing(found: Status, to: str) -> TrackStatus:
     if to != "base" and not re.fullmatch(r"-[1-9]\d{0,3}", to):
-        for standing in found.tracks:
-            if to in standing.in_state("applied", "edited"):
+        for standing, revision in found.named(to):
+            if revision.state in {"applied", "edited"}:
                 return standing
         raise MigrationError(f"Revision {to} is not applied, so there is no way back to it.")
     host_has_some = found.host is not None and (found.host.in_state("applied", "edited") or found.host.unknown)
