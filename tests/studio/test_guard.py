@@ -71,6 +71,12 @@ class TestToken:
         with serve(User) as browser:
             assert browser.http.get("/", headers={"Cookie": cookie}).status_code == 403
 
+    def test_the_cookies_of_others(self, studio: Browser) -> None:
+        """Cookies that another program of this machine has set, however odd, do not lock anybody out."""
+        ours = "; ".join(f"{name}={value}" for name, value in studio.http.cookies.items())
+
+        assert httpx.get(studio.http.base_url, headers={"Cookie": f'a(b=c; x; ="; {ours}; y=1'}).status_code == 200
+
     def test_two_studios(self, serve: Serve) -> None:
         """The cookie of one studio does not open another, though cookies do not tell ports apart."""
         with serve(User) as one, serve(User) as other:

@@ -84,7 +84,8 @@ def _admin(engine: Engine, views: Sequence[TableView], *, write: bool) -> Admin:
         secret_key=secrets.token_hex(32),
         timezone_config=TimezoneConfig(timezone_cookie_name=None, use_user_locale_timezone=False),
     )
-    shown: Any = {"studio_database": f"{engine.url.database} on {engine.url.host or 'a socket'}", "studio_write": write}
+    database = f"{engine.url.database} on {engine.url.host or 'this machine'}"
+    shown: Any = {"studio_database": database, "studio_write": write}
     admin.templates.env.globals.update(shown)
     for view in views:
         admin.add_view(view)

@@ -4,17 +4,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, JSON, Boolean, Column, DateTime, Enum, LargeBinary, TypeDecorator
+from sqlalchemy import ARRAY, JSON, Boolean, Column, DateTime, Enum, LargeBinary, Time, TypeDecorator
 from sqlalchemy.orm import Mapper
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette_admin import BaseField, DateTimeField, EnumField, StringField
 from starlette_admin.contrib.sqla.converters import ModelConverter
 from starlette_admin.contrib.sqla.exceptions import NotSupportedColumn
-from starlette_admin.fields import TextAreaField
+from starlette_admin.fields import TextAreaField, TimeField
 from starlette_admin.types import RequestAction
 
-__all__ = ["BinaryField", "MomentField", "column_fields", "is_left_to_the_database", "open_columns", "secret_columns"]
+__all__ = [
+    "BinaryField",
+    "ClockField",
+    "MomentField",
+    "column_fields",
+    "is_left_to_the_database",
+    "open_columns",
+    "secret_columns",
+]
 
 
 @dataclass
@@ -29,18 +37,34 @@ class BinaryField(StringField):
 
 @dataclass
 class MomentField(DateTimeField):
-    """A `timestamptz`: shown and entered in UTC, whatever the server's time zone."""
+    """A point in time: in UTC, whatever the server's time zone; in a form to the second, as browsers have it.
+
+    Attributes:
+        aware: whether the column is a `timestamptz`.
+    """
+
+    aware: bool = True
 
     async def parse_form_data(self, request: Request, form_data: FormData) -> datetime | None:
         """Return the moment; starlette-admin's own loses the zone."""
         moment = await super().parse_form_data(request, form_data)
-        return None if moment is None else moment.replace(tzinfo=UTC)
+        return moment.replace(tzinfo=UTC) if moment is not None and self.aware else moment
 
     async def serialize_value(self, request: Request, value: Any) -> str:  # noqa: ANN401 - a datetime
         """Return it for a list or a row as one reads it, and for a form or a file as these have it."""
-        if request.state.action in {RequestAction.LIST, RequestAction.DETAIL}:
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        return await super().serialize_value(request, value)
+        action = request.state.action
+        if action in {RequestAction.LIST, RequestAction.DETAIL}:
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.aware else f"{value:%Y-%m-%d %H:%M:%S}"
+        return await super().serialize_value(request, value.replace(microsecond=0) if action.is_form() else value)
+
+
+@dataclass
+class ClockField(TimeField):
+    """A time of day; in a form to the second, as browsers have it."""
+
+    async def serialize_value(self, request: Request, value: Any) -> str:  # noqa: ANN401 - a time
+        """Return it as text."""
+        return str(value.replace(microsecond=0) if request.state.action.is_form() else value)
 
 
 def secret_columns(mapper: Mapper[Any]) -> tuple[str, ...]:
@@ -94,18 +118,19 @@ def _field(key: str, column: Column[Any], *, is_asked: bool) -> BaseField:
 
 def _by_type(key: str, column: Column[Any]) -> BaseField:
     kind = column.type
-    if isinstance(kind, LargeBinary):
-        return _only_shown(BinaryField(key))
-    if isinstance(kind, TypeDecorator):  # What its values are, only the application knows.
-        return _only_shown(StringField(key))
-    if isinstance(kind, DateTime) and kind.timezone:
-        return MomentField(key, help_text=column.comment)
+    as_text = BinaryField(key) if isinstance(kind, LargeBinary) else StringField(key)
+    if isinstance(kind, LargeBinary | TypeDecorator):  # What a decorator's values are, only the application knows.
+        return _only_shown(as_text)
+    if isinstance(kind, DateTime):
+        return MomentField(key, help_text=column.comment, aware=kind.timezone)
+    if isinstance(kind, Time):
+        return ClockField(key, help_text=column.comment)
     if isinstance(kind, Enum) and kind.enum_class is None:
         return EnumField(key, choices=[(value, value) for value in kind.enums], help_text=column.comment)
     try:
         return ModelConverter().convert(name=key, type=kind, column=column)
     except NotSupportedColumn:
-        return _only_shown(StringField(key))
+        return _only_shown(as_text)
 
 
 def _only_shown(found: BaseField) -> BaseField:

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from re import compile as pattern
 from typing import Final
 from urllib.parse import parse_qs
@@ -77,12 +76,10 @@ class Guard:
         return True
 
     def _is_known(self, headers: Headers) -> bool:
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        given = cookies.get(self._cookie)
-        return given is not None and secrets.compare_digest(given.value.encode(), self._session.encode())
+        # By hand: the library's parser gives up on all cookies where another program has set one that it does not like.
+        cookies = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+        given = next((value for name, _, value in cookies if name == self._cookie), "")
+        return secrets.compare_digest(given.encode(), self._session.encode())
 
 
 def _is_own(headers: Headers, scheme: str) -> bool:

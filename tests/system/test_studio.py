@@ -1,0 +1,325 @@
+"""The studio in a real browser, Debian's Chromium: what it shows and writes, and what it does not let through."""
+
+import re
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Final
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from sqlalchemy import Engine, orm
+from tests.studio.conftest import Essay, fill, served
+from tests.system.conftest import PATH
+
+from pgauthkit.models import MagicLink, RateLimit, Session, User
+from pgauthkit.studio.server import Studio
+
+# No sandbox, for root; and nothing that Chromium does on its own.
+ARGUMENTS: Final = (
+    (
+        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+        " --disable-component-update --disable-sync --host-resolver-rules=MAP\\ evil.example\\ 127.0.0.1"
+    )
+    .replace("\\ ", "\0")
+    .split()
+)
+FORM: Final = """
+<form id="form" method="post" action="{action}" enctype="application/x-www-form-urlencoded">
+  <input name="email" value="stolen@evil.example"><input name="csrftoken" value="made-up">
+</form>
+<script>document.getElementById("form").submit()</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium", path=PATH), args=[word.replace("\0", " ") for word in ARGUMENTS]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser that nobody has used, far from UTC."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, timezone_id="Asia/Tokyo")
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def trouble(context: BrowserContext) -> Iterator[list[str]]:
+    """What the pages complain of or ask of another machine: nothing, or the test fails."""
+    found: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # A form that is refused is answered with 422, which Chromium notes as well.
+        if message.type == "error" and "422" not in message.text:
+            found.append(message.text)
+
+    def see(request: Request) -> None:
+        if not re.match(r"http://(127\.0\.0\.1|localhost):|data:", request.url):
+            found.append(request.url)
+
+    context.on("console", hear)
+    context.on("weberror", lambda error: found.append(str(error.error)))
+    context.on("request", see)
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def engine(pgauthkit_engine: Engine) -> Engine:
+    """Three users with their links and sessions, and twelve essays."""
+    fill(pgauthkit_engine)
+    return pgauthkit_engine
+
+
+@pytest.fixture
+def reading(engine: Engine) -> Iterator[Studio]:
+    """The studio as it is without options."""
+    with served(engine, User, MagicLink, Session, RateLimit, Essay) as browser:
+        yield browser.studio
+
+
+@pytest.fixture
+def writing(engine: Engine) -> Iterator[Studio]:
+    """The studio with `--write`."""
+    with served(engine, User, MagicLink, Session, RateLimit, Essay, write=True) as browser:
+        yield browser.studio
+
+
+def enter(context: BrowserContext, studio: Studio) -> Page:
+    """Open the printed address."""
+    page = context.new_page()
+    page.goto(studio.url)
+    expect(page.get_by_role("heading", name="Tables")).to_be_visible()
+    return page
+
+
+def address(studio: Studio) -> str:
+    return studio.url.split("/?")[0]
+
+
+def emails(engine: Engine) -> list[str]:
+    with orm.Session(engine) as db:
+        return sorted(db.scalars(sa.select(User.email)))
+
+
+def logins(engine: Engine) -> list[datetime | None]:
+    with orm.Session(engine) as db:
+        return list(db.scalars(sa.select(User.last_login_at).order_by(User.id)))
+
+
+@contextmanager
+def another_site(text: Callable[[], str]) -> Generator[int]:
+    """Serve one page, whatever is asked for, on a port of its own."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = text().encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+@pytest.mark.usefixtures("trouble")
+class TestReading:
+    def test_list_search_filter_sort_and_pages(self, context: BrowserContext, reading: Studio) -> None:
+        """A table is listed, searched, filtered with the builder, sorted and turned over, all with the mouse."""
+        page = enter(context, reading)
+        rows = page.locator("tbody tr[data-sa-pk]")
+
+        page.get_by_role("link", name="Essay").first.click()
+        expect(rows).to_have_count(10)
+        page.get_by_role("link", name="2", exact=True).click()
+        expect(rows).to_have_count(2)
+        page.get_by_label("Page size").select_option("25")
+        expect(rows).to_have_count(12)
+
+        page.get_by_placeholder("Search").fill("essay 1")
+        page.get_by_placeholder("Search").press("Enter")
+        expect(rows).to_have_count(2)
+
+        page.goto(f"{address(reading)}/essay/list")
+        page.get_by_role("button", name="Filters").click()
+        page.get_by_role("button", name="Add filter").click()
+        row = page.locator("#filter-rows .filter-row").first
+        row.locator("select").nth(0).select_option(label="Title")
+        row.locator("select").nth(1).select_option(label="Equal")
+        row.locator("input[type=text]").first.fill("Essay 7")
+        page.get_by_role("button", name="Apply").last.click()
+        expect(rows).to_have_count(1)
+        expect(rows.first).to_contain_text("Essay 7")
+
+        page.goto(f"{address(reading)}/user/list")
+        page.locator("th", has_text="Email").locator("a").first.click()
+        expect(rows.first).to_contain_text("a%b@example.com")
+
+    def test_columns(self, context: BrowserContext, reading: Studio) -> None:
+        """Columns are hidden with the mouse, by a script that the policy lets through."""
+        page = enter(context, reading)
+        page.goto(f"{address(reading)}/user/list")
+        page.get_by_role("button", name="Columns").click()
+        page.get_by_label("Email", exact=True).uncheck()
+        page.get_by_role("button", name="Apply").first.click()
+
+        expect(page.locator("td[data-column=role]").first).to_be_visible()
+        expect(page.locator("td[data-column=email]")).to_have_count(0)
+
+    def test_a_relation_is_followed(self, context: BrowserContext, reading: Studio) -> None:
+        """From a session to its user, and from there to all of the user's sessions."""
+        page = enter(context, reading)
+        page.get_by_role("link", name="Session").first.click()
+        page.get_by_role("link", name="ada@example.com").first.click()
+        expect(page.get_by_role("cell", name="ada@example.com").first).to_be_visible()
+        page.get_by_role("row", name="Sessions").get_by_role("link", name="All 1").click()
+
+        expect(page.locator("tbody tr[data-sa-pk]")).to_have_count(1)
+        expect(page.get_by_text("ada@example.com").first).to_be_visible()
+
+    def test_export(self, context: BrowserContext, reading: Studio) -> None:
+        """A list is saved as a file, read only as the studio is, and has nothing secret."""
+        page = enter(context, reading)
+        page.goto(f"{address(reading)}/session/list")
+        page.get_by_text("Export", exact=True).first.click()
+        with page.expect_download() as download:
+            page.locator("#modal-action").get_by_role("button", name="Export").click()
+        text = download.value.path().read_text(encoding="utf-8")
+
+        assert download.value.suggested_filename.endswith(".csv")
+        assert len(text.splitlines()) == 4
+        assert not re.search("hash|nonce", text, re.IGNORECASE)
+
+    def test_nothing_is_offered_to_be_written(self, context: BrowserContext, reading: Studio) -> None:
+        """No page of the studio has a way to write, and says so."""
+        page = enter(context, reading)
+        expect(page.get_by_text("read only")).to_be_visible()
+        page.goto(f"{address(reading)}/user/list")
+
+        expect(page.locator("tbody tr[data-sa-pk]")).to_have_count(3)
+        expect(page.locator("[data-sa-name=edit], [data-sa-name=delete]")).to_have_count(0)
+        expect(page.get_by_role("link", name="New User")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("trouble")
+class TestWriting:
+    def test_edit(self, context: BrowserContext, writing: Studio, engine: Engine) -> None:
+        """A row is changed in its form, and nothing else of it; a refusal stands beside its field."""
+        before = logins(engine)
+        page = enter(context, writing)
+        page.get_by_role("link", name="User").first.click()
+        page.locator("tr", has_text="grace@example.com").locator("[data-sa-name=edit]").click()
+        email = page.get_by_label("Email")
+        email.fill("no address")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("The e-mail address is not accepted")).to_be_visible()
+        email.fill("Grace@Hopper.Example")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("grace@hopper.example")
+
+        assert emails(engine) == ["a%b@example.com", "ada@example.com", "grace@hopper.example"]
+        assert logins(engine) == before
+
+    def test_create_with_a_relation(self, context: BrowserContext, writing: Studio, engine: Engine) -> None:
+        """A row is made, and the row that it points at is looked up by its name."""
+        page = enter(context, writing)
+        page.goto(f"{address(writing)}/essay/create")
+        page.get_by_label("Title").fill("From a browser")
+        page.locator(".select2-selection").first.click()
+        page.locator(".select2-search__field").last.fill("grace")
+        page.get_by_role("option", name="grace@example.com").click()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("alert")).to_be_visible()
+
+        with orm.Session(engine) as db:
+            query = sa.select(User.email).join(Essay, Essay.author_id == User.id).where(Essay.title == "From a browser")
+            assert db.scalars(query).one() == "grace@example.com"
+
+    def test_delete(self, context: BrowserContext, writing: Studio, engine: Engine) -> None:
+        """A row is deleted once that was confirmed."""
+        page = enter(context, writing)
+        page.goto(f"{address(writing)}/user/list")
+        page.locator("tr", has_text="grace@example.com").locator("[data-sa-name=delete]").click()
+        page.locator("#modal-action").get_by_role("button", name="Yes").click()
+        expect(page.get_by_role("alert")).to_contain_text("grace@example.com")
+
+        assert emails(engine) == ["a%b@example.com", "ada@example.com"]
+
+
+class TestRefused:
+    def test_without_the_token(self, context: BrowserContext, chromium: Browser, reading: Studio) -> None:
+        """Who does not have the printed address sees nothing; nor does who opens it second."""
+        enter(context, reading)
+        stranger = chromium.new_context()
+        page = stranger.new_page()
+        statuses = [page.goto(place) for place in (f"{address(reading)}/user/list", reading.url)]
+        stranger.close()
+
+        assert [answer.status for answer in statuses if answer] == [403, 403]
+
+    def test_a_foreign_host(self, context: BrowserContext, reading: Studio) -> None:
+        """A foreign name that leads to this machine (DNS rebinding) is refused."""
+        page = enter(context, reading)
+        answer = page.goto(address(reading).replace("127.0.0.1", "evil.example"))
+
+        assert answer is not None
+        assert answer.status == 400
+
+    @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+    def test_a_form_of_another_site(self, context: BrowserContext, writing: Studio, engine: Engine, name: str) -> None:
+        """A page of another site, or of another port of this machine, that sends a form writes nothing."""
+        before = emails(engine)
+        page = enter(context, writing)
+        action = f"{address(writing)}/user/create"
+        with another_site(lambda: FORM.format(action=action)) as port:
+            with page.expect_response(action) as posted:
+                page.goto(f"http://{name}:{port}/")
+            page.wait_for_load_state()
+
+        assert posted.value.request.method == "POST"
+        assert posted.value.status == 403
+        assert emails(engine) == before
+
+    def test_a_post_without_write(self, context: BrowserContext, reading: Studio, engine: Engine) -> None:
+        """Without --write even a request of a page of the studio itself, with its token, writes nothing."""
+        before = emails(engine)
+        page = enter(context, reading)
+        status = page.evaluate(
+            """async () => (await fetch("/user/create", {
+                method: "POST",
+                headers: {"X-CSRFToken": Cookies.get("starlette_admin_csrftoken")},
+                body: new URLSearchParams({email: "e@e.example"}),
+            })).status"""
+        )
+
+        assert status == 403
+        assert emails(engine) == before
+
+    def test_from_outside_of_the_browser(self, reading: Studio) -> None:
+        """The port itself gives nothing to whoever finds it."""
+        assert httpx.get(f"{address(reading)}/user/list").status_code == 403
