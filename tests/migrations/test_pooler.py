@@ -15,11 +15,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from pgauthkit.errors import MigrationError
+from pgauthkit.errors import BackupError, MigrationError
+from pgauthkit.ops.backup import backup
 from pgauthkit.ops.deployment import deploy, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # https://www.postgresql.org/docs/16/protocol-message-formats.html
 SSL_REQUEST, STARTUP = 80877103, 196608
@@ -149,3 +151,14 @@ def test_session_mode(pgauthkit_empty_url: str) -> None:
         assert deploy(url).applied
 
     assert status(pgauthkit_empty_url).in_sync
+
+
+def test_no_backup(pgauthkit_url: str, tmp_path: Path) -> None:
+    """Behind one in transaction mode a backup is refused, and nothing is written."""
+    with (
+        pooler(pgauthkit_url, per_transaction=True) as url,
+        pytest.raises(BackupError, match=r"pooler in transaction mode, and pg_dump needs the server.*DIRECT_URL"),
+    ):
+        backup(url, directory=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []

@@ -264,6 +264,7 @@ class TestFailed:
             ("exit 1", "custom", "it said nothing"),
             ("echo rubbish > $file", "custom", "cannot be read again: pg_restore: error: input file"),
             ("echo '-- PostgreSQL database dump' > $file", "plain", "is cut off"),
+            ("exit 0", "plain", "is cut off"),
         ],
     )
     def test_pg_dump(  # noqa: PLR0917 - fixtures

@@ -24,6 +24,8 @@ from pgauthkit.ops.verification import rehearse
 
 __all__ = ["backup"]
 
+_GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+
 DIRECTORY: Final = click.option(
     "--dir",
     "directory",

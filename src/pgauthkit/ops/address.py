@@ -26,6 +26,7 @@ _DECIDED: Final = frozenset(
         "target_session_attrs",
     }
 )
+_UNKNOWN: Final = ("sslcertmode", "allow")  # The default, which libpq names, and knows only since PostgreSQL 16.
 _PASSWORD: Final = "PGPASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -61,9 +62,7 @@ class Address:
         given = driver.info.get_parameters()
         if given.pop("sslpassword", None):
             raise ConfigError(["url: sslpassword cannot be handed on in secret; take a key without a passphrase."])
-        if given.get("sslcertmode") == "allow":  # The default, and unknown before PostgreSQL 16.
-            del given["sslcertmode"]
-        kept = {key: value for key, value in given.items() if key not in _DECIDED}
+        kept = {key: value for key, value in given.items() if key not in _DECIDED and (key, value) != _UNKNOWN}
         # With the number that the name led to, or pg_dump might end on another server of the same name.
         reached = {"host": driver.info.host, "hostaddr": driver.info.hostaddr, "port": str(driver.info.port)}
         parameters = kept | {key: value for key, value in reached.items() if value} | {"application_name": name}

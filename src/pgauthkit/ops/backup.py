@@ -98,7 +98,7 @@ def backup(
         programs = _fit(find_programs(container=container, binaries=binaries), snapshot.server_version)
         file = _name(Path(directory), snapshot, format)
         with unfinished(file) as dump:
-            report = partial(_report, dump, on_progress) if on_progress else None
+            report = partial(_report, dump, on_progress or (lambda _size: None))
             options = [f"--format={format}", *(["--schema-only"] if schema_only else [])]
             _dump(programs, snapshot, dump, options, report)
             _check(programs, dump, format)
@@ -139,7 +139,7 @@ def _name(directory: Path, snapshot: Snapshot, format_: Format) -> Path:
 
 
 def _dump(
-    programs: Programs, snapshot: Snapshot, dump: IO[bytes], options: list[str], report: Callable[[], object] | None
+    programs: Programs, snapshot: Snapshot, dump: IO[bytes], options: list[str], report: Callable[[], object]
 ) -> None:
     arguments = [f"--snapshot={snapshot.id}", "--no-password", f"--dbname={programs.conninfo(snapshot.address)}"]
     # By name: on standard output pg_dump can only append, and its table of contents comes twice.

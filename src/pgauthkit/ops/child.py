@@ -27,7 +27,7 @@ class Child:
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
 
-    def wait(self, on_poll: Callable[[], object] | None = None) -> str | None:
+    def wait(self, on_poll: Callable[[], object] = lambda: None) -> str | None:
         """Wait for its end, and return why it failed, in its own words; None when it did not.
 
         Args:
@@ -37,8 +37,7 @@ class Child:
             try:
                 code = self.process.wait(_POLL)
             except subprocess.TimeoutExpired:
-                if on_poll:
-                    on_poll()
+                on_poll()
                 continue
             return self._why() if code else None
 

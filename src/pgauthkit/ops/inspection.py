@@ -88,14 +88,16 @@ def require_whole_script(dump: IO[bytes], name: str) -> None:
     Raises:
         RestoreError: it does not end as pg_dump's does, or connects to another database.
     """
+    dump.seek(max(0, os.fstat(dump.fileno()).st_size - _TAIL))
+    if _END not in dump.read():
+        raise RestoreError(f"{name} is cut off: the last line of pg_dump's is missing. {_UNTOUCHED}")
     with mmap.mmap(dump.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        if text.rfind(_END, max(0, len(text) - _TAIL)) < 0:
-            raise RestoreError(f"{name} is cut off: the last line of pg_dump's is missing. {_UNTOUCHED}")
-        if _LEAVES.search(text):
-            raise RestoreError(
-                f"{name} connects to a database of its own choice (pg_dump --create). {_UNTOUCHED}"
-                " Take a dump without --create."
-            )
+        leaves = _LEAVES.search(text)
+    if leaves:
+        raise RestoreError(
+            f"{name} connects to a database of its own choice (pg_dump --create). {_UNTOUCHED}"
+            " Take a dump without --create."
+        )
 
 
 def _compare(file: IO[bytes], name: str, manifest: Manifest) -> None:
