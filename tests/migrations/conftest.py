@@ -1,13 +1,16 @@
 """An application with migrations of its own, in a temporary directory, in both ways that there are."""
 
 import io
+import secrets
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import psycopg
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
@@ -130,3 +133,15 @@ def with_alembic(tmp_path: Path, template: str) -> Project:
     track = host_track(tmp_path)
     assert track is not None
     return Project(tmp_path, track, tmp_path / "alembic" / "versions")
+
+
+@pytest.fixture
+def somebodys_url(pgauthkit_url: str) -> Iterator[str]:
+    """A migrated database by a role of its own, which may do all, and in the end must own nothing."""
+    role = f"somebody_{secrets.token_hex(6)}"
+    with psycopg.connect(pgauthkit_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} SUPERUSER LOGIN".encode())
+        yield sa.make_url(pgauthkit_url).set(username=role).render_as_string(hide_password=False)
+        owned = "SELECT datname FROM pg_database WHERE datdba = %s::regrole"
+        assert admin.execute(owned, [role]).fetchall() == []
+        admin.execute(f"DROP ROLE {role}".encode())
