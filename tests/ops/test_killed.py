@@ -119,7 +119,7 @@ def saved(large: Database, tmp_path: Path) -> Backup:
 
 @pytest.mark.torture(3, 50)
 @pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "clean"])
-def test_restore(
+def test_restore(  # noqa: PLR0917 - fixtures
     is_empty: bool,  # noqa: FBT001 - a parameter
     saved: Backup,
     usual: dict[str, float],

@@ -102,18 +102,7 @@ def backup(
             options = [f"--format={format}", *(["--schema-only"] if schema_only else [])]
             _dump(programs, snapshot, dump, options, report)
             _check(programs, dump, format)
-            manifest = Manifest(
-                database=snapshot.database,
-                created_at=snapshot.taken_at,
-                format=format,
-                schema_only=schema_only,
-                size=os.fstat(dump.fileno()).st_size,
-                sha256=digest(dump),
-                server_version=snapshot.server_version,
-                tool_version=programs.version,
-                revisions=snapshot.revisions,
-                rows=snapshot.rows,
-            )
+            manifest = _describe(programs, snapshot, dump, format, schema_only=schema_only)
             publish(file, manifest, dump, directory=claim)
         deleted = retention.apply(file, manifest)
     duration = timedelta(seconds=time.monotonic() - started)
@@ -158,6 +147,23 @@ def _check(programs: Programs, dump: IO[bytes], format_: Format) -> None:
             raise BackupError(f"{error} Nothing was left.") from error
     elif why := refusal(programs, dump):
         raise BackupError(f"The dump cannot be read again: {why}. Nothing was left.")
+
+
+def _describe(
+    programs: Programs, snapshot: Snapshot, dump: IO[bytes], format_: Format, *, schema_only: bool
+) -> Manifest:
+    return Manifest(
+        database=snapshot.database,
+        created_at=snapshot.taken_at,
+        format=format_,
+        schema_only=schema_only,
+        size=os.fstat(dump.fileno()).st_size,
+        sha256=digest(dump),
+        server_version=snapshot.server_version,
+        tool_version=programs.version,
+        revisions=snapshot.revisions,
+        rows=snapshot.rows,
+    )
 
 
 def _report(dump: IO[bytes], on_progress: Callable[[int], object]) -> None:
