@@ -23,6 +23,7 @@ IDEOGRAPHIC_DOT: Final = "\N{IDEOGRAPHIC FULL STOP}"
 OVERLAY: Final = "\N{COMBINING LONG SOLIDUS OVERLAY}"
 OVERRIDE: Final = "\N{RIGHT-TO-LEFT OVERRIDE}"
 
+PLAIN: Final = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}", re.ASCII)
 LABEL: Final = "d" * 63
 DOMAIN_189: Final = f"{LABEL}.{LABEL}.{'d' * 61}"
 # All of Unicode that NFKC turns into something else, with what that is.
@@ -161,6 +162,12 @@ def test_whatever_is_accepted_is_canonical(address: str) -> None:
 def test_distinct_mailboxes_stay_distinct(address: str) -> None:
     """An address in lower-case ASCII is its own canonical form, so no two of them are merged: dots and tags count."""
     assert address == canonical_email(address)
+
+
+@given(st.from_regex(PLAIN, fullmatch=True).filter(lambda address: len(address) <= 63))
+def test_a_plain_address_is_what_email_validator_makes_of_it(address: str) -> None:
+    """The short way for plain addresses accepts nothing else than the long way, which a blank in front leads to."""
+    assert address == canonical_email(address) == canonical_email(f" {address}")
 
 
 @given(mixtures)
