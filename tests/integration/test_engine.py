@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine, NullPool, QueuePool, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pgauthkit import AuthConfig
 from pgauthkit.database import create_async_engine, create_engine
-from pgauthkit.errors import ConfigError
+from pgauthkit.database.embedded import EmbeddedPostgres
+from pgauthkit.errors import ConfigError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Database
+    from tests.integration.conftest import Database, Host
 
 PLACE = "app:do-not-print-me@db.example:6432/app?application_name=shop"
 Make = Callable[..., Engine | AsyncEngine]
@@ -139,3 +143,140 @@ def test_async(database: "Database") -> None:
         return str(name)
 
     assert asyncio.run(main()) == "pgauthkit"
+
+
+def test_the_pool_by_the_url(make: Make) -> None:
+    """The URL may size the pool; arguments are stronger, and the driver gets none of it."""
+    words = "pool_size=3&max_overflow=0&pool_timeout=2.5&pool_recycle=60"
+    engine = make(f"postgresql://{PLACE}&{words}", max_overflow=2)
+    pool = pool_of(engine.sync_engine if isinstance(engine, AsyncEngine) else engine)
+    assert (pool.size(), pool._max_overflow, pool._timeout, pool._recycle) == (3, 2, 2.5, 60)
+    assert engine.url.query == {"application_name": "shop"}
+
+
+def test_a_pool_that_is_none() -> None:
+    """Where there is no pool, what the URL says of it is passed over."""
+    assert isinstance(create_engine(f"postgresql://{PLACE}&pool_size=3", poolclass=NullPool).pool, NullPool)
+
+
+def test_mistakes_in_the_url(make: Make) -> None:
+    """What makes no sense is told all at once."""
+    with pytest.raises(ConfigError) as caught:
+        make(f"postgresql://{PLACE}&pool_size=many&pool_timeout=-1&pgbouncer=perhaps&statement_timeout=soon")
+    assert caught.value.problems == (
+        "url: its pool_size must be a whole number.",
+        "url: its pool_timeout must be a number of seconds.",
+        "url: its pgbouncer must be true or false.",
+        "url: its statement_timeout must be a number of seconds.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://app:s%2Cx@one:5432,two:5433/app", ("one:5432", "two:5433")),
+        ("postgres://one,two/app?target_session_attrs=read-write", ("one", "two")),
+        ("postgresql://app:a,b@one/app", None),
+        ("postgresql://app@one/app?options=-c%20search_path=a,b", None),
+    ],
+)
+def test_several_hosts(make: Make, url: str, hosts: tuple[str, ...] | None) -> None:
+    """Several hosts may be written as libpq has it; a comma elsewhere stays what it is."""
+    engine = make(url)
+    assert engine.url.query.get("host") == hosts
+    assert engine.url.host == (None if hosts else "one")
+    assert engine.url.database == "app"
+
+
+def test_the_host_that_takes_writes() -> None:
+    """Of several hosts the first that answers, and that is what is asked for, is taken."""
+    with EmbeddedPostgres(tcp=True) as server:
+        url = make_url(server.url())
+        place = f"postgresql://postgres:{url.password}@127.0.0.1:1,127.0.0.1:{url.port}/postgres"
+        engine = create_engine(f"{place}?target_session_attrs=read-write")
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("SHOW port")) == str(url.port)
+        engine.dispose()
+
+
+def show(host: "Host", engine: Engine, *, level: str | None = None) -> str:
+    """Return the statement_timeout of a transaction, or of a statement in autocommit."""
+
+    def ask(connection: sa.Connection) -> str:
+        if level:
+            connection.execution_options(isolation_level=level)
+        return str(connection.scalar(sa.text("SHOW statement_timeout")))
+
+    return host.in_connection(engine, ask)
+
+
+def test_a_statement_timeout(host: "Host", database: "Database") -> None:
+    """Every statement of the engine's is bounded, in a transaction or not, beside options of the host's."""
+    engine = host.engine(
+        f"{database.url}&statement_timeout=9",
+        statement_timeout=timedelta(seconds=2.5),
+        connect_args={"options": "-c lock_timeout=4s"},
+    )
+    assert show(host, engine) == "2500ms"
+    assert show(host, engine, level="AUTOCOMMIT") == "2500ms"
+    lock = host.in_connection(engine, lambda connection: connection.scalar(sa.text("SHOW lock_timeout")))
+    assert lock == "4s"
+
+
+def test_a_statement_timeout_by_the_url(host: "Host", database: "Database") -> None:
+    """The URL may say it, in seconds, beside other options."""
+    engine = host.engine(f"{database.url}&statement_timeout=1.5&options=-c%20lock_timeout%3D4s")
+    assert show(host, engine) == "1500ms"
+
+
+def test_a_statement_timeout_that_survives_a_pooler(host: "Host", database: "Database") -> None:
+    """With `pgbouncer=True` it is a matter of each transaction, and nothing of it is left in the session."""
+    engine = host.engine(database.url, pgbouncer=True, statement_timeout=timedelta(seconds=2.5))
+    assert show(host, engine) == "2500ms"
+    assert show(host, engine, level="AUTOCOMMIT") == "0"
+
+
+def test_nothing_is_prepared_behind_a_pooler(host: "Host", database: "Database", pgauthkit_config: AuthConfig) -> None:
+    """With `pgbouncer=True` neither the service nor the host leaves a statement on the server."""
+    count = sa.text("SELECT count(*) FROM pg_prepared_statements")
+    for url, options, prepared in (
+        (database.url, {"pgbouncer": True}, False),
+        (f"{database.url}&pgbouncer=true", {}, False),
+        (f"{database.url}&pgbouncer=true", {"pgbouncer": False}, True),
+        (database.url, {}, True),
+    ):
+        engine = host.engine(url, pool_size=1, max_overflow=0, **options)
+        auth = host.service_on(engine, pgauthkit_config)
+        for _ in range(3):
+            auth.list_sessions("nobody")
+        found = host.in_connection(engine, lambda connection: [connection.scalar(count) for _ in range(8)][-1])
+        assert bool(found) is prepared
+
+
+@pytest.mark.parametrize("where", ["argument", "url"])
+def test_options_of_a_session_behind_a_pooler(make: Make, where: str) -> None:
+    """PgBouncer refuses or forgets them, so they are refused here, with what to do."""
+    asked = "-c search_path=shop"
+    url = f"postgresql://{PLACE}" + (f"&options={quote(asked)}" if where == "url" else "")
+    connect_args = {"options": asked} if where == "argument" else {}
+    with pytest.raises(ConfigError, match="ALTER ROLE"):
+        make(url, pgbouncer=True, connect_args=connect_args)
+
+
+def test_no_time_at_all(make: Make) -> None:
+    """A timeout of zero would mean none to the server."""
+    with pytest.raises(ConfigError, match="statement_timeout: it must be a millisecond or more"):
+        make(f"postgresql://{PLACE}", statement_timeout=timedelta(0))
+
+
+def test_a_server_that_takes_no_writes_is_left(
+    host: "Host", database: "Database", pgauthkit_config: AuthConfig
+) -> None:
+    """After a failover the connections to what is now a standby are not used again."""
+    engine = host.engine(database.url, connect_args={"options": "-c default_transaction_read_only=on"})
+    auth = host.service_on(engine, pgauthkit_config)
+    backend = sa.text("SELECT pg_backend_pid()")
+    before = host.in_connection(engine, lambda connection: connection.scalar(backend))
+    with pytest.raises(DatabaseUnavailableError, match="read-only standby"):
+        auth.request_magic_link("ada@example.com")
+    assert before != host.in_connection(engine, lambda connection: connection.scalar(backend))

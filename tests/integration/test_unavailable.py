@@ -1,13 +1,20 @@
 """A database that cannot be reached: what is said of it, and what never is."""
 
 import pickle
+import socket
+import ssl
+import struct
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+import trustme
 from psycopg import errors as pg
 from sqlalchemy import make_url
 
@@ -25,6 +32,7 @@ from pgauthkit.errors import (
 if TYPE_CHECKING:
     from tests.integration.conftest import Database, Host
 
+NEGOTIATIONS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 ADA = "ada@example.com"
 PASSWORD = "do-not-print-me"
 GENERAL = (
@@ -33,9 +41,26 @@ GENERAL = (
 )
 WRONG_PASSWORD = "The user or the password is wrong."
 NO_PASSWORD = "The server wants a password, and the URL has none."
-NO_DATABASE = "There is no such database or user: create it, or check the name in the URL."
+NO_DATABASE = "There is no such database: create it, or check its name in the URL."
+NO_USER = "There is no such user: create it, or check its name in the URL."
+TIMED_OUT = "No answer in time: check the network, a firewall, or raise connect_timeout."
+NO_HOST = "The host's name cannot be resolved: check its spelling and the DNS."
+FULL = "The server has no connection left: lower the pools, or use PgBouncer."
+STARTING = "The server is starting up: try again in a moment."
+STOPPING = "The server is shutting down, or somebody ended the connection: try again in a moment."
+CRASHED = "The server recovers from a crash: try again in a moment, and see its log."
+NOT_ALLOWED = "The server does not let this user in from here: see its pg_hba.conf, which may also demand TLS."
+WRONG_SIDE = "No host is what target_session_attrs asks for: a failover may be under way, so try again."
+CERTIFICATE = "The server's certificate is not trusted here: check sslrootcert, the host's name, and its dates."
+OF_THE_PASSWORD = (
+    "The user or the password is wrong.",
+    "There is no such database or user: create it, or check the name in the URL.",
+    FULL,
+)
 REFUSED = "Nothing listens there: is PostgreSQL running, and are host and port right?"
 NO_SOCKET = "There is no socket in that directory: is PostgreSQL running, and is the path right?"
+NOT_PASSED_ON = "A pooler does not pass on what the URL sets: give pgbouncer=True, and use role settings."
+POOLER_ALONE = "The pooler is there, and got no connection to its server: see its log."
 NO_TLS = "The server speaks no TLS, and the URL demands it (sslmode)."
 
 
@@ -44,6 +69,46 @@ def tcp_url() -> Iterator[str]:
     """The URL of a server that asks for a password."""
     with EmbeddedPostgres(tcp=True) as server:
         yield server.url()
+
+
+@contextmanager
+def refusing(
+    state: str, words: str, *, asks: bool = False, certificate: trustme.LeafCert | None = None
+) -> Iterator[int]:
+    """A server that refuses everybody, with its port: it speaks PostgreSQL's protocol, and TLS with a certificate.
+
+    https://www.postgresql.org/docs/16/protocol-flow.html
+    """
+    fields = f"SFATAL\0VFATAL\0C{state}\0M{words}\0\0".encode()
+    refusal = b"E" + struct.pack("!i", len(fields) + 4) + fields
+
+    def answer(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            while struct.unpack("!ii", client.recv(8))[1] in NEGOTIATIONS:
+                client.sendall(b"S" if certificate else b"N")
+                if certificate:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    certificate.configure_cert(context)
+                    context.wrap_socket(client, server_side=True)
+            client.recv(1024)
+            if asks:
+                client.sendall(b"R" + struct.pack("!ii", 8, 3))
+                client.recv(1024)
+            client.sendall(refusal)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                answer(listener.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 @pytest.fixture
@@ -105,6 +170,84 @@ class TestByTheService:
         """A server without TLS does not get an unprotected connection where the URL wants a protected one."""
         assert failure(host.service(f"{tcp_url}?sslmode=require", config)).hints == (NO_TLS,)
 
+    def test_an_unknown_host(self, host: "Host", config: AuthConfig) -> None:
+        """A host whose name nobody knows is told as such."""
+        assert failure(host.service("postgresql://app@pgauthkit.invalid/app", config)).hints == (NO_HOST,)
+
+    def test_no_answer(self, host: "Host", config: AuthConfig) -> None:
+        """A server that takes the connection and says nothing is given up after connect_timeout."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"postgresql://app@127.0.0.1:{silent.getsockname()[1]}/app?connect_timeout=2"
+            assert failure(host.service(url, config)).hints == (TIMED_OUT,)
+
+    def test_too_many_connections(self, host: "Host", config: AuthConfig) -> None:
+        """A server whose connections are all in use is told as such, to the superuser and to others."""
+        with EmbeddedPostgres(settings={"max_connections": "5", "superuser_reserved_connections": "1"}) as server:
+            with psycopg.connect(server.url(), autocommit=True) as first:
+                first.execute("CREATE ROLE app LOGIN")
+            others = make_url(server.url()).set(username="app").render_as_string()
+            with ExitStack() as open_:
+                for _ in range(4):
+                    open_.enter_context(psycopg.connect(server.url()))
+                assert failure(host.service(others, config)).hints == (FULL,)
+                open_.enter_context(psycopg.connect(server.url()))
+                assert failure(host.service(server.url(), config)).hints == (FULL,)
+
+    def test_too_many_connections_of_a_role(self, host: "Host", config: AuthConfig) -> None:
+        """The same where it is the role's own limit."""
+        with EmbeddedPostgres() as server:
+            with psycopg.connect(server.url(), autocommit=True) as first:
+                first.execute("CREATE ROLE app LOGIN CONNECTION LIMIT 0")
+            url = make_url(server.url()).set(username="app").render_as_string()
+            assert failure(host.service(url, config)).hints == (FULL,)
+
+    @pytest.mark.parametrize(
+        ("state", "words", "hint"),
+        [
+            ("57P03", "the database system is starting up", STARTING),
+            ("57P03", "the database system is not yet accepting connections", STARTING),
+            ("57P03", "the database system is shutting down", STOPPING),
+            ("57P03", "the database system is in recovery mode", CRASHED),
+            (
+                "28000",
+                'no pg_hba.conf entry for host "127.0.0.1", user "app", database "app", no encryption',
+                NOT_ALLOWED,
+            ),
+        ],
+    )
+    def test_a_server_that_refuses(self, host: "Host", config: AuthConfig, state: str, words: str, hint: str) -> None:
+        """A server that is not ready, or lets nobody in, is told as what it says of itself."""
+        with refusing(state, words) as port:
+            assert failure(host.service(f"postgresql://app@127.0.0.1:{port}/app", config)).hints == (hint,)
+
+    def test_a_server_of_another_language(self, host: "Host", config: AuthConfig) -> None:
+        """Where no word is known, that a password was asked for says what may be wrong."""
+        with refusing("28P01", "Passwort-Authentifizierung für Benutzer »app« fehlgeschlagen", asks=True) as port:
+            url = f"postgresql://app:{PASSWORD}@127.0.0.1:{port}/app"
+            assert failure(host.service(url, config)).hints == OF_THE_PASSWORD
+        with refusing("57P03", "das Datenbanksystem startet") as port:
+            assert failure(host.service(f"postgresql://app@127.0.0.1:{port}/app", config)).hints == GENERAL
+
+    def test_a_certificate_of_somebody_else(self, host: "Host", config: AuthConfig, tmp_path: Path) -> None:
+        """A server whose certificate nobody here vouches for gets no password."""
+        trusted = tmp_path / "trusted.pem"
+        trustme.CA().cert_pem.write_to_path(trusted)
+        with refusing("28P01", "never said", certificate=trustme.CA().issue_cert("127.0.0.1")) as port:
+            url = f"postgresql://app:{PASSWORD}@127.0.0.1:{port}/app?sslmode=verify-full&sslrootcert={trusted}"
+            assert failure(host.service(url, config)).hints == (CERTIFICATE,)
+            missing = url.replace("trusted.pem", "missing.pem")
+            assert failure(host.service(missing, config)).hints == (CERTIFICATE,)
+
+    def test_no_host_that_takes_writes(self, host: "Host", config: AuthConfig, tcp_url: str) -> None:
+        """Where no host is what target_session_attrs asks for the error says so."""
+        assert failure(host.service(f"{tcp_url}?target_session_attrs=standby", config)).hints == (WRONG_SIDE,)
+
+    def test_a_session_that_somebody_ends(self, auth: AuthService, database: "Database") -> None:
+        """A session that is ended from outside is no lost call: the next one connects again."""
+        auth.list_sessions("nobody")
+        database.cut()
+        assert auth.list_sessions("nobody") == []
+
     @pytest.mark.parametrize("name", ["password", "sslpassword", "passfile"])
     def test_passwords_elsewhere_in_the_url(self, host: "Host", config: AuthConfig, name: str) -> None:
         """A password among the parameters is not shown either."""
@@ -144,7 +287,12 @@ class TestTranslate:
             ('connection failed: FATAL:  password authentication failed for user "app"', (WRONG_PASSWORD,)),
             ("connection failed: fe_sendauth: no password supplied", (NO_PASSWORD,)),
             ('connection failed: FATAL:  database "app" does not exist', (NO_DATABASE,)),
-            ('connection failed: FATAL:  role "app" does not exist', (NO_DATABASE,)),
+            ('connection failed: FATAL:  role "app" does not exist', (NO_USER,)),
+            ("connection failed: FATAL:  the database system is shutting down", (STOPPING,)),
+            ("connection failed: FATAL:  the database system is in recovery mode", (CRASHED,)),
+            ('connection failed: FATAL:  no pg_hba.conf entry for host "10.0.0.1"', (NOT_ALLOWED,)),
+            ("connection failed: FATAL:  unsupported startup parameter: options", (NOT_PASSED_ON,)),
+            ("connection failed: FATAL:  query_wait_timeout", (POOLER_ALONE,)),
             ("connection failed: Connection refused\n\tIs the server running on that host?", (REFUSED,)),
             ("connection is bad: No such file or directory\n\tIs the server running locally?", (NO_SOCKET,)),
             (

@@ -1,19 +1,22 @@
 """Engines with defaults for a service: a bounded pool, bounded waits, no parameters in the log."""
 
-import os
+from datetime import timedelta
 from typing import Any, Final
 
+import attrs
 import sqlalchemy
-from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pgauthkit.database.querylog import QueryLog
+from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError
 
 __all__ = ["create_async_engine", "create_engine", "database_url"]
 
 # https://www.postgresql.org/docs/16/libpq-connect.html#LIBPQ-PARAMKEYWORDS: seconds, but tcp_user_timeout milliseconds.
+# Keepalives notice a peer that is gone while we wait for it, tcp_user_timeout while we send to it: both are needed.
 _CONNECTION: Final = {
     "connect_timeout": "10",
     "fallback_application_name": "pgauthkit",
@@ -24,48 +27,124 @@ _CONNECTION: Final = {
 }
 
 
-def create_engine(url: str | URL | None = None, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+@attrs.frozen(kw_only=True)
+class _Plan:
+    """An engine that is about to be made."""
+
+    url: URL
+    options: dict[str, Any]
+    settings: PoolSettings
+    log: QueryLog | None
+
+    def finish(self, engine: Engine) -> None:
+        """Listen on a new engine, where that is asked for."""
+        if self.log is not None:
+            self.log.attach(engine)
+        if self.settings.pgbouncer and self.settings.statement_timeout is not None:
+            _limit_transactions(engine, self.settings.statement_timeout)
+
+
+def create_engine(
+    url: str | URL | None = None,
+    *,
+    pgbouncer: bool | None = None,
+    statement_timeout: timedelta | None = None,
+    query_log: bool | timedelta = False,
+    **options: Any,  # noqa: ANN401 - SQLAlchemy's own
+) -> Engine:
     """Return an engine of SQLAlchemy for PostgreSQL through psycopg 3.
 
+    A connection is waited for at most 10 s (`connect_timeout`, per host). A peer that is gone is noticed within a
+    minute, while we wait (keepalives after 30 s, every 10 s, 3 times) and while we send (`tcp_user_timeout`, 30,000
+    ms). Connections are replaced after 1,800 s (`pool_recycle`). Errors and logs show no parameters. The rest is
+    SQLAlchemy's: 5 connections, 10 more when busy, and 30 s to wait for one. `connect_args` are stronger, and so is the
+    URL's own query: https://www.postgresql.org/docs/16/libpq-connect.html#LIBPQ-PARAMKEYWORDS.
+
     Args:
-        url: `postgresql://user:password@host:port/database`; the environment's `DATABASE_URL` when not given.
+        url: `postgresql://user:password@host:port/database`; the environment's `DATABASE_URL` when not given. Its query
+            may say `pgbouncer`, `pool_size`, `max_overflow`, `pool_timeout` (s), `pool_recycle` (s) and
+            `statement_timeout` (s), which arguments override. It may name several hosts, `one:5432,two:5432`, with
+            `?target_session_attrs=read-write` for the one that takes writes.
+        pgbouncer: whether a pooler in transaction mode stands before the server. Then nothing is prepared on the
+            server, and nothing set for a session.
+        statement_timeout: how long a statement may take. Behind a pooler it holds in transactions only, by one more
+            round trip each; a role's own setting holds everywhere.
+        query_log: whether to log statements at `pgauthkit.queries`; a duration for those only that take so long.
         **options: passed on to `sqlalchemy.create_engine`.
 
     Raises:
-        ConfigError: there is no URL, or it is not one of PostgreSQL.
+        ConfigError: there is no URL, it is not one of PostgreSQL, or the settings contradict each other.
 
     Example:
-        >>> create_engine("postgresql://app@db.example/app").url.drivername
+        >>> create_engine("postgresql://app@db.example/app", pool_size=10).url.drivername
         'postgresql+psycopg'
     """
-    return sqlalchemy.create_engine(database_url(url), **_defaults(options))
+    plan = _plan(url, pgbouncer, statement_timeout, query_log, options)
+    engine = sqlalchemy.create_engine(plan.url, **plan.options)
+    plan.finish(engine)
+    return engine
 
 
-def create_async_engine(url: str | URL | None = None, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLAlchemy's own
+def create_async_engine(
+    url: str | URL | None = None,
+    *,
+    pgbouncer: bool | None = None,
+    statement_timeout: timedelta | None = None,
+    query_log: bool | timedelta = False,
+    **options: Any,  # noqa: ANN401 - SQLAlchemy's own
+) -> AsyncEngine:
     """Return an async engine; see `create_engine`."""
-    return asyncio.create_async_engine(database_url(url), **_defaults(options))
+    plan = _plan(url, pgbouncer, statement_timeout, query_log, options)
+    engine = asyncio.create_async_engine(plan.url, **plan.options)
+    plan.finish(engine.sync_engine)
+    return engine
 
 
-def database_url(url: str | URL | None = None) -> URL:
-    """Read a URL, and name the driver in it; `postgres://` is taken for `postgresql://`.
+def _plan(
+    url: str | URL | None,
+    pgbouncer: bool | None,  # noqa: FBT001 - as the public functions have it
+    statement_timeout: timedelta | None,
+    query_log: bool | timedelta,  # noqa: FBT001 - the same
+    options: dict[str, Any],
+) -> _Plan:
+    plain, said = read_url(url)
+    settings = attrs.evolve(
+        said,
+        pgbouncer=said.pgbouncer if pgbouncer is None else pgbouncer,
+        statement_timeout=said.statement_timeout if statement_timeout is None else statement_timeout,
+    )
+    if settings.statement_timeout is not None and settings.statement_timeout < timedelta(milliseconds=1):
+        raise ConfigError(["statement_timeout: it must be a millisecond or more."])
+    connection = {**_CONNECTION, **options.get("connect_args", {})}
+    if settings.pgbouncer:
+        _suit_pgbouncer(plain, connection)
+    elif settings.statement_timeout is not None:
+        asked = connection.get("options") or plain.query.get("options") or ""
+        connection["options"] = f"{asked} -c statement_timeout={_milliseconds(settings.statement_timeout)}".strip()
+    defaults = {"hide_parameters": True, "pool_recycle": 1800}
+    pool = {} if "poolclass" in options else settings.pool  # A URL is also read by commands, which keep no pool.
+    kept = {**defaults, **pool, **options, "connect_args": connection}
+    return _Plan(url=plain, options=kept, settings=settings, log=QueryLog.of(query_log))
 
-    Raises:
-        ConfigError: there is none, or it is not one of PostgreSQL for psycopg 3.
-    """
-    given = os.environ.get("DATABASE_URL") if url is None else url
-    if not given:
-        raise ConfigError(["url: none was given, and the environment has no DATABASE_URL."])
-    try:
-        parsed = make_url(given)
-    except (ArgumentError, ValueError):
+
+def _suit_pgbouncer(url: URL, connection: dict[str, Any]) -> None:
+    """Prepare nothing, and refuse what PgBouncer refuses or, told to ignore it, forgets."""
+    if "options" in connection or "options" in url.query:
         raise ConfigError(
-            ["url: it cannot be read; it looks like postgresql://user:password@host:port/name."]
-        ) from None
-    if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_async"}:
-        raise ConfigError([f"url: it must begin with postgresql://, not {parsed.drivername}://."])
-    return parsed.set(drivername="postgresql+psycopg")
+            ["options: PgBouncer does not pass them on. Use ALTER ROLE … SET, or for transactions statement_timeout."]
+        )
+    connection["prepare_threshold"] = None
 
 
-def _defaults(options: dict[str, Any]) -> dict[str, Any]:
-    connection = {**_CONNECTION, **options.pop("connect_args", {})}
-    return {"hide_parameters": True, "pool_recycle": 1800, **options, "connect_args": connection}
+def _limit_transactions(engine: Engine, limit: timedelta) -> None:
+    command = f"SET LOCAL statement_timeout = {_milliseconds(limit)}"
+
+    @event.listens_for(engine, "begin")
+    def set_limit(connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        if not driver.autocommit:  # Where there is no transaction, the setting would end with the command that sets it.
+            connection.exec_driver_sql(command)
+
+
+def _milliseconds(limit: timedelta) -> int:
+    return limit // timedelta(milliseconds=1)

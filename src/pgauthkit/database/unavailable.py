@@ -1,11 +1,13 @@
 """Errors of the driver and the server, told in our own: unreachable, not migrated, in the way of another, taken."""
 
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.pq import ConnStatus
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError as PoolTimeoutError
 
@@ -21,25 +23,58 @@ __all__ = ["translate", "translated"]
 
 _RETRYABLE: Final = (pg.SerializationFailure, pg.DeadlockDetected)
 _NOT_MIGRATED: Final = (pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidSchemaName)
+_FULL: Final = "The server has no connection left: lower the pools, or use PgBouncer."
+_PASSWORD: Final = "The user or the password is wrong."  # noqa: S105 - a sentence about it
+_NO_PASSWORD: Final = "The server wants a password, and the URL has none."  # noqa: S105 - the same
+_NO_DATABASE: Final = "There is no such database or user: create it, or check the name in the URL."
+_STARTING: Final = "The server is starting up: try again in a moment."
+_STOPPING: Final = "The server is shutting down, or somebody ended the connection: try again in a moment."
+_CRASHED: Final = "The server recovers from a crash: try again in a moment, and see its log."
+_TIMED_OUT: Final = "No answer in time: check the network, a firewall, or raise connect_timeout."
+_NOT_ALLOWED: Final = "The server does not let this user in from here: see its pg_hba.conf, which may also demand TLS."
+_WRONG_SIDE: Final = "No host is what target_session_attrs asks for: a failover may be under way, so try again."
+_CERTIFICATE: Final = "The server's certificate is not trusted here: check sslrootcert, the host's name, and its dates."
+_IDLE_IN_TRANSACTION: Final = "The transaction was idle for too long: see idle_in_transaction_session_timeout."
+_DATABASE_MISSING: Final = "There is no such database: create it, or check its name in the URL."
+_NOT_PASSED_ON: Final = "A pooler does not pass on what the URL sets: give pgbouncer=True, and use role settings."
+_POOLER_ALONE: Final = "The pooler is there, and got no connection to its server: see its log."
 _HINTS_BY_CLASS: Final[Mapping[type[Exception], str]] = {
     PoolTimeoutError: "Every connection of the pool is in use: raise pool_size, or look for a leak.",
     pg.ReadOnlySqlTransaction: "The server is a read-only standby: connect to the primary.",
     pg.QueryCanceled: "The statement was cancelled: see statement_timeout, and who holds a lock.",
     pg.LockNotAvailable: "The statement waited for a lock in vain: see lock_timeout, and who holds it.",
+    pg.IdleInTransactionSessionTimeout: _IDLE_IN_TRANSACTION,
+    pg.IdleSessionTimeout: "The connection was idle for too long: see idle_session_timeout, and lower pool_recycle.",
+    pg.AdminShutdown: _STOPPING,
+    pg.CrashShutdown: _CRASHED,
+    pg.CannotConnectNow: _STARTING,
+    pg.TooManyConnections: _FULL,
+    pg.InvalidPassword: _PASSWORD,
+    pg.InvalidAuthorizationSpecification: _NOT_ALLOWED,
+    pg.InvalidCatalogName: _NO_DATABASE,
+    pg.ConnectionTimeout: _TIMED_OUT,
 }
-# libpq gives no SQLSTATE for a refused connection, only its own words (untranslated in the wheels).
+# A connection that never was has no SQLSTATE (libpq keeps it to itself), only words: libpq's own, which are not
+# translated in the wheels, and the server's, which may be (lc_messages). Where no word is known, see `_by_password`.
 _HINTS_BY_WORDS: Final[Mapping[str, str]] = {
-    "password authentication failed": "The user or the password is wrong.",
-    "no password supplied": "The server wants a password, and the URL has none.",
-    "does not exist": "There is no such database or user: create it, or check the name in the URL.",
-    "Connection refused": "Nothing listens there: is PostgreSQL running, and are host and port right?",
-    "No such file or directory": "There is no socket in that directory: is PostgreSQL running, and is the path right?",
-    "resolve host": "The host's name cannot be resolved: check its spelling and the DNS.",
-    "timeout expired": "No answer in time: check the network, a firewall, or raise connect_timeout.",
-    "too many clients": "The server has no connection left: lower the pools, or use PgBouncer.",
-    "remaining connection slots": "The server has no connection left: lower the pools, or use PgBouncer.",
-    "starting up": "The server is starting up: try again in a moment.",
-    "does not support SSL": "The server speaks no TLS, and the URL demands it (sslmode).",
+    r"password authentication failed": _PASSWORD,
+    r"no password supplied": _NO_PASSWORD,
+    r'database "[^"]*" does not exist|no such database': _DATABASE_MISSING,
+    r'role "[^"]*" does not exist': "There is no such user: create it, or check its name in the URL.",
+    r"Connection refused": "Nothing listens there: is PostgreSQL running, and are host and port right?",
+    r"No such file or directory": "There is no socket in that directory: is PostgreSQL running, and is the path right?",
+    r"resolve host": "The host's name cannot be resolved: check its spelling and the DNS.",
+    r"timeout expired": _TIMED_OUT,
+    r"too many (clients|connections)|remaining connection slots|no more connections allowed": _FULL,
+    r"starting up|not (yet )?accepting connections": _STARTING,
+    r"shutting down": _STOPPING,
+    r"recovery mode": _CRASHED,
+    r"no pg_hba\.conf entry|pg_hba\.conf rejects|not permitted to log in": _NOT_ALLOWED,
+    r"hot standby mode|session is (not )?read-only": _WRONG_SIDE,
+    r"certificate": _CERTIFICATE,
+    r"does not support SSL": "The server speaks no TLS, and the URL demands it (sslmode).",
+    r"unsupported startup parameter": _NOT_PASSED_ON,
+    r"query_wait_timeout|cannot connect to server": _POOLER_ALONE,
 }
 _GENERAL: Final = (
     "Check the URL (DATABASE_URL, where it came from the environment).",
@@ -81,7 +116,14 @@ def _hints(cause: BaseException | None) -> list[str]:
     if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return []
     words = str(cause)
-    return list(dict.fromkeys(hint for part, hint in _HINTS_BY_WORDS.items() if part in words)) or list(_GENERAL)
+    found = [hint for pattern, hint in _HINTS_BY_WORDS.items() if re.search(pattern, words)]
+    return list(dict.fromkeys(found)) or _by_password(cause) or list(_GENERAL)
+
+
+def _by_password(cause: psycopg.Error) -> list[str]:
+    """Judge by whether a password was asked for: then the server was reached, whatever language it speaks."""
+    refused = cause.pgconn is not None and cause.pgconn.status == ConnStatus.BAD and cause.pgconn.used_password
+    return [_PASSWORD, _NO_DATABASE, _FULL] if refused else []
 
 
 def _shown(url: URL | None) -> str:

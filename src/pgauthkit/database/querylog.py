@@ -1,0 +1,134 @@
+"""The query log: each statement with its time, its rows, its round trips, and who asked; never a parameter."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, Self, TypeAlias, cast
+
+import attrs
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy.pool import PoolProxiedConnection
+
+from pgauthkit.database.caller import find_caller
+
+__all__ = ["Ask", "QueryLog"]
+
+Ask: TypeAlias = Callable[[PoolProxiedConnection, str, Mapping[str, object]], list[Sequence[Any]]]
+"""Runs one statement on a driver's connection in autocommit."""
+
+_OPTION: Final = "pgauthkit_query_log"
+_NONE: Final = timedelta(0)
+_log: Final = logging.getLogger("pgauthkit.queries")
+
+
+class _Running:
+    """A statement on its way."""
+
+    def __init__(self, driver: "psycopg.BaseConnection[Any]", *, autocommit: bool) -> None:
+        self._driver = driver
+        begins = not autocommit and driver.pgconn.transaction_status == TransactionStatus.IDLE
+        self._round_trips = 1 + begins
+        self._prepared = self._count_prepared()
+        self._started = time.perf_counter()
+
+    def _count_prepared(self) -> int:
+        # psycopg has no public way to ask whether it has prepared a statement, which takes a round trip.
+        return len(cast("Any", self._driver)._prepared._names)  # noqa: SLF001
+
+    def record(self, statement: str, rows: int | None) -> dict[str, object]:
+        """Return what is known of it at its end."""
+        taken = time.perf_counter() - self._started
+        return {
+            "statement": " ".join(statement.split()),
+            "milliseconds": round(taken * 1000, 3),
+            "rows": rows,
+            "round_trips": self._round_trips + max(0, self._count_prepared() - self._prepared),
+            "caller": find_caller(),
+        }
+
+
+@attrs.frozen(kw_only=True)
+class QueryLog:
+    """What is logged at `pgauthkit.queries`: all statements at INFO, and the slow ones at WARNING.
+
+    Each record has `statement`, `milliseconds`, `rows` (None where there are none to count, or it failed),
+    `round_trips` (those of the statement, of the BEGIN before it, and of its preparation), `caller` (`file:line`) and
+    `sqlstate` (of one that failed) as attributes, for a formatter that wants them apart.
+
+    Attributes:
+        slow: how long a statement takes that is slow; None where none is.
+        all: whether the others are logged as well.
+    """
+
+    slow: timedelta | None = None
+    all: bool = True
+
+    @classmethod
+    def of(cls, asked: bool | timedelta) -> Self | None:  # noqa: FBT001 - as the engines have it
+        """Return the log for an engine's `query_log`; None for none."""
+        if isinstance(asked, timedelta):
+            return cls(slow=max(asked, _NONE), all=False)
+        return cls() if asked else None
+
+    @staticmethod
+    def on(engine: Engine) -> "QueryLog | None":
+        """Return the log of an engine; None where it has none."""
+        return cast("QueryLog | None", engine.get_execution_options().get(_OPTION))
+
+    def attach(self, engine: Engine) -> None:
+        """Log what goes through SQLAlchemy; for what the service sends by the driver itself, see `logged`."""
+        engine.update_execution_options(**{_OPTION: self})
+        event.listen(engine, "before_cursor_execute", self._before)
+        event.listen(engine, "after_cursor_execute", self._after)
+        event.listen(engine, "handle_error", self._failed)
+
+    def logged(self, ask: Ask) -> Ask:
+        """Return what runs statements on a driver's connection, with each statement logged."""
+
+        def ask_and_log(connection: PoolProxiedConnection, sql: str, parameters: Mapping[str, object]) -> list[Any]:
+            running = _Running(cast("Any", connection.driver_connection), autocommit=True)
+            try:
+                rows = ask(connection, sql, parameters)
+            except psycopg.Error as error:
+                self._write(running.record(sql, None), error.sqlstate, failed=True)
+                raise
+            self._write(running.record(sql, len(rows)))
+            return rows
+
+        return ask_and_log
+
+    def _before(self, connection: Connection, *event: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        driver = cast("psycopg.BaseConnection[Any]", connection.connection.driver_connection)
+        event[3].pgauthkit_running = _Running(driver, autocommit=driver.autocommit)
+
+    def _after(self, _connection: Connection, *event: Any) -> None:  # noqa: ANN401 - the same
+        cursor, statement, _, context, _ = event
+        rows = cursor.rowcount if cursor.rowcount >= 0 else None
+        self._write(context.pgauthkit_running.record(statement, rows))
+
+    def _failed(self, failure: ExceptionContext) -> None:
+        running = getattr(failure.execution_context, "pgauthkit_running", None)
+        if running is not None:
+            state = getattr(failure.original_exception, "sqlstate", None)
+            self._write(running.record(failure.statement or "", None), state, failed=True)
+
+    def _write(self, record: dict[str, object], sqlstate: str | None = None, *, failed: bool = False) -> None:
+        slow = self.slow is not None and timedelta(milliseconds=cast("float", record["milliseconds"])) >= self.slow
+        if not (slow or self.all):
+            return
+        level = logging.WARNING if slow else logging.INFO
+        record["sqlstate"] = sqlstate
+        outcome = f"failed ({sqlstate})" if failed else f"{record['rows']} rows"
+        _log.log(
+            level,
+            "%s ms, %s, %s round trips, %s: %s",
+            record["milliseconds"],
+            outcome,
+            record["round_trips"],
+            record["caller"],
+            record["statement"],
+            extra=record,
+        )

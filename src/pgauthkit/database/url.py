@@ -1,0 +1,140 @@
+"""The URL of a database: which forms are read, and what in it is meant for the pool rather than for the driver."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import attrs
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from pgauthkit.errors import ConfigError
+
+__all__ = ["PoolSettings", "database_url", "read_url"]
+
+_DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_async"})
+# libpq's form for several hosts, postgresql://app@one:5432,two:5433/app; SQLAlchemy's is ?host=one:5432&host=two:5433.
+_SEVERAL_HOSTS: Final = re.compile(
+    r"(?P<start>[\w+]+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<rest>(?:[/?#].*)?)", re.DOTALL
+)
+_TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _read_truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise ValueError("must be true or false.")
+    return _TRUTHS[text.lower()]
+
+
+def _read_count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("must be a whole number.")
+    return int(text)
+
+
+def _read_seconds(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise ValueError("must be a number of seconds.")
+    return float(text)
+
+
+@attrs.frozen(kw_only=True)
+class PoolSettings:
+    """What a URL says of the pool; None where it says nothing.
+
+    Attributes:
+        pgbouncer: whether a pooler in transaction mode stands before the server (`pgbouncer=true`).
+        pool_size: connections that are kept (`pool_size=10`).
+        max_overflow: connections beyond them, closed after use (`max_overflow=0`).
+        pool_timeout: seconds to wait for a free one (`pool_timeout=5`).
+        pool_recycle: seconds after which one is replaced (`pool_recycle=600`).
+        statement_timeout: the longest time of a statement, in seconds in the URL (`statement_timeout=2.5`).
+    """
+
+    pgbouncer: bool | None = None
+    pool_size: int | None = None
+    max_overflow: int | None = None
+    pool_timeout: float | None = None
+    pool_recycle: float | None = None
+    statement_timeout: timedelta | None = None
+
+    @property
+    def pool(self) -> dict[str, object]:
+        """The arguments for `sqlalchemy.create_engine`."""
+        own = attrs.asdict(self, filter=lambda field, _value: field.name not in {"pgbouncer", "statement_timeout"})
+        return {name: value for name, value in own.items() if value is not None}
+
+
+_READERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "pgbouncer": _read_truth,
+    "pool_size": _read_count,
+    "max_overflow": _read_count,
+    "pool_timeout": _read_seconds,
+    "pool_recycle": _read_seconds,
+    "statement_timeout": lambda text: timedelta(seconds=_read_seconds(text)),
+}
+
+
+def database_url(url: str | URL | None = None) -> URL:
+    """Read a URL, and name the driver in it; `postgres://` is taken for `postgresql://`.
+
+    What it says of the pool is left out: no driver knows it.
+
+    Raises:
+        ConfigError: there is none, or it is not one of PostgreSQL for psycopg 3.
+    """
+    return read_url(url)[0]
+
+
+def read_url(url: str | URL | None = None) -> tuple[URL, PoolSettings]:
+    """Read a URL as `database_url` does, and what it says of the pool.
+
+    Several hosts may be given as libpq has it (`postgresql://app@one,two:6432/app`), or as SQLAlchemy has it
+    (`postgresql://app@/app?host=one&host=two:6432`).
+
+    Raises:
+        ConfigError: there is none, it is not one of PostgreSQL for psycopg 3, or it says something wrong of the pool.
+
+    Example:
+        >>> read_url("postgresql://db.example/app?pool_size=3")[1].pool
+        {'pool_size': 3}
+    """
+    given = os.environ.get("DATABASE_URL") if url is None else url
+    if not given:
+        raise ConfigError(["url: none was given, and the environment has no DATABASE_URL."])
+    try:
+        parsed = make_url(_spread(given) if isinstance(given, str) else given)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            ["url: it cannot be read; it looks like postgresql://user:password@host:port/name."]
+        ) from None
+    if parsed.drivername not in _DRIVERS:
+        raise ConfigError([f"url: it must begin with postgresql://, not {parsed.drivername}://."])
+    plain = parsed.difference_update_query(_READERS).set(drivername="postgresql+psycopg")
+    return plain, _pool_settings(parsed)
+
+
+def _pool_settings(url: URL) -> PoolSettings:
+    found: dict[str, object] = {}
+    problems: list[str] = []
+    for name, values in url.normalized_query.items():
+        if name in _READERS:
+            try:
+                found[name] = _READERS[name](values[-1])
+            except ValueError as error:
+                problems.append(f"url: its {name} {error}")
+    if problems:
+        raise ConfigError(problems)
+    return PoolSettings(**found)  # type: ignore[arg-type]
+
+
+def _spread(url: str) -> str:
+    """Write several hosts as SQLAlchemy has it."""
+    match = _SEVERAL_HOSTS.fullmatch(url)
+    if match is None:
+        return url
+    separator = "&" if "?" in match["rest"] else "?"
+    hosts = "&".join(f"host={host}" for host in match["hosts"].split(","))
+    return f"{match['start']}{match['rest']}{separator}{hosts}"

@@ -1,0 +1,62 @@
+"""`pgauthkit doctor`, as a person and as a program use it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pgauthkit.cli import main
+
+
+@pytest.fixture(autouse=True)
+def empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with nothing in it, and no direct URL."""
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DIRECT_URL", raising=False)
+
+
+def doctor(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, ["doctor", *arguments], env=environment)
+
+
+def test_a_line_for_each_check(pgauthkit_url: str) -> None:
+    """Every check has its line, with its level first; a warning is no failure."""
+    result = doctor(DATABASE_URL=pgauthkit_url)
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0, result.output
+    assert lines[1] == "ok       version    The server is PostgreSQL 16.14."
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "ok", "ok", "warning", "ok", "ok", "ok", "ok"]
+
+
+def test_what_is_wrong_fails(pgauthkit_empty_url: str) -> None:
+    """Where something is wrong the line says what to do, and the exit code is 1."""
+    result = doctor("--url", pgauthkit_empty_url)
+    assert result.exit_code == 1
+    expected = "wrong    revisions  Not in sync, of pgauthkit: 0001 (pending). Run pgauthkit migrate deploy."
+    assert expected in result.stdout.splitlines()
+
+
+def test_the_direct_url_is_looked_at_as_well(pgauthkit_url: str) -> None:
+    """DIRECT_URL counts beside DATABASE_URL, and not beside an option."""
+    nowhere = "postgresql://app@127.0.0.1:1/app"
+    assert doctor(DATABASE_URL=pgauthkit_url, DIRECT_URL=nowhere).exit_code == 1
+    assert doctor("--url", pgauthkit_url, DIRECT_URL=nowhere).exit_code == 0
+
+
+def test_json_is_for_programs(pgauthkit_url: str, tmp_path: Path) -> None:
+    """All findings in one object, with those of the options."""
+    options = ("--pool-size", "50", "--processes", "3", "--backups", str(tmp_path))
+    result = doctor(*options, "--json", DATABASE_URL=pgauthkit_url)
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert report["fine"] is False
+    wrong = [finding for finding in report["findings"] if finding["level"] == "wrong"]
+    assert [finding["check"] for finding in wrong] == ["pool", "backups"]
+    assert set(wrong[0]) == {"check", "level", "message", "advice"}
+
+
+def test_help_has_an_example() -> None:
+    """The help shows how it is called."""
+    assert "Example: pgauthkit doctor" in doctor("--help").stdout
