@@ -145,8 +145,10 @@ class TestDeploy:
 
     def test_thread(self) -> None:
         """While another thread uses Alembic, whoever asks waits for it, and not for ever."""
-        with one_in_this_process(), pytest.raises(MigrationLockedError), one_in_this_process(timeout=timedelta(0)):
-            pass
+        with one_in_this_process(), pytest.raises(MigrationLockedError) as caught:
+            one_in_this_process(timeout=timedelta(0)).__enter__()
+
+        assert caught.value.holder == "another thread of this process"
 
 
 class TestStates:

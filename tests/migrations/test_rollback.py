@@ -178,6 +178,13 @@ class TestRefused:
         with pytest.raises(MigrationError, match="is not applied"):
             rollback(pgauthkit_url, to)
 
+    def test_pending(self, deployed: Project, pgauthkit_url: str) -> None:
+        """A revision that exists, and is not applied, is no way back either."""
+        deployed.write("pending4", "gone3", "pass")
+
+        with pytest.raises(MigrationError, match="pending4 is not applied"):
+            rollback(pgauthkit_url, "pending4", host=deployed.track)
+
     def test_no_file(self, project: Project, pgauthkit_url: str) -> None:
         """What has no file cannot be undone."""
         project.posts().rename(project.path / "kept")
