@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "backup": "Write a dump of the database, and a manifest to check it by.",
     "demo": "Show a whole sign-in, step by step, on a database of its own.",
     "dev-db": "A local PostgreSQL server that stays, for development.",
+    "doctor": "Tell what is wrong with this set-up, and what to do.",
     "erd": "Draw the tables and their relations, in Mermaid.",
     "migrate": "Bring a database to what this release needs.",
     "purge": "Delete links, sessions and rate limits that are over.",
