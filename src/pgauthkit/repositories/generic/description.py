@@ -28,12 +28,12 @@ class Description(Generic[M]):
         table: object = mapper.local_table
         if not isinstance(table, Table) or mapper.persist_selectable is not table:
             raise RepositoryError(f"{model.__name__} is not mapped to one table, which a repository needs.")
-        if mapper.inherits is not None and mapper.polymorphic_on not in table.columns.values():
-            raise RepositoryError(f"{model.__name__} is not told from its relatives by a column of their table.")
         self.model: Final = model
         self.mapper: Final = mapper
         self.table: Final = cast("Table", table)
         self.soft: Final = issubclass(model, SoftDelete)
+        if mapper.inherits is not None and mapper.polymorphic_on not in self.table.columns.values():
+            raise RepositoryError(f"{model.__name__} is not told from its relatives by a column of their table.")
 
     @property
     def name(self) -> str:
