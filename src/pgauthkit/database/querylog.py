@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.caller import find_caller
+from pgauthkit.database.line import Line
 
 __all__ = ["Ask", "QueryLog"]
 
@@ -27,16 +28,11 @@ _log: Final = logging.getLogger("pgauthkit.queries")
 class _Running:
     """A statement on its way."""
 
-    def __init__(self, driver: "psycopg.BaseConnection[Any]", *, autocommit: bool) -> None:
-        self._driver = driver
-        begins = not autocommit and driver.pgconn.transaction_status == TransactionStatus.IDLE
+    def __init__(self, count_prepared: Callable[[], int], *, begins: bool = False) -> None:
         self._round_trips = 1 + begins
-        self._prepared = self._count_prepared()
+        self._count_prepared = count_prepared
+        self._prepared = count_prepared()
         self._started = time.perf_counter()
-
-    def _count_prepared(self) -> int:
-        # psycopg has no public way to ask whether it has prepared a statement, which takes a round trip.
-        return len(cast("Any", self._driver)._prepared._names)  # noqa: SLF001
 
     def record(self, statement: str, rows: int | None) -> dict[str, object]:
         """Return what is known of it at its end."""
@@ -89,7 +85,8 @@ class QueryLog:
         """Return what runs statements on a driver's connection, with each statement logged."""
 
         def ask_and_log(connection: PoolProxiedConnection, sql: str, parameters: Mapping[str, object]) -> list[Any]:
-            running = _Running(cast("Any", connection.driver_connection), autocommit=True)
+            line = Line.of(connection)
+            running = _Running(lambda: line.prepared)
             try:
                 rows = ask(connection, sql, parameters)
             except psycopg.Error as error:
@@ -102,7 +99,10 @@ class QueryLog:
 
     def _before(self, connection: Connection, *event: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         driver = cast("psycopg.BaseConnection[Any]", connection.connection.driver_connection)
-        event[3].pgauthkit_running = _Running(driver, autocommit=driver.autocommit)
+        begins = not driver.autocommit and driver.pgconn.transaction_status == TransactionStatus.IDLE
+        # psycopg has no public way to ask whether it has prepared a statement, which takes a round trip.
+        names = cast("Any", driver)._prepared._names  # noqa: SLF001
+        event[3].pgauthkit_running = _Running(lambda: len(names), begins=begins)
 
     def _after(self, _connection: Connection, *event: Any) -> None:  # noqa: ANN401 - the same
         cursor, statement, _, context, _ = event
