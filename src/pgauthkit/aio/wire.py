@@ -4,15 +4,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import await_only
 
-from pgauthkit.database.runner import Parameters, Row, kept_cursor
-
-if TYPE_CHECKING:
-    import psycopg
+from pgauthkit.database.line import Line
+from pgauthkit.database.runner import Parameters, Row
 
 __all__ = ["AsyncWire"]
 
@@ -33,8 +31,9 @@ class AsyncWire:
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
-        driver = cast("psycopg.AsyncConnection[Row]", connection.driver_connection)
-        return _wait(_ask(driver, kept_cursor(connection, driver), sql, parameters))
+        driver: Any = connection.driver_connection
+        rows: list[Row] = _wait(driver.wait(Line.of(connection).ask(sql, parameters)))
+        return rows
 
     def pause(self, seconds: float) -> None:
         """Let the event loop go on."""
@@ -43,19 +42,6 @@ class AsyncWire:
     def compute(self, slow: Callable[[], T]) -> T:
         """Do it in a thread; as many at once as there are cores, up to four."""
         return _wait(asyncio.get_running_loop().run_in_executor(self._threads, slow))
-
-
-async def _ask(
-    driver: "psycopg.AsyncConnection[Row]", cursor: "psycopg.AsyncCursor[Row]", sql: str, parameters: Parameters
-) -> list[Row]:
-    before = driver.autocommit
-    await driver.set_autocommit(True)
-    try:
-        await cursor.execute(cast("Any", sql), parameters, prepare=True)
-        return await cursor.fetchall()
-    finally:
-        if not driver.closed:
-            await driver.set_autocommit(before)
 
 
 def _wait(awaitable: Awaitable[T]) -> T:
