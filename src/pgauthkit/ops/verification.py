@@ -26,7 +26,7 @@ _ROLES: Final = re.compile(
     rb' ("(?:[^"]|"")+"|\w+)',
     re.MULTILINE,
 )
-_MAKE_ROLE: Final = text("SELECT pg_catalog.format('CREATE ROLE %I', :name)")
+_MAKE_ROLE: Final = text("SELECT pg_catalog.format('CREATE ROLE %I', CAST(:name AS text))")
 
 
 def rehearse(
@@ -75,7 +75,8 @@ def _available(major: int, binaries: Path | None) -> int:
 def _roles(dump: Dump) -> Iterator[str]:
     with mmap.mmap(dump.file.fileno(), 0, access=mmap.ACCESS_READ) as script:
         for found in _ROLES.finditer(script):
-            yield found[1].decode().strip('"').replace('""', '"')
+            role = found[1].decode()
+            yield role[1:-1].replace('""', '"') if role.startswith('"') else role
 
 
 def _make(url: str, roles: list[str]) -> None:
