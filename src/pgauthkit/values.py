@@ -18,6 +18,7 @@ __all__ = [
     "SessionInfo",
     "SignIn",
     "TokenPair",
+    "UserInfo",
     "UserRole",
 ]
 
@@ -152,6 +153,27 @@ class SessionInfo:
     expires_at: datetime
     ip: str | None
     user_agent: str | None
+
+
+@attrs.frozen(kw_only=True)
+class UserInfo:
+    """A user as the service reads them.
+
+    Attributes:
+        id: the user's row.
+        email: the canonical address.
+        role: what the user may do.
+        is_active: False after `deactivate_user`.
+        last_login_at: when the person last signed in; None before the first time.
+        created_at: when the account was made.
+    """
+
+    id: str
+    email: str
+    role: UserRole
+    is_active: bool
+    last_login_at: datetime | None
+    created_at: datetime
 
 
 @attrs.frozen(kw_only=True)

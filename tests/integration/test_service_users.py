@@ -17,7 +17,7 @@ from pgauthkit.errors import (
     UserInactiveError,
 )
 from pgauthkit.testing import Clock
-from pgauthkit.values import SignIn
+from pgauthkit.values import SignIn, UserInfo, UserRole
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Database, SigningIn
@@ -40,6 +40,36 @@ def switch(request: pytest.FixtureRequest) -> Switch:
 @pytest.fixture
 def ada(sign_in: "SigningIn") -> SignIn:
     return sign_in(ADA)
+
+
+class TestFindUser:
+    def test_found(self, auth: AuthService, ada: SignIn, pgauthkit_clock: Clock) -> None:
+        """A user is found by the address however it is written, with what the row says."""
+        found = auth.find_user(" Ada@Example.COM")
+        assert found == UserInfo(
+            id=ada.user.user_id,
+            email=ADA,
+            role=UserRole.USER,
+            is_active=True,
+            last_login_at=pgauthkit_clock(),
+            created_at=pgauthkit_clock(),
+        )
+
+    def test_inactive(self, auth: AuthService, ada: SignIn) -> None:
+        """A user who was deactivated is found, and said to be inactive."""
+        auth.deactivate_user(ada.user.user_id)
+        found = auth.find_user(ADA)
+        assert found
+        assert not found.is_active
+
+    def test_nobody(self, auth: AuthService) -> None:
+        """An address without an account gives None."""
+        assert auth.find_user(EVE) is None
+
+    def test_no_address(self, auth: AuthService) -> None:
+        """What is no address is refused."""
+        with pytest.raises(InvalidEmailError):
+            auth.find_user("nobody")
 
 
 def access(signed_in: SignIn) -> str:

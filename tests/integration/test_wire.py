@@ -183,6 +183,7 @@ ONE: dict[str, Ready] = {
     "sign_out": lambda scene: partial(scene.auth.sign_out, scene.signed_in().tokens.access_token.reveal()),
     "sign_out, again": lambda scene: partial(scene.auth.sign_out, signed_out(scene).tokens.access_token.reveal()),
     "list_sessions": lambda scene: partial(scene.auth.list_sessions, scene.signed_in().user.user_id),
+    "find_user": lambda scene: partial(scene.auth.find_user, scene.signed_in().user.email),
     "revoke_session": revoke_session,
     "revoke_sessions": lambda scene: partial(scene.auth.revoke_sessions, scene.signed_in().user.user_id),
     "deactivate_user": lambda scene: partial(scene.auth.deactivate_user, scene.signed_in().user.user_id),

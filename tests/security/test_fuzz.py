@@ -140,6 +140,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "revoke_sessions": Method(
         lambda known: {"user_id": near(known.user_id), "keep": st.none() | near(known.session_id)}
     ),
+    "find_user": Method(lambda _: {"email": near("ada@example.com")}, frozenset({InvalidEmailError})),
     "deactivate_user": Method(lambda known: {"user_id": near(known.user_id)}, NOBODY),
     "activate_user": Method(lambda known: {"user_id": near(known.user_id)}, NOBODY),
     "change_email": Method(

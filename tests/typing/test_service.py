@@ -29,6 +29,7 @@ from pgauthkit.values import (
     SessionInfo,
     SignIn,
     TokenPair,
+    UserInfo,
 )
 
 
@@ -58,6 +59,7 @@ def test_the_service(pgauthkit_auth: AuthService) -> None:
     assert_type(auth.revoke_session(identity.user_id, "none"), bool)
     assert_type(auth.revoke_sessions(identity.user_id, keep=identity.session_id), list[str])
     assert_type(auth.change_email(identity.user_id, "grace@example.com"), list[str])
+    assert_type(auth.find_user("ada@example.com"), UserInfo | None)
     assert_type(auth.deactivate_user(identity.user_id), list[str])
     assert_type(auth.activate_user(identity.user_id), list[str])
     assert_type(auth.purge(), PurgeReport)

@@ -23,6 +23,7 @@ from pgauthkit.values import (
     SessionInfo,
     SignIn,
     TokenPair,
+    UserInfo,
     UserRole,
 )
 
@@ -63,6 +64,7 @@ VALUES: Final[list[attrs.AttrsInstance]] = [
     SIGN_IN,
     MagicLinkPreview(email="ada@example.com", redirect_to="/inbox", expires_at=LATER),
     SessionInfo(id="c3", created_at=NOW, last_used_at=NOW, expires_at=LATER, ip="203.0.113.7", user_agent=None),
+    UserInfo(id="c2", email="ada@example.com", role=UserRole.USER, is_active=True, last_login_at=None, created_at=NOW),
     PurgeReport(magic_links=1, sessions=2, rate_limits=3),
     AuthEvent(kind="signed_in", at=NOW),
 ]

@@ -2,12 +2,17 @@
 
 from pgauthkit.aio.base import AsyncService
 from pgauthkit.database.greenlet import in_greenlet
+from pgauthkit.values import UserInfo
 
 __all__ = ["AsyncUsers"]
 
 
 class AsyncUsers(AsyncService):
     """The twin of `pgauthkit.service.users.Users`."""
+
+    async def find_user(self, email: str) -> UserInfo | None:
+        """Return the user with an address, or None: see `AuthService.find_user`."""
+        return await in_greenlet(self._service.find_user, email)
 
     async def deactivate_user(self, user_id: str) -> list[str]:
         """Keep a user out: see `AuthService.deactivate_user`."""

@@ -1,4 +1,4 @@
-"""Users, as far as their sessions and links hang on them: deactivate, activate, change of address."""
+"""Users, as far as sign-in goes: find by address, deactivate, activate, change of address."""
 
 from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import NotFoundError, UniqueViolationError
@@ -7,12 +7,38 @@ from pgauthkit.service.base import Service, id_or_none
 from pgauthkit.statements import users as statements
 from pgauthkit.statements.sessions import REVOKE_SESSIONS
 from pgauthkit.statements.statement import Statement
+from pgauthkit.values import UserInfo, UserRole
 
 __all__ = ["Users"]
 
 
 class Users(Service):
     """What `AuthService` does with users."""
+
+    def find_user(self, email: str) -> UserInfo | None:
+        """Return the user with an address, however it is written, or None. One read, by the unique index.
+
+        It tells whether an address has an account: for the host's own use, and not for whoever asks from outside.
+
+        Raises:
+            InvalidEmailError: it is no address.
+
+        Example:
+            >>> auth.find_user("Ada@Example.com").is_active  # doctest: +SKIP
+            True
+        """
+        row = self._row(statements.FIND_USER, email=canonical_email(email))
+        if row is None:
+            return None
+        user_id, address, role, is_active, last_login_at, created_at = row
+        return UserInfo(
+            id=user_id,
+            email=address,
+            role=UserRole(role),
+            is_active=is_active,
+            last_login_at=last_login_at,
+            created_at=created_at,
+        )
 
     def deactivate_user(self, user_id: str) -> list[str]:
         """Keep a user out: no link, code or session of theirs is good any more. Return the ids of the sessions ended.

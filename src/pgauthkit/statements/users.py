@@ -1,4 +1,4 @@
-"""Statements on users: switch one off or on, change an address."""
+"""Statements on users: find one, switch one off or on, change an address."""
 
 from typing import Any, Final, cast
 
@@ -9,9 +9,15 @@ from pgauthkit.statements.magic_links import magic_links
 from pgauthkit.statements.sessions import ended, sessions
 from pgauthkit.statements.statement import NOW, Statement, materialized, text
 
-__all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER"]
+__all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER", "FIND_USER"]
 
 users: Final = cast("Table", User.__table__)
+
+
+def _find_user() -> Statement:
+    u = users.c
+    found = select(u.id, u.email, u.role, u.is_active, u.last_login_at, u.created_at)
+    return Statement(found.where(u.email == text("email")))
 
 
 def _switch(is_active: ColumnElement[bool]) -> Statement:
@@ -71,6 +77,7 @@ def _ids(rows: CTE) -> ColumnElement[Any]:
     return func.array(select(rows.c.id).scalar_subquery())
 
 
+FIND_USER: Final = _find_user()
 CHANGE_EMAIL: Final = _change_email()
 DEACTIVATE_USER: Final = _switch(literal_column("false"))
 ACTIVATE_USER: Final = _switch(literal_column("true"))
