@@ -18,7 +18,8 @@ from sqlalchemy import make_url
 from pgauthkit.database.embedded import EmbeddedPostgres
 
 VERSION: Final = {"ApiVersion": "1.41", "MinAPIVersion": "1.24", "Version": "20.10"}
-KNOWN_IMAGES: Final = {"postgres:16", "broken:1"}
+KNOWN_IMAGES: Final = {"postgres:16", "broken:1", "deaf:1"}
+LOOKS: Final = 4  # at a deaf container, before it ends
 
 
 @attrs.define
@@ -30,6 +31,7 @@ class Engine:
         made: the images of all containers that were made.
         running: the ports of those that run, by their ids.
         stubborn: whether it refuses to remove a container.
+        looks: how often it was asked how a container is.
     """
 
     socket: Path
@@ -37,6 +39,7 @@ class Engine:
     made: list[str] = attrs.field(factory=list)
     running: dict[str, str | None] = attrs.field(factory=dict)
     stubborn: bool = False
+    looks: int = 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,15 +58,16 @@ class Engine:
         self.made.append(image)
         name = f"c{len(self.made)}"
         port = make_url(self.server.url()).port
-        self.running[name] = None if image == "broken:1" else str(port)
+        self.running[name] = {"broken:1": None, "deaf:1": "1"}.get(image, str(port))
         return {"Id": name}
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Tell how a container is."""
         port = self.running[name]
-        status = "running" if port else "exited"
+        self.looks += 1
+        status = "running" if port and (port != "1" or self.looks < LOOKS) else "exited"
         ports = {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]} if port else {}
-        return {"Id": name, "State": {"Status": status}, "NetworkSettings": {"Ports": ports}}
+        return {"Id": name, "State": {"Status": status}, "Config": {"Tty": True}, "NetworkSettings": {"Ports": ports}}
 
 
 class Docker(socketserver.ThreadingUnixStreamServer):
@@ -80,10 +84,6 @@ class Answers(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
-
-    def address_string(self) -> str:
-        """A Unix socket has none."""
-        return ""
 
     def do_GET(self) -> None:
         self._answer("GET")
@@ -121,6 +121,8 @@ def _route(  # noqa: PLR0911 - one for each request
             return 204, None
         case ["GET ", "containers", name, "json"]:
             return 200, engine.inspect(name)
+        case ["GET ", "containers", _, "logs"]:
+            return 200, "the log of the container"
         case ["DELETE ", "containers", _] if engine.stubborn:
             return 500, {"message": "I will not."}
         case ["DELETE ", "containers", name] if name in engine.running:

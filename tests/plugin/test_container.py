@@ -80,6 +80,14 @@ def test_a_container_that_ends_at_once_is_removed(docker: Engine) -> None:
     assert (docker.made, docker.running) == (["broken:1"], {})
 
 
+def test_a_server_that_never_answers_is_given_up(docker: Engine) -> None:
+    """Where the container ends before its server answers, the error has the container's log, and the container goes."""
+    told = tell(docker, "deaf:1")
+    assert "The server in the container of deaf:1 does not answer" in told
+    assert "the log of the container" in told
+    assert docker.running == {}
+
+
 def test_an_engine_that_refuses_to_remove_is_told(docker: Engine) -> None:
     """A container that stays behind is an error, not a silence."""
     docker.stubborn = True
@@ -101,7 +109,7 @@ def test_a_killed_owner_leaves_no_container(docker: Engine) -> None:
 
 def test_a_container_that_is_gone_already_is_no_error(docker: Engine) -> None:
     """The guard of a container that somebody else removed ends in peace."""
-    command = [sys.executable, container_guard.__file__, "unknown"]
+    command = [sys.executable, "-m", container_guard.__name__, "unknown"]
     environment = {**os.environ, **docker.environment}
     assert subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=environment).returncode == 0
 

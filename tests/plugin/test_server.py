@@ -86,8 +86,8 @@ def test_a_lost_connection_is_made_again(second: TestServer) -> None:
             " WHERE locktype = 'advisory' AND objid = %s::bigint::oid AND pid <> pg_backend_pid()",
             [(int(second.run, 16) - 2**31) % 2**32],
         )
-    with pytest.raises(PgAuthKitError), second.database(migrated=False):
-        pass
+    with pytest.raises(PgAuthKitError):
+        second._open.create()
     with second.database(migrated=False) as url:
         assert second.run in url
 
@@ -98,6 +98,13 @@ def test_a_server_before_its_start_says_so() -> None:
     server.stop()
     with pytest.raises(DatabaseUnavailableError, match="not started"):
         server.url("postgres")
+
+
+def test_closing_what_was_never_opened_is_no_error() -> None:
+    """Databases that were not connected to have nothing to let go of."""
+    databases = Databases("postgresql://nobody@127.0.0.1:1/none")
+    databases.close()
+    assert databases.url("x") == "postgresql://nobody@127.0.0.1:1/x"
 
 
 def test_a_start_that_fails_stops_what_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +145,8 @@ class TestProject:
         with TestServer(pgauthkit_server.url("postgres"), project=tmp_path) as server:
             told = []
             for _ in range(2):
-                with pytest.raises(MigrationError) as caught, server.database():
-                    pass
+                with pytest.raises(MigrationError) as caught:
+                    assert server.template
                 told.append(caught.value)
             assert told[0] is told[1]
             assert databases(server, server.run) == set()

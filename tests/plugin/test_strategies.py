@@ -17,6 +17,7 @@ from pgauthkit.testing import TestServer, strategies
 from pgauthkit.tokens import Kind
 
 ROWS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NAMES = ["identity", "issued", "preview", "purge", "session", "sign_in", "tokens"]
 VALUES = [
     strategies.identities(),
     strategies.issued_magic_links(),
@@ -37,7 +38,7 @@ def test_parts_are_what_the_service_would_keep(data: st.DataObject) -> None:
     assert (clean_user_agent(browser), checked_redirect(redirect)) == (browser, redirect)
 
 
-@pytest.mark.parametrize("values", VALUES, ids=str)
+@pytest.mark.parametrize("values", VALUES, ids=NAMES)
 def test_values_are_frozen_and_show_no_secret(values: SearchStrategy[attrs.AttrsInstance]) -> None:
     """Each strategy makes values of the service, whose repr shows no token."""
 

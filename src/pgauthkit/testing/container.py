@@ -120,7 +120,7 @@ class ContainerServer:
 
     def _watch(self, container_id: str) -> None:
         self._guard = subprocess.Popen(  # noqa: S603 - our own script
-            [sys.executable, container_guard.__file__, container_id],
+            [sys.executable, "-P", "-m", container_guard.__name__, container_id],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Removes a container when the process that started it is gone; run as a script, by its path."""
+"""Removes a container when the process that started it is gone; run as a program of its own."""
 
 import sys
 
