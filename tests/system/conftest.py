@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ NEEDED: Final = {
 }
 FAILED: Final = 1
 _HERE: Final = Path(__file__).parent
+sys.path.insert(0, str(_HERE))  # The files here import each other, some of them in processes of their own.
 
 
 def lacking(name: str) -> list[str]:

@@ -115,6 +115,7 @@ class PgBouncer:
                     host="127.0.0.1", port=self.port, dbname=database, user="postgres", prepare_threshold=None
                 )
                 held.callback(client.close)
+                held.callback(client.rollback)  # or PgBouncer would close the connection to the server as well
                 client.execute("SELECT 1")  # and so in a transaction, which stays open
 
     def _answers(self) -> bool:
@@ -182,6 +183,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         return
     import pgauthkit.ops.migrate  # noqa: F401, PLC0415 - what migrates goes to the server itself
     from pgauthkit import database  # noqa: PLC0415
+    from pgauthkit.database import cluster  # noqa: PLC0415
+
+    cluster.FAST["max_connections"] = "500"  # for the races: PgBouncer keeps its own for each database
 
     _detour = Detour(early_config.known_args_namespace.pgbouncer_servers)
     database.create_engine = _detour.around(database.create_engine)
