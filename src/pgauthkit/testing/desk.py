@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypedDict
 
 from pgauthkit.errors import PgAuthKitError
 
-__all__ = ["Desk", "Ticket", "ask"]
+__all__ = ["Desk", "Served", "Ticket", "ask"]
 
 WAITING: Final = 64  # processes that may ask at once
 
