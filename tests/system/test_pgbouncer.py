@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import make_url
-from through_pgbouncer import PgBouncer
+from through_pgbouncer import PgBouncer  # type: ignore[import-not-found] # beside this file
 
 from pgauthkit import AuthService
 from pgauthkit.database import create_engine
@@ -33,7 +33,8 @@ def bouncer(pgauthkit_url: str) -> Iterator[PgBouncer]:
 def url(pgauthkit_url: str, bouncer: PgBouncer) -> str:
     """The database, through PgBouncer, which has both its connections to the server open."""
     bouncer.spread(str(make_url(pgauthkit_url).database))
-    return bouncer.url(make_url(pgauthkit_url)).render_as_string(hide_password=False)
+    through: sa.URL = bouncer.url(make_url(pgauthkit_url))
+    return through.render_as_string(hide_password=False)
 
 
 def sign_in(auth: AuthService, email: str) -> None:
@@ -66,9 +67,13 @@ def test_without_being_told_statements_get_lost(url: str, pgauthkit_url: str) ->
     """An engine that prepares statements fails behind this PgBouncer, and the doctor says why and what to do."""
     engine = create_engine(url)
     auth = AuthService(engine)
-    with pytest.raises(PgAuthKitError, match="SQLSTATE (42P05|26000)"):
+
+    def sign_many_in() -> None:
         for number in range(20):
             sign_in(auth, f"user{number}@example.com")
+
+    with pytest.raises(PgAuthKitError, match=r"SQLSTATE (42P05|26000)"):
+        sign_many_in()
     engine.dispose()
     report = examine(SetUp(url=url, direct_url=pgauthkit_url))
     assert [finding.advice for finding in report.findings if finding.level == "wrong"] == [
