@@ -19,7 +19,7 @@ from pgauthkit.database.embedded import EmbeddedPostgres
 
 VERSION: Final = {"ApiVersion": "1.41", "MinAPIVersion": "1.24", "Version": "20.10"}
 KNOWN_IMAGES: Final = {"postgres:16", "broken:1", "deaf:1"}
-LOOKS: Final = 4  # at a deaf container, before it ends
+LOOKS: Final = 8  # at a deaf container, before it ends
 
 
 @attrs.define
