@@ -164,14 +164,12 @@ class Work(ABC):
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
-        """What is raised inside undoes only what was done inside."""
+        """What is done inside is undone, and nothing else."""
         nested = self.call(self.db.begin_nested)
         try:
             yield
-        except BaseException:
+        finally:
             self.call(nested.rollback)
-            raise
-        self.call(nested.commit)
 
     def listen(self, engine: Engine) -> None:
         """Note the statements."""

@@ -6,7 +6,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import ARRAY, Dialect, Float, Integer, Numeric, SmallInteger, String, TypeDecorator, func, true, update
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Dialect,
+    Float,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    TypeDecorator,
+    func,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, synonym
@@ -251,6 +264,8 @@ def test_a_value_of_another_type(work: Work) -> None:
     with pytest.raises(RepositoryError, match="refused the statement"), work.savepoint():
         work.of(Thing).create(id=object())
     assert work.of(Thing).count() == 0
+    work.of(Thing).create(id=1)
+    assert work.of(Thing).update({"id": 1}, short=7).short == "7"  # a conversion that PostgreSQL makes by itself
 
 
 def test_violations(work: Work, user: User) -> None:
@@ -288,6 +303,23 @@ def test_violations(work: Work, user: User) -> None:
             write()
         assert (constraint, columns) == (error.value.constraint, error.value.columns)
     assert (accounts.count(), posts.count()) == (1, 0)
+
+
+def test_a_check_without_a_name(work: Work) -> None:
+    """The server's name for it is told, though the model does not know it."""
+
+    class Nameless(DeclarativeBase): ...
+
+    class Cell(Nameless):
+        __tablename__ = "cells"
+        __table_args__ = (CheckConstraint("size > 0"),)
+        id: Mapped[int] = mapped_column(primary_key=True)
+        size: Mapped[int]
+
+    work.call(lambda: Nameless.metadata.create_all(work.db.connection()))
+    with pytest.raises(CheckViolationError, match=r"Table cells, constraint cells_size_check\.") as error:
+        work.of(Cell).create(id=1, size=0)
+    assert error.value.columns == ()
 
 
 def test_a_new_object_does_not_linger(work: Work, user: User) -> None:
