@@ -91,7 +91,7 @@ def _once(lines: list[Line]) -> Iterator[str]:
     for line in lines:
         match line["kind"]:
             case "import":
-                yield f"| import, processor time: {line['what']} | {line['milliseconds']:.0f} ms |"
+                yield f"| processor time of `{line['statement']}` | {line['milliseconds']:.0f} ms |"
             case "deploy":
                 yield f"| `migrate deploy` from empty | {line['seconds'] * 1e3:.0f} ms |"
             case "memory":

@@ -62,6 +62,7 @@ _PRISMA = _ALL - {"list_sessions"}
 CONTENDERS: Final = {
     "pgauthkit": Contender(program=_SERVICE, works=_ALL),
     "pgauthkit async": Contender(program=f"{_SERVICE}_async", works=ONE_BY_ONE),
+    "pgauthkit, repository": Contender(program=_SERVICE, variant="repository", works=frozenset({"find_email"})),
     "psycopg": Contender(program=_DRIVER, works=_ALL),
     "psycopg async": Contender(program=f"{_DRIVER}_async", works=ONE_BY_ONE),
     "psycopg, our statement": Contender(program=_DRIVER, variant="ours", works=frozenset({"authenticate"})),

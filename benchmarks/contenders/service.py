@@ -1,4 +1,7 @@
-"""pgauthkit itself: the service and the repositories, as a host uses them."""
+"""pgauthkit itself: the service and the repositories, as a host uses them.
+
+Variants: none for the service where it has the work, and `repository` for a repository in a session of its own.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -47,14 +50,14 @@ def supply(scene: Scene, work: str) -> Callable[[float], Iterable[Any]]:
     return lambda _seconds: endless
 
 
-def operation(engine: Engine, work: str) -> Callable[[Any], object]:
+def operation(engine: Engine, work: str, variant: str = "") -> Callable[[Any], object]:
     """Return the work as calls of pgauthkit."""
     auth = AuthService(engine, config())
 
     def refresh(box: list[str]) -> None:
         box[0] = auth.refresh(box[0]).refresh_token.reveal()
 
-    def find_email(email: str) -> None:
+    def find_in_repository(email: str) -> None:
         with orm.Session(engine) as db:
             assert UserRepository(db).find_by_email(email)
 
@@ -68,7 +71,7 @@ def operation(engine: Engine, work: str) -> Callable[[Any], object]:
         "verify_link": auth.verify_magic_link,
         "refresh": refresh,
         "list_sessions": auth.list_sessions,
-        "find_email": find_email,
+        "find_email": auth.find_user if variant == "" else find_in_repository,
         "include": include,
     }
     return operations[work]
@@ -101,7 +104,7 @@ def main(given: Order) -> None:
     if given.work == "create_many":
         bulk(scene, engine)
     else:
-        does = operation(engine, given.work)
+        does = operation(engine, given.work, given.variant)
         serve(given.clients, supply(scene, given.work), lambda: does)
 
 

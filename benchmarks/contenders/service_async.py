@@ -24,10 +24,6 @@ def operation(engine: AsyncEngine, work: str) -> Callable[[Any], Awaitable[objec
     async def refresh(box: list[str]) -> None:
         box[0] = (await auth.refresh(box[0])).refresh_token.reveal()
 
-    async def find_email(email: str) -> None:
-        async with AsyncSession(engine) as db:
-            assert await AsyncUserRepository(db).find_by_email(email)
-
     async def include(start: str) -> None:
         async with AsyncSession(engine) as db:
             await AsyncUserRepository(db).find_many(User.id > start, order_by="id", take=100, include=["sessions"])
@@ -38,7 +34,7 @@ def operation(engine: AsyncEngine, work: str) -> Callable[[Any], Awaitable[objec
         "verify_link": auth.verify_magic_link,
         "refresh": refresh,
         "list_sessions": auth.list_sessions,
-        "find_email": find_email,
+        "find_email": auth.find_user,
         "include": include,
     }
     return operations[work]
