@@ -97,18 +97,17 @@ def pages(pgauthkit_server: TestServer, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def documented_page(request: pytest.FixtureRequest, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> Page:
-    """The block's page, with its database behind `DATABASE_URL`, as the documentation presumes."""
+    """The block's page, with its database behind `DATABASE_URL`, and in its project, as the documentation presumes."""
     page = pages[request.node.path]
     monkeypatch.setenv("DATABASE_URL", page.url)
+    monkeypatch.chdir(page.project)
     return page
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the blocks of a page together and in their order, whatever shuffles or distributes the tests."""
+    """Keep the blocks of a page in their order, whatever shuffles the tests."""
     blocks = sorted((item for item in items if isinstance(item, SybilItem)), key=lambda item: item.location[:2])
-    for block in blocks:
-        block.add_marker(pytest.mark.xdist_group(str(block.path)))
     items[:] = [*(item for item in items if not isinstance(item, SybilItem)), *blocks]
 
 
