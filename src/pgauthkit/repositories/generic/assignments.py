@@ -1,7 +1,7 @@
 """Values given for columns: validated as the model does it, checked, and turned into what a statement takes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column
 from sqlalchemy.sql import ClauseElement
@@ -17,13 +17,22 @@ def validated(of: Description[Any], values: Mapping[str, Any]) -> dict[str, Any]
 
     They run on an object that is thrown away, and that has no other attributes.
     """
-    if not of.mapper.validators:
+    validators = cast("Mapping[str, Any]", of.mapper.validators)
+    if not validators:
         return dict(values)
     probe: object = of.mapper.class_manager.new_instance()
+    seen = vars(probe)
     for name, value in values.items():
-        if not isinstance(value, ClauseElement):
-            setattr(probe, name, value)
-    return {name: vars(probe).get(name, value) for name, value in values.items()}
+        if isinstance(value, ClauseElement):
+            continue
+        if name not in validators:
+            seen[name] = value
+            continue
+        # Called by hand: setattr, with SQLAlchemy's events around it, would take a third of the time of `create_many`.
+        validator, options = validators[name]
+        removes = (False,) if options["include_removes"] else ()
+        seen[name] = validator(probe, name, value, *removes)
+    return {name: seen.get(name, value) for name, value in values.items()}
 
 
 def assigned(of: Description[Any], values: Mapping[str, Any]) -> dict[Column[Any], Any]:

@@ -68,7 +68,7 @@ def columns_of(of: Description[Any], names: Sequence[str], rows: Sequence[Row]) 
         check_column(of.columns[name], values)
     for name, column in of.columns.items():
         if name not in found and column.default is not None and _is_python(column.default):
-            found[name] = [evaluated(column.default, row) for row in rows]
+            found[name] = _each(column.default, rows)
     return found
 
 
@@ -105,6 +105,10 @@ def refuse_missing(of: Description[Any], names: Collection[str], wanted: Iterabl
     if missing := [name for name in wanted if name not in names]:
         message = f"A row for {of.name} has no value for {', '.join(missing)}."
         raise RepositoryError(message, columns=missing, table=of.table.name)
+
+
+def _each(default: Any, rows: Sequence[Row]) -> list[Any]:  # noqa: ANN401 - of SQLAlchemy
+    return [default.arg] * len(rows) if default.is_scalar else [evaluated(default, row) for row in rows]
 
 
 def _is_python(default: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy
