@@ -6,6 +6,7 @@ from typing import Any, Final
 import attrs
 
 from benchmarks.figures import Blocks, Spread
+from benchmarks.plan import CONTENDERS
 
 __all__ = ["Goal", "limits", "peers"]
 
@@ -13,10 +14,9 @@ Line = dict[str, Any]
 
 PEERS: Final = ("Prisma tuned", "Prisma", "better-auth", "advanced-alchemy", "Django", "fastapi-users")
 REST: Final = PEERS[1:]
-FEW: Final = 2  # that a sentence can name without saying that it means the best of them
 ORMS: Final = ("Prisma tuned", "Prisma", "advanced-alchemy", "Django")
 
-# How many times as fast as whom, by work and by how many at once; the fastest of them has to be beaten by that much.
+# How many times as fast as whom, by work and by how many at once.
 WANTED: Final[tuple[tuple[str, int, tuple[str, ...], float], ...]] = (
     ("authenticate", 1, ("Prisma tuned",), 2),
     ("authenticate", 1, REST, 4),
@@ -118,15 +118,11 @@ def peers(lines: list[Line]) -> Iterator[Goal]:
     for work, clients, names, bound in WANTED:
         at = blocks.where(work=work, clients=clients)
         mine = _best(at, clients)
-        rivals = [name for name in names if at.where(contender=name).lines]
-        found = min(
-            (ratio for name in rivals if (ratio := at.where(contender=name).faster(mine))),
-            key=lambda ratio: ratio.middle,
-            default=None,
-        )
-        whom = " and ".join(rivals) if len(rivals) <= FEW else f"the best of {', '.join(rivals)}"
-        what = f"{work}, {clients} at once, against {whom or 'the peers'}"
-        yield Goal(what=what, wanted=bound, at_least=True, found=found)
+        for name in names:
+            if work in CONTENDERS[name].works:
+                what = f"{work}, {clients} at once, against {name}"
+                found = at.where(contender=name).faster(mine)
+                yield Goal(what=what, wanted=bound, at_least=True, found=found)
 
 
 def _best(at: Blocks, clients: int) -> Blocks:

@@ -95,7 +95,7 @@ def main(given: Order) -> None:
     keys: dict[str, Any] = {
         "authenticate": lambda: sample("django_session", "session_key"),
         "find_email": lambda: sample("auth_user", "email"),
-        "refresh": lambda: [[key] for key in sample("django_session", "session_key", own=given)],
+        "refresh": lambda: [[key] for key in sample("django_session", "session_key", key="session_key", own=given)],
     }
     operation: Any = globals()[given.work]
     return serve(given.clients, endless(keys[given.work]()), lambda: operation)

@@ -40,9 +40,9 @@ def ask(sql: str, *parameters: object) -> list[Any]:
         return [row[0] for row in cursor] if cursor.description else []
 
 
-def sample(table: str, column: str, *, own: Order | None = None) -> list[Any]:
-    """Return some values of a column; with `own`, of rows that no other process of the heat gets."""
-    where = f"WHERE abs(hashtext({column}) % 16) = {own.slot % 16}" if own else ""
+def sample(table: str, column: str, *, key: str = "id", own: Order | None = None) -> list[Any]:
+    """Return some values of a column; with `own`, of rows that no other process of the heat gets, by their key."""
+    where = f"WHERE abs(hashtext({key}) % 16) = {own.slot % 16}" if own else ""
     return ask(f"SELECT {column} FROM {table} {where} ORDER BY random() LIMIT {500 if own else 20_000}")  # noqa: S608
 
 
