@@ -49,7 +49,7 @@ check: $(READY)
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/interrogate --quiet src
-	cd / && $(abspath $(BIN))/pyright --verifytypes pgauthkit --ignoreexternal --pythonpath $(abspath $(BIN))/python
+	cd / && PATH=$(abspath $(BIN)):$$PATH pyright --verifytypes pgauthkit --ignoreexternal
 
 ## make bench       how fast it is (QUICK=1: under 3 minutes; FULL=1: 10,000,000 sessions as well)
 bench: $(READY)

@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: `make docs`."""
+"""How Sphinx builds these pages: `make docs`."""  # noqa: INP001 - a script of Sphinx
 
 from importlib.metadata import version as installed_version
 

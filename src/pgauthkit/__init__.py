@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from pgauthkit.lazy import lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pgauthkit.aio import AsyncAuthService
     from pgauthkit.config import AuthConfig
     from pgauthkit.secret import Secret
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncAuthService", "AuthConfig", "AuthService", "Secret"]
 
-__getattr__ = lazy(
+__getattr__: "Callable[[str], object]" = lazy(
     __name__,
     {
         "AsyncAuthService": "pgauthkit.aio",

@@ -1,6 +1,6 @@
 """The application: `uvicorn blog.application:create_application --factory`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
@@ -43,7 +43,7 @@ async def _sign_in_first(request: Request, error: Exception) -> Response:
     return see_other(f"/{'refresh' if can_refresh else 'sign-in'}?following={back}")
 
 
-async def _refuse_other_sites(request: Request, call_next) -> Response:  # type: ignore[no-untyped-def]
+async def _refuse_other_sites(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     # A second wall beside SameSite: every browser of today says where a request comes from.
     if request.method == "POST" and request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return PlainTextResponse("This came from another site.", status_code=403)

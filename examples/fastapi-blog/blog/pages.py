@@ -1,7 +1,6 @@
 """Turning values into pages."""
 
 from pathlib import Path
-from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -12,7 +11,7 @@ __all__ = ["page", "see_other"]
 _templates = Jinja2Templates(directory=Path(__file__).with_name("templates"))
 
 
-def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+def page(request: Request, name: str, status: int = 200, **values: object) -> Response:
     """Return a page; `identity` in the values decides what its head shows."""
     return _templates.TemplateResponse(request, f"{name}.html", values, status_code=status)
 

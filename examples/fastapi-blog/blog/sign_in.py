@@ -22,7 +22,7 @@ async def ask(request: Request, following: str = "/") -> Response:
 
 
 @router.post("/sign-in")
-async def request_link(
+async def request_link(  # noqa: PLR0917 - what FastAPI puts in is named, not placed
     request: Request,
     auth: Auth,
     settings: SettingsOf,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from blog.cookies import ACCESS, REFRESH
+from mail_server import Mailbox
 from starlette.testclient import TestClient
 
 Browser = Callable[[], TestClient]
@@ -19,7 +20,7 @@ def test_a_whole_sign_in(browser: Browser, sign_in: SignIn) -> None:
     assert "ada@example.com" not in client.get("/").text
 
 
-def test_cookies_are_out_of_reach(browser: Browser, mailbox, sign_in: SignIn) -> None:
+def test_cookies_are_out_of_reach(browser: Browser, mailbox: Mailbox) -> None:
     """Scripts, other sites' forms and plain HTTP get no token."""
     client = browser()
     client.post("/sign-in", data={"email": "ada@example.com"})
@@ -31,7 +32,7 @@ def test_cookies_are_out_of_reach(browser: Browser, mailbox, sign_in: SignIn) ->
         assert all(flag in cookie for flag in ("Secure", "HttpOnly", "SameSite=lax", "Path=/", "Max-Age="))
 
 
-def test_a_mail_scanner_uses_nothing_up(browser: Browser, mailbox) -> None:
+def test_a_mail_scanner_uses_nothing_up(browser: Browser, mailbox: Mailbox) -> None:
     """The link signs in after something has opened it ten times, and then once only."""
     client = browser()
     client.post("/sign-in", data={"email": "ada@example.com"})
@@ -44,7 +45,7 @@ def test_a_mail_scanner_uses_nothing_up(browser: Browser, mailbox) -> None:
     assert client.get(link).status_code == 400
 
 
-def test_back_to_where_one_wanted_to_go(browser: Browser, mailbox) -> None:
+def test_back_to_where_one_wanted_to_go(browser: Browser, mailbox: Mailbox) -> None:
     """Somebody who is not signed in gets to the page in the end."""
     client = browser()
     asked = client.get("/sessions")
@@ -65,7 +66,7 @@ def test_an_expired_access_token_is_refreshed(browser: Browser, sign_in: SignIn)
 
 
 @pytest.mark.parametrize("address", ["nobody", "a@b", "ada@example.com\r\nBcc: eve@example.com", "a@@example.com"])
-def test_what_is_no_address_is_sent_nothing(browser: Browser, mailbox, address: str) -> None:
+def test_what_is_no_address_is_sent_nothing(browser: Browser, mailbox: Mailbox, address: str) -> None:
     """A wrong address is told to whoever typed it."""
     assert browser().post("/sign-in", data={"email": address}).status_code == 400
     assert mailbox.messages == []
@@ -95,6 +96,8 @@ def test_another_site_s_form_is_refused(browser: Browser) -> None:
 
 
 class TestSessions:
+    """The page of one's own sessions."""
+
     def test_ending_another_browser_s(self, browser: Browser, sign_in: SignIn) -> None:
         """The page shows both browsers, and one can sign the other out."""
         laptop, phone = browser(), browser()

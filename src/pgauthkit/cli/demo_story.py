@@ -15,7 +15,7 @@ from pgauthkit.values import IssuedMagicLink, TokenPair
 __all__ = ["tell_story"]
 
 # Of each table, what fits; the search looks at every column.
-COLUMNS: Final = {
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "users": ("id", "email", "role", "last_login_at"),
     "magic_links": ("email", "token_hash", "expires_at", "used_at"),
     "sessions": ("selector_hash", "refresh_token_hash", "revoked_at"),

@@ -73,8 +73,8 @@ def status(ctx: click.Context, *, url: str | None, as_json: bool) -> None:
     ctx.exit(0 if found.in_sync else 1)
 
 
-for command in (init, new, dev, sql, rollback, resolve, drift, reset, adopt_prisma):
-    migrate.add_command(command)
+for _command in (init, new, dev, sql, rollback, resolve, drift, reset, adopt_prisma):
+    migrate.add_command(_command)
 
 
 def _as_values(track: TrackStatus) -> dict[str, object]:

@@ -113,7 +113,7 @@ class Attempt:
     def __init__(self, transaction: Transaction, *, last: bool = False) -> None:
         self._transaction = transaction
         self._last = last
-        self.again = False
+        self.again: bool = False
 
     def __enter__(self) -> orm.Session:
         return self._transaction.__enter__()

@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 from pgauthkit.lazy import lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pgauthkit.studio.application import create_app
     from pgauthkit.studio.server import Studio
 
 __all__ = ["Studio", "create_app"]
 
-__getattr__ = lazy(__name__, {"Studio": "pgauthkit.studio.server", "create_app": "pgauthkit.studio.application"})
+__getattr__: "Callable[[str], object]" = lazy(
+    __name__, {"Studio": "pgauthkit.studio.server", "create_app": "pgauthkit.studio.application"}
+)

@@ -1,7 +1,7 @@
 """`TableView`: one mapped class in the studio, to be listed, searched, filtered, sorted, shown and exported."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio.to_thread
 from markupsafe import escape
@@ -31,6 +31,11 @@ from pgauthkit.studio.columns import column_fields, open_columns, secret_columns
 from pgauthkit.studio.keys import read_key
 from pgauthkit.studio.relations import Filters, covered_columns, is_to_one, relation_fields
 
+if TYPE_CHECKING:
+    from starlette_admin.export.base import BaseExporter
+    from starlette_admin.fields import BaseField
+    from starlette_admin.importers.base import BaseImporter
+
 __all__ = ["TableView"]
 
 # What people call a row by, the likeliest first.
@@ -50,17 +55,20 @@ class TableView(ModelView):
         self.keys: Final = keys
         self.columns: Final = open_columns(self.mapper)
         self._to_one: Final = [relation for relation in self.mapper.relationships if is_to_one(relation, keys)]
-        self.fields = sorted(
+        self.fields: list[BaseField] = sorted(
             [*column_fields(self.mapper, covered_columns(self)), *relation_fields(self)],
             key=lambda field: self._rank(field.name),
         )
-        self.exporters, self.importers = (CsvExporter(escape_formulas=True), "json"), ()
+        self.exporters: Sequence[BaseExporter | str] = (CsvExporter(escape_formulas=True), "json")
+        self.importers: Sequence[BaseImporter | str] = ()
         # Ours say for each column of the key whether a form has it.
         self.show_pk_in_forms = True
-        self.searchable_fields = [field.name for field in self.fields if field.searchable]
-        self.sortable_fields = [field.name for field in self.fields if field.orderable]
+        self.searchable_fields: list[str] = [field.name for field in self.fields if field.searchable]
+        self.sortable_fields: list[str] = [field.name for field in self.fields if field.orderable]
         columns = self.mapper.primary_key
-        self.fields_default_sort = [(self.mapper.get_property_by_column(column).key, True) for column in columns]
+        self.fields_default_sort: list[tuple[str, bool]] = [
+            (self.mapper.get_property_by_column(column).key, True) for column in columns
+        ]
         name = prettify_class_name(model.__name__)
         super().__init__(model, icon="fa-solid fa-table", display_name=name, menu_label=name, key=keys[model])
 

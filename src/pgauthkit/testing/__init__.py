@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from pgauthkit.lazy import lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pgauthkit.testing.clock import Clock
     from pgauthkit.testing.factories import MakeSignIn, MakeUser
     from pgauthkit.testing.outbox import Mail, Outbox
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "Mail", "MakeSignIn", "MakeUser", "Outbox", "TestServer"]
 
-__getattr__ = lazy(
+__getattr__: "Callable[[str], object]" = lazy(
     __name__,
     {
         "Clock": "pgauthkit.testing.clock",

@@ -35,7 +35,7 @@ class Databases:
         self._url = make_url(url)
         self._owns = run is None
         self._connection: psycopg.Connection | None = None
-        self.run = run or secrets.token_hex(4)
+        self.run: str = run or secrets.token_hex(4)
 
     def open(self) -> Self:
         """Connect, take the run's lock, and drop what killed runs have left behind.

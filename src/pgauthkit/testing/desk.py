@@ -72,7 +72,7 @@ class Desk:
         self._server: Served | PgAuthKitError | None = None
         key = os.urandom(32)
         self._listener = Listener(family="AF_UNIX", backlog=WAITING, authkey=key)
-        self.ticket = Ticket(address=str(self._listener.address), key=key.hex())
+        self.ticket: Ticket = Ticket(address=str(self._listener.address), key=key.hex())
         self._thread = threading.Thread(target=self._serve, name="pgauthkit desk", daemon=True)
         self._thread.start()
 

@@ -105,7 +105,7 @@ class AsyncAttempt:
     def __init__(self, transaction: AsyncTransaction, *, last: bool = False) -> None:
         self._transaction = transaction
         self._last = last
-        self.again = False
+        self.again: bool = False
 
     async def __aenter__(self) -> AsyncSession:
         return await self._transaction.__aenter__()
