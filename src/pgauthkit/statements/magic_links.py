@@ -129,7 +129,9 @@ def _verify(which: ColumnElement[bool]) -> Statement:
     # SKIP LOCKED: two links of one address, used at once, would wait for each other.
     others = (
         select(other.c.id)
-        .join_from(other, who, other.c.email == who.c.email)
+        # Not joined, but looked up: a planner that believes that hardly any link is pending, as after a purge, would
+        # walk through all of them.
+        .where(other.c.email == select(link.c.email).scalar_subquery(), exists(select(who.c.id)))
         .where(other.c.used_at.is_(None), other.c.revoked_at.is_(None))
         .where(other.c.id.not_in(select(link.c.id)))
         .with_for_update(of=other, skip_locked=True)
