@@ -10,14 +10,13 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
+from benchmarks import plan
 from benchmarks.databases import environment
 from benchmarks.plan import CONTENDERS, Heat, Size
 
 __all__ = ["Line", "run"]
 
 Line = dict[str, Any]
-
-MOST_BATCHES: Final = 5
 
 _slots: Final = count(1)
 
@@ -92,7 +91,7 @@ def run(heat: Heat, size: Size, urls: Mapping[int, str], **variables: str) -> It
             if CONTENDERS[name].command()
         ]
         ready = [process for process in processes if _is_warm(process, size)]
-        for number in range(_rounds(heat, size)):
+        for number in range(size.batches if heat.work in plan.BATCHES else size.rounds):
             random.shuffle(ready)
             for process in list(ready):
                 try:
@@ -104,15 +103,10 @@ def run(heat: Heat, size: Size, urls: Mapping[int, str], **variables: str) -> It
                 yield _line(heat, process, number, figures)
 
 
-def _rounds(heat: Heat, size: Size) -> int:
-    """Return how many blocks; those of one large operation are long enough to be few."""
-    return min(size.rounds, MOST_BATCHES) if heat.work == "create_many" else size.rounds
-
-
 def _is_warm(process: Process, size: Size) -> bool:
     try:
         process.wait()
-        process.block(size.seconds * process.warm_up)
+        process.block(size.warm_up * process.warm_up)
     except RuntimeError as error:
         sys.stderr.write(f"{error}\n")
         return False

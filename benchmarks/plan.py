@@ -24,8 +24,8 @@ WORKS: Final = {
     "refresh": "the next pair of tokens",
     "create_many": "many users in one call",
 }
-READS: Final = ("authenticate", "find_email", "list_sessions", "include")
-ONE_BY_ONE: Final = frozenset(WORKS) - {"create_many"}
+BATCHES: Final = frozenset({"create_many"})
+ONE_BY_ONE: Final = frozenset(WORKS) - BATCHES
 
 
 @attrs.frozen(kw_only=True)
@@ -37,14 +37,14 @@ class Contender:
         variant: which of its ways.
         works: what it can do.
         home: `here`, or whose environment it needs: `python` or `node`.
-        warm_up: how much longer than others it takes to be warm.
+        warm_up: the seconds of work after which it is warm.
     """
 
     program: str
     variant: str = ""
     works: frozenset[str]
     home: str = "here"
-    warm_up: float = 1.0
+    warm_up: float = 0.5
 
     def command(self) -> list[str]:
         """Return how it is started; empty where its environment is not installed."""
@@ -63,14 +63,15 @@ CONTENDERS: Final = {
     "pgauthkit": Contender(program=_SERVICE, works=_ALL),
     "pgauthkit async": Contender(program=f"{_SERVICE}_async", works=ONE_BY_ONE),
     "pgauthkit, repository": Contender(program=_SERVICE, variant="repository", works=frozenset({"find_email"})),
+    "SQLAlchemy, selectinload": Contender(program=_SERVICE, variant="sqlalchemy", works=frozenset({"include"})),
     "psycopg": Contender(program=_DRIVER, works=_ALL),
     "psycopg async": Contender(program=f"{_DRIVER}_async", works=ONE_BY_ONE),
     "psycopg, our statement": Contender(program=_DRIVER, variant="ours", works=frozenset({"authenticate"})),
     "psycopg, several statements": Contender(program=_DRIVER, variant="several", works=frozenset({"verify_link"})),
     "pgbench": Contender(program="benchmarks.contenders.server", works=frozenset({"authenticate"})),
-    "Prisma tuned": Contender(program="prisma.mjs", variant="tuned", works=_PRISMA, home="node", warm_up=8),
-    "Prisma": Contender(program="prisma.mjs", works=_PRISMA, home="node", warm_up=8),
-    "better-auth": Contender(program="better_auth.mjs", works=_PRISMA, home="node", warm_up=8),
+    "Prisma tuned": Contender(program="prisma.mjs", variant="tuned", works=_PRISMA, home="node", warm_up=4),
+    "Prisma": Contender(program="prisma.mjs", works=_PRISMA, home="node", warm_up=4),
+    "better-auth": Contender(program="better_auth.mjs", works=_PRISMA, home="node", warm_up=4),
     "advanced-alchemy": Contender(program="benchmarks.peers.advanced", works=_PRISMA, home="python"),
     "Django": Contender(
         program="benchmarks.peers.django_sessions",
@@ -92,7 +93,9 @@ class Size:
         sessions: in each of the databases, the smallest first.
         main: the database that everybody works in.
         rounds: blocks of each contender in a heat.
+        batches: the same for a work load of one large operation.
         seconds: the length of a block.
+        warm_up: the share of the warm-up that there is time for.
         clients: how many at once, one after the other.
         socket: the works that are also done over the Unix socket.
         eight: the works that are also done by 8 clients at once.
@@ -102,7 +105,9 @@ class Size:
     sessions: tuple[int, ...]
     main: int
     rounds: int
+    batches: int
     seconds: float
+    warm_up: float
     socket: tuple[str, ...]
     eight: tuple[str, ...]
     rows: int
@@ -112,7 +117,9 @@ QUICK: Final = Size(
     sessions=(10_000,),
     main=10_000,
     rounds=3,
+    batches=1,
     seconds=0.1,
+    warm_up=0.2,
     socket=("authenticate",),
     eight=("authenticate",),
     rows=20_000,
@@ -121,7 +128,9 @@ USUAL: Final = Size(
     sessions=(10_000, 100_000, 1_000_000),
     main=100_000,
     rounds=15,
+    batches=5,
     seconds=0.4,
+    warm_up=1,
     socket=tuple(WORKS),
     eight=tuple(ONE_BY_ONE),
     rows=1_000_000,

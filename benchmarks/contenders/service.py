@@ -1,6 +1,7 @@
 """pgauthkit itself: the service and the repositories, as a host uses them.
 
-Variants: none for the service where it has the work, and `repository` for a repository in a session of its own.
+Variants: none for the service where it has the work, `repository` for a repository in a session of its own, and
+`sqlalchemy` for what SQLAlchemy does without a repository.
 """
 
 import itertools
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, orm
+from sqlalchemy import Engine, orm, select
 
 from benchmarks.block import Order, order, serve, serve_batches
 from benchmarks.contenders.scene import Scene
@@ -23,6 +24,7 @@ from pgauthkit.tokens import Kind
 __all__ = ["BULK", "config", "supply"]
 
 BULK = 20_000
+HUNDRED = 100
 
 
 def config() -> AuthConfig:
@@ -65,6 +67,11 @@ def operation(engine: Engine, work: str, variant: str = "") -> Callable[[Any], o
         with orm.Session(engine) as db:
             UserRepository(db).find_many(User.id > start, order_by="id", take=100, include=["sessions"])
 
+    def include_by_sqlalchemy(start: str) -> None:
+        page = select(User).where(User.id > start).order_by(User.id).limit(HUNDRED)
+        with orm.Session(engine) as db:
+            assert len(db.scalars(page.options(orm.selectinload(User.sessions))).all()) <= HUNDRED
+
     operations: dict[str, Callable[[Any], object]] = {
         "authenticate": auth.authenticate,
         "request_link": lambda wanted: auth.request_magic_link(wanted[0], ip=wanted[1]),
@@ -72,7 +79,7 @@ def operation(engine: Engine, work: str, variant: str = "") -> Callable[[Any], o
         "refresh": refresh,
         "list_sessions": auth.list_sessions,
         "find_email": auth.find_user if variant == "" else find_in_repository,
-        "include": include,
+        "include": include if variant == "" else include_by_sqlalchemy,
     }
     return operations[work]
 

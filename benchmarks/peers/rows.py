@@ -59,5 +59,5 @@ def fresh(seconds: float) -> list[Any]:
            SELECT 'l' || gen_random_uuid(), encode(sha256(gen_random_uuid()::text::bytea), 'hex'),
                   'user' || floor(random() * %s)::int || '@example.com', now() AT TIME ZONE 'utc' + interval '1 hour'
            FROM generate_series(1, %s) RETURNING "token" """,
-        *(USERS, int(8000 * seconds) + 100),
+        *(USERS, int(5000 * seconds) + 100),
     )

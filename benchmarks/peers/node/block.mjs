@@ -49,7 +49,7 @@ export function endless(list) {
 
 /** A supply that is made anew for each block: more than can be used in it. */
 export const fresh = (make) => async (seconds) => {
-  const list = await make(Math.floor(8000 * seconds) + 100);
+  const list = await make(Math.floor(5000 * seconds) + 100);
   let next = 0;
   return () => list[next++];
 };
