@@ -272,7 +272,7 @@ def database_16(pgauthkit_server: TestServer, connect: Callable[[str], Database]
 
 @pytest.fixture(scope="session")
 def pg18_server() -> Iterator[TestServer]:
-    with TestServer(major=18) as server:
+    with TestServer(backend="embedded", major=18) as server:
         yield server
 
 

@@ -26,10 +26,9 @@ Counting = Callable[[str], tuple[int, int]]
 
 
 @pytest.fixture
-def database(request: pytest.FixtureRequest, major: int, connect: Callable[[str], "Database"]) -> Iterator["Database"]:
-    """A database of its own, since statistics are of a whole life."""
-    server: TestServer = request.getfixturevalue("pgauthkit_server" if major == 16 else "pg18_server")
-    with server.database() as url:
+def database(major: int, connect: Callable[[str], "Database"]) -> Iterator["Database"]:
+    """A database on a server of its own: a transaction elsewhere on it would keep dead rows from being cleared away."""
+    with TestServer(backend="embedded", major=major) as server, server.database() as url:
         yield connect(url)
 
 

@@ -71,6 +71,15 @@ class TestForgotten:
         assert ask(connection, "SELECT %(value)s::text", value="b") == [("b",)]
         assert Line.of(connection).prepared == 1
 
+    def test_no_name_comes_twice(self, connection: "PoolProxiedConnection") -> None:
+        """What was prepared after a DEALLOCATE ALL, and before it was noticed, stands in nobody's way."""
+        old, new, later = ["SELECT 1", "SELECT 2"], ["SELECT 3"], ["SELECT 4", "SELECT 5", "SELECT 6"]
+        for sql in old:
+            ask(connection, sql)
+        connection.cursor().execute("DEALLOCATE ALL")
+        connection.commit()
+        assert [ask(connection, sql) for sql in [*new, *old, *later]] == [[(n,)] for n in (3, 1, 2, 4, 5, 6)]
+
     def test_nothing_is_prepared_where_the_host_says_so(self, pgauthkit_url: str) -> None:
         """Behind a pooler that cannot prepare, the host sets psycopg's `prepare_threshold` to None."""
         engine = create_engine(pgauthkit_url, connect_args={"prepare_threshold": None})

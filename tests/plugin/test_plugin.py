@@ -95,14 +95,14 @@ def test_the_clock_moves_when_told(pytester: pytest.Pytester, server_option: str
     pytester.runpytest_subprocess(*QUIET, server_option).assert_outcomes(passed=2)
 
 
-def test_a_server_that_runs_already_is_left_as_it_was(
-    pytester: pytest.Pytester, pgauthkit_server: TestServer, server_option: str
-) -> None:
+def test_a_server_that_runs_already_is_left_as_it_was(pytester: pytest.Pytester) -> None:
     """On the server of `--pgauthkit-url` neither a database nor the template stays behind."""
-    before = databases(pgauthkit_server)
     pytester.makepyfile("def test_it(pgauthkit_url): assert pgauthkit_url")
-    pytester.runpytest_subprocess(*QUIET, server_option).assert_outcomes(passed=1)
-    assert databases(pgauthkit_server) - before == set()
+    with TestServer(backend="embedded") as server:
+        before = databases(server)
+        option = f"--pgauthkit-url={server.url('postgres')}"
+        pytester.runpytest_subprocess(*QUIET, option).assert_outcomes(passed=1)
+        assert databases(server) == before
 
 
 def test_the_embedded_server_has_the_version_that_is_asked_for(pytester: pytest.Pytester) -> None:

@@ -78,7 +78,7 @@ def backup(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Write a dump of the database, and beside it a manifest to check it by.
+    """Write a dump of the database, and a manifest to check it by.
 
     It is whole, checked and on the disk before it has its name. The database may be in use. DIRECT_URL goes before
     DATABASE_URL, as pg_dump needs the server itself.

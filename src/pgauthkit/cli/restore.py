@@ -46,7 +46,7 @@ def restore(
     binaries: Path | None,
     as_json: bool,
 ) -> None:
-    """Put a dump into a database, in one transaction: all of it, or nothing.
+    """Put a dump into a database, all of it or nothing.
 
     FILE is a dump of `pgauthkit backup`, or one that pg_dump made: its own format, or SQL. It is checked against its
     manifest before, and the database after: exit code 1 where it is not as the manifest says.

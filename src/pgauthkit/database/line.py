@@ -4,6 +4,7 @@ import re
 import select
 from collections.abc import Generator, Mapping, Sequence
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from psycopg.adapt import PyFormat, Transformer
@@ -39,6 +40,7 @@ class Line:
         self._pgconn = driver.pgconn
         self._transformer = Transformer(driver)
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self._numbers = count()
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
 
@@ -78,7 +80,8 @@ class Line:
             results = yield from self._execute(sent)
             return self._rows(results)
         except InvalidSqlStatementName:
-            # The host, or psycopg for it, has sent DEALLOCATE ALL; nothing has been done yet.
+            # The host, or psycopg for it, has sent DEALLOCATE ALL; nothing has been done yet. What was prepared since
+            # is still there, so that no name may come a second time.
             self._names.clear()
         results = yield from self._execute(sent)
         return self._rows(results)
@@ -92,7 +95,7 @@ class Line:
         return (yield from execute(self._pgconn))
 
     def _prepare(self, sent: "_Sent") -> Steps:
-        name = b"pgauthkit_%d" % len(self._names)
+        name = b"pgauthkit_%d" % next(self._numbers)
         self._pgconn.send_prepare(name, sent.text, sent.types)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
         self._names[sent.text, sent.types] = name
