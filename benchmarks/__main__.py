@@ -40,11 +40,11 @@ def main() -> None:
 
 def measured(size: plan.Size, works: list[str], *, costs_too: bool) -> Iterator[heats.Line]:
     """Yield a line for each thing that is measured, on a server of its own."""
-    yield described()
     with tempfile.TemporaryDirectory(prefix="pgak-bench-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o711)  # the server's account must get through
         data = Path(directory) / "server"
         with running(data, "socket") as server:
+            yield described(server.url())
             for sessions in size.sessions:
                 say(f"{sessions:,} sessions")
                 build(server, sessions)
