@@ -146,6 +146,10 @@ class RateLimits:
 
     Raises:
         ConfigError: a field is neither a `RateLimit` nor `None`.
+
+    Example:
+        >>> RateLimits(per_ip=None).per_email
+        RateLimit(count=10, per=datetime.timedelta(seconds=3600), burst=10)
     """
 
     per_ip: RateLimit | None = RateLimit(20, per=timedelta(minutes=1))

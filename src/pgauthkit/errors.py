@@ -3,26 +3,20 @@
 ```
 PgAuthKitError
 ├── ConfigError · InvalidEmailError · InvalidRedirectError                      (also ValueError)
-├── RateLimitedError(retry_after)
 ├── AuthenticationError
 │   ├── InvalidTokenError · TokenExpiredError · TokenAlreadyUsedError · BindingMismatchError
-│   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError
-│   ├── SessionRevokedError · RefreshTokenReusedError
+│   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError · SessionRevokedError · RefreshTokenReusedError
 │   └── UserInactiveError · SignUpClosedError
 ├── RepositoryError(constraint, columns, table)
-│   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError
-│   ├── NotNullViolationError · CheckViolationError · ValueTooLongError · NotAUniqueKeyError
-│   └── RetryableError
-├── DatabaseUnavailableError(hints)
+│   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotNullViolationError · CheckViolationError
+│   └── ValueTooLongError · NotAUniqueKeyError · RetryableError
 ├── MigrationError
-│   ├── MigrationLockedError(holder) · PendingMigrationsError · DriftError
-│   └── EditedMigrationError · BaselineError
-└── BackupError · RestoreError · SeedError
+│   └── MigrationLockedError(holder) · PendingMigrationsError · DriftError · EditedMigrationError · BaselineError
+└── RateLimitedError(retry_after) · DatabaseUnavailableError(hints) · BackupError · RestoreError · SeedError
 ```
 
 The first line of an error's docstring is its message, unless the place that raises it knows better. What a program
-needs to react is an attribute. No error carries a token, a code, a password, a row's values or a statement's
-parameters.
+needs to react is an attribute. No error carries a token, a code, a password, values of a row or parameters.
 """
 
 import copyreg
@@ -70,7 +64,10 @@ __all__ = [
 
 
 class PgAuthKitError(Exception):
-    """Something went wrong in pgauthkit."""
+    """Something went wrong in pgauthkit.
+
+    Example: `except PgAuthKitError` around a command of your own catches whatever pgauthkit raises.
+    """
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
@@ -85,6 +82,8 @@ class ConfigError(PgAuthKitError, ValueError):
 
     Attributes:
         problems: one sentence for every wrong field, in the order of the fields.
+
+    Example: `RateLimits(per_ip=5)` raises one whose `problems` has one sentence.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -97,6 +96,8 @@ class InvalidEmailError(PgAuthKitError, ValueError):
 
     Attributes:
         reason: the rule that was broken, in one sentence, without the address.
+
+    Example: `InvalidEmailError("the domain has no dot.").reason` is `"the domain has no dot."`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -113,6 +114,8 @@ class RateLimitedError(PgAuthKitError):
 
     Attributes:
         retry_after: how long to wait until the same request is let through.
+
+    Example: in `except RateLimitedError as error`, answer 429 with `Retry-After: error.retry_after`, in seconds.
     """
 
     def __init__(self, retry_after: timedelta) -> None:
@@ -121,7 +124,10 @@ class RateLimitedError(PgAuthKitError):
 
 
 class AuthenticationError(PgAuthKitError):
-    """Whoever asked is not let in."""
+    """Whoever asked is not let in.
+
+    Example: `except AuthenticationError` around `auth.authenticate(token)` answers 401.
+    """
 
 
 class InvalidTokenError(AuthenticationError):
@@ -145,6 +151,8 @@ class InvalidCodeError(AuthenticationError):
 
     Attributes:
         attempts_left: how many more codes will be checked for this link.
+
+    Example: `InvalidCodeError(2).attempts_left` is `2`.
     """
 
     def __init__(self, attempts_left: int) -> None:
@@ -179,6 +187,8 @@ class RepositoryError(PgAuthKitError):
         constraint: the name of the constraint that refused, where the server named one.
         columns: the columns concerned, where they are known.
         table: the table concerned, where it is known.
+
+    Example: `except UniqueViolationError as error` around `posts.create(slug="a")`: `error.columns` is `("slug",)`.
     """
 
     def __init__(
@@ -232,6 +242,8 @@ class DatabaseUnavailableError(PgAuthKitError):
 
     Attributes:
         hints: what to check, one sentence each, the likeliest first.
+
+    Example: `except DatabaseUnavailableError as error` around the start of an application prints `error.hints`.
     """
 
     def __init__(self, message: str | None = None, *, hints: Sequence[str] = ()) -> None:
@@ -240,7 +252,10 @@ class DatabaseUnavailableError(PgAuthKitError):
 
 
 class MigrationError(PgAuthKitError):
-    """A migration could not be carried out."""
+    """A migration could not be carried out.
+
+    Example: `except MigrationError` around `deploy(url)` stops the roll-out before the new code starts.
+    """
 
 
 class MigrationLockedError(MigrationError):
@@ -248,6 +263,8 @@ class MigrationLockedError(MigrationError):
 
     Attributes:
         holder: who holds the lock: process id, application name and since when, where the server says so.
+
+    Example: `except MigrationLockedError as error` around `deploy(url)` prints `error.holder`.
     """
 
     def __init__(self, message: str | None = None, *, holder: str | None = None) -> None:

@@ -24,7 +24,12 @@ __all__ = [
 
 
 class UserRole(StrEnum):
-    """What a user may do; the host decides what that means."""
+    """What a user may do; the host decides what that means.
+
+    Example:
+        >>> UserRole("ADMIN") is UserRole.ADMIN
+        True
+    """
 
     USER = "USER"
     ADMIN = "ADMIN"
@@ -43,6 +48,11 @@ class IssuedMagicLink:
         redirect_to: where to go after signing in.
         expires_at: when it ends, on database time.
         should_send: False where nobody must get a mail: sign-up is closed, or the user is inactive.
+
+    Example:
+        >>> link = auth.request_magic_link("ada@example.com")  # doctest: +SKIP
+        >>> if link.should_send:  # doctest: +SKIP
+        ...     send(to=link.email, text=link.url("https://app.example.com/confirm"))
     """
 
     id: str
@@ -68,7 +78,12 @@ class IssuedMagicLink:
 
 @attrs.frozen(kw_only=True)
 class MagicLinkPreview:
-    """What a page may show before the person confirms: whose link, where to, until when."""
+    """What a page may show before the person confirms: whose link, where to, until when.
+
+    Example:
+        >>> auth.peek_magic_link(token).email  # doctest: +SKIP
+        'ada@example.com'
+    """
 
     email: str
     redirect_to: str | None
@@ -85,6 +100,10 @@ class TokenPair:
         refresh_token: exchanged for the next pair, good until `refresh_expires_at`.
         access_expires_at: when the access token ends.
         refresh_expires_at: when the session ends unless it is used before, and at the latest.
+
+    Example:
+        >>> tokens = auth.refresh(refresh_token)  # doctest: +SKIP
+        >>> set_cookie("access", tokens.access_token.reveal(), expires=tokens.access_expires_at)  # doctest: +SKIP
     """
 
     session_id: str
@@ -106,6 +125,11 @@ class Identity:
         authenticated_at: when the person last proved who they are.
         expires_at: when the access token ends.
         asked_at: when this was found out, on database time.
+
+    Example:
+        >>> identity = auth.authenticate(access_token)  # doctest: +SKIP
+        >>> identity.role is UserRole.ADMIN and identity.is_fresh(timedelta(minutes=20))  # doctest: +SKIP
+        True
     """
 
     user_id: str
@@ -135,6 +159,10 @@ class SignIn:
         tokens: the new session's tokens.
         redirect_to: where to go, as asked for with the link.
         created: whether the account was made just now.
+
+    Example:
+        >>> signed_in = auth.verify_magic_link(token)  # doctest: +SKIP
+        >>> redirect(signed_in.redirect_to or ("/welcome" if signed_in.created else "/"))  # doctest: +SKIP
     """
 
     user: Identity
@@ -145,7 +173,12 @@ class SignIn:
 
 @attrs.frozen(kw_only=True)
 class SessionInfo:
-    """A session as its owner may see it; there is no secret in it."""
+    """A session as its owner may see it; there is no secret in it.
+
+    Example:
+        >>> [(session.id, session.ip) for session in auth.list_sessions(user_id)]  # doctest: +SKIP
+        [('cmb6x0r3k…', '203.0.113.7')]
+    """
 
     id: str
     created_at: datetime
@@ -166,6 +199,10 @@ class UserInfo:
         is_active: False after `deactivate_user`.
         last_login_at: when the person last signed in; None before the first time.
         created_at: when the account was made.
+
+    Example:
+        >>> auth.find_user("ada@example.com").is_active  # doctest: +SKIP
+        True
     """
 
     id: str
@@ -178,7 +215,12 @@ class UserInfo:
 
 @attrs.frozen(kw_only=True)
 class PurgeReport:
-    """How many rows a purge deleted."""
+    """How many rows a purge deleted.
+
+    Example:
+        >>> auth.purge()  # doctest: +SKIP
+        PurgeReport(magic_links=120, sessions=45, rate_limits=8)
+    """
 
     magic_links: int
     sessions: int
@@ -197,6 +239,9 @@ class AuthEvent:
         ip: where the request came from, as the host said.
         at: when, on the clock of this process.
         detail: what else there is to know; never a secret or an address.
+
+    Example:
+        >>> AuthConfig(observers=[lambda event: metrics.count(event.kind)])  # doctest: +SKIP
     """
 
     kind: str

@@ -78,9 +78,9 @@ class DevServer:
 
     Example:
         >>> server = DevServer(Path(".pgauthkit/dev-db"))
-        >>> server.start().running
+        >>> server.start().running  # doctest: +SKIP
         True
-        >>> engine = sqlalchemy.create_engine(server.url())
+        >>> engine = sqlalchemy.create_engine(server.url())  # doctest: +SKIP
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class EmbeddedPostgres:
         account: the account that root runs the server as; None for `postgres`, or else `nobody`.
 
     Example:
-        >>> with EmbeddedPostgres() as server:
+        >>> with EmbeddedPostgres() as server:  # doctest: +SKIP
         ...     engine = sqlalchemy.create_engine(server.url())
     """
 

@@ -16,7 +16,11 @@ __all__ = ["MagicLink"]
 
 
 class MagicLink(CuidPrimaryKey, Base):
-    """A link that was asked for. `user_id` is empty until it is used, whether or not the address has an account."""
+    """A link that was asked for. `user_id` is empty until it is used, whether or not the address has an account.
+
+    Example:
+        >>> Repository(db, MagicLink).find_many(MagicLink.used_at.is_(None), email="ada@example.com")  # doctest: +SKIP
+    """
 
     __tablename__ = "magic_links"
     __table_args__: Any = (

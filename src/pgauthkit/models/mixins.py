@@ -11,13 +11,25 @@ __all__ = ["CuidPrimaryKey", "SoftDelete", "Timestamps", "unique_unless_deleted"
 
 
 class CuidPrimaryKey:
-    """`id`: a text primary key that sorts by time (see `pgauthkit.identifiers`)."""
+    """`id`: a text primary key that sorts by time (see `pgauthkit.identifiers`).
+
+    Example:
+        >>> class Post(CuidPrimaryKey, Base):  # doctest: +SKIP
+        ...     __tablename__ = "posts"
+        ...     title: Mapped[str]
+    """
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, default=new_id, sort_order=-1)
 
 
 class Timestamps:
-    """`created_at`, set by the database, and `updated_at`, moved with each update; both `timestamptz`."""
+    """`created_at`, set by the database, and `updated_at`, moved with each update; both `timestamptz`.
+
+    Example:
+        >>> class Post(CuidPrimaryKey, Timestamps, Base):  # doctest: +SKIP
+        ...     __tablename__ = "posts"
+        ...     title: Mapped[str]
+    """
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), sort_order=1)
     updated_at: Mapped[datetime] = mapped_column(
@@ -29,6 +41,11 @@ class SoftDelete:
     """`deleted_at`: when the row was deleted, `timestamptz`, indexed; repositories hide such rows.
 
     A unique constraint counts deleted rows as well; `unique_unless_deleted` does not.
+
+    Example:
+        >>> class Post(CuidPrimaryKey, SoftDelete, Base):  # doctest: +SKIP
+        ...     __tablename__ = "posts"
+        >>> Repository(db, Post).restore({"id": post.id})  # doctest: +SKIP
     """
 
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), index=True, sort_order=3)
@@ -44,7 +61,7 @@ def unique_unless_deleted(*columns: str, name: str | None = None) -> Index:
         name: of the index; by the naming convention when not given.
 
     Example:
-        >>> class Page(CuidPrimaryKey, SoftDelete, Base):
+        >>> class Page(CuidPrimaryKey, SoftDelete, Base):  # doctest: +SKIP
         ...     __tablename__ = "pages"
         ...     __table_args__ = (unique_unless_deleted("slug"),)
         ...     slug: Mapped[str]

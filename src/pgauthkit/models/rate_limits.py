@@ -15,6 +15,9 @@ class RateLimit(Base):
     """One bucket: `full_at` is when it will be empty again (GCRA's theoretical arrival time).
 
     UNLOGGED: buckets are emptied by a crash of the server, which costs nobody anything.
+
+    Example:
+        >>> db.execute(delete(RateLimit))  # doctest: +SKIP
     """
 
     __tablename__ = "rate_limits"

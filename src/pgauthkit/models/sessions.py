@@ -16,7 +16,12 @@ __all__ = ["Session"]
 
 
 class Session(CuidPrimaryKey, Base):
-    """A session. A rotation or a touch changes no indexed column, so that it is a HOT update."""
+    """A session. A rotation or a touch changes no indexed column, so that it is a HOT update.
+
+    Example:
+        >>> Repository(db, Session).count(Session.revoked_at.is_(None))  # doctest: +SKIP
+        45
+    """
 
     __tablename__ = "sessions"
     __table_args__: Any = (

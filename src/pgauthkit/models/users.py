@@ -23,6 +23,10 @@ class User(CuidPrimaryKey, Timestamps, Base):
 
     Setting `email` makes it canonical, and raises `InvalidEmailError` where that cannot be. Deleting a user deletes the
     sessions and keeps the links, without their user, in the database itself.
+
+    Example:
+        >>> User(email="Ada@Example.com").email
+        'ada@example.com'
     """
 
     __tablename__ = "users"

@@ -38,6 +38,11 @@ class Backup:
         manifest: what it says of the dump, and stands beside it.
         deleted: older dumps that need not be kept, the newest first.
         duration: how long it took.
+
+    Example:
+        >>> made = backup("postgresql://app@db.example/app", directory="backups", keep=7)  # doctest: +SKIP
+        >>> made.file.name, len(made.deleted)  # doctest: +SKIP
+        ('app-20260131T030000Z.dump', 1)
     """
 
     file: Path

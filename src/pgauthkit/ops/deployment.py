@@ -35,6 +35,11 @@ class Deployment:
         host: the application's revisions that it applied, the oldest first.
         edited: revisions of both tracks whose files were changed after they had been applied.
         backup: the file of the backup that was made first; None where none was asked for, or nothing was to do.
+
+    Example:
+        >>> done = deploy("postgresql://app@db.example/app")  # doctest: +SKIP
+        >>> done.applied, done.head  # doctest: +SKIP
+        (('0001',), '0001')
     """
 
     applied: tuple[str, ...]

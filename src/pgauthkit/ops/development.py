@@ -25,6 +25,10 @@ class Development:
         scripts: its SQL, one script at most.
         applied: the revisions of both tracks that were applied, the oldest first.
         seeding: the seed that filled a fresh database, one without any revision before; None where none was run.
+
+    Example:
+        >>> develop("postgresql://localhost/blog", track, "Add posts").applied  # doctest: +SKIP
+        ('2f1a',)
     """
 
     written: Path | None

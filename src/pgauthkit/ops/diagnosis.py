@@ -33,6 +33,10 @@ class RevisionStatus:
         duration: how long that took.
         applied_by: by which role.
         sqlstate: why it failed.
+
+    Example:
+        >>> RevisionStatus(id="0001", title="Users, magic links, sessions", state="pending").applied_at is None
+        True
     """
 
     id: str
@@ -54,6 +58,10 @@ class TrackStatus:
         current: the rows of the version table.
         heads: where a deployment leads.
         revisions: all of them, the oldest first; those without a file last.
+
+    Example:
+        >>> status("postgresql://app@db.example/app").bundled.in_state("edited")  # doctest: +SKIP
+        ()
     """
 
     name: TrackName
@@ -98,6 +106,11 @@ class Status:
     Attributes:
         bundled: on our track.
         host: on the application's; None where none was given.
+
+    Example:
+        >>> found = status("postgresql://app@db.example/app")  # doctest: +SKIP
+        >>> found.in_sync, found.pending  # doctest: +SKIP
+        (False, ('0001',))
     """
 
     bundled: TrackStatus

@@ -29,6 +29,10 @@ class Difference:
         name: its full name.
         migrations: its definition by the migrations; None where they do not make it.
         database: its definition in the database; None where it is not there.
+
+    Example:
+        >>> Difference(kind="table", name="public.notes", migrations=None, database="TABLE").explanation
+        'The table public.notes is in the database, and no migration makes it.'
     """
 
     kind: Kind

@@ -133,6 +133,7 @@ def written_out(track: Track, start: tuple[str, ...], destination: str, *, down:
         down: whether the way is down.
 
     Example:
+        >>> from pgauthkit.ops.tracks import BUNDLED
         >>> "CREATE TABLE pgauthkit.users" in written_out(BUNDLED, (), "head")
         True
     """

@@ -70,6 +70,10 @@ class Adoption:
         present: how many had been taken before.
         merged: those whose address somebody has already.
         refused: those who could not be taken.
+
+    Example:
+        >>> (Adoption(taken=2, present=1) + Adoption(taken=1)).total
+        4
     """
 
     taken: int = 0

@@ -28,6 +28,11 @@ class Rehearsal:
         copying: how long it took to make it.
         down: what was undone.
         up: what was applied again.
+
+    Example:
+        >>> rehearsal = rehearse_rollback("postgresql://localhost/blog")  # doctest: +SKIP
+        >>> rehearsal.rows, rehearsal.down.duration, rehearsal.up.duration  # doctest: +SKIP
+        (1204, datetime.timedelta(microseconds=81000), datetime.timedelta(microseconds=93000))
     """
 
     rows: int

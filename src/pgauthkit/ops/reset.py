@@ -62,6 +62,11 @@ class Reset:
         schemas: whose contents were dropped.
         deployment: what was made again.
         seeding: the seed that filled it; None where there was none.
+
+    Example:
+        >>> done = reset("postgresql://localhost/blog", name="blog", host=track)  # doctest: +SKIP
+        >>> done.deployment.applied, done.seeding  # doctest: +SKIP
+        (('0001',), None)
     """
 
     schemas: tuple[str, ...]

@@ -31,6 +31,10 @@ class Resolution:
         track: `bundled` or `host`.
         revision: the revision.
         was: the state that it was in before.
+
+    Example:
+        >>> resolve_applied("postgresql://app@db.example/app", "0001")  # doctest: +SKIP
+        Resolution(track='bundled', revision='0001', was='pending')
     """
 
     track: TrackName

@@ -45,6 +45,10 @@ class Discrepancy:
         what: the rows, or the revisions, of which table.
         backup: what the manifest says.
         database: what the database has now.
+
+    Example:
+        >>> Discrepancy(what="rows of pgauthkit.users", backup="1204", database="1203").database
+        '1203'
     """
 
     what: str
@@ -65,6 +69,11 @@ class Restoration:
         discrepancies: what is not as the manifest says.
         pending: revisions of both tracks that a deployment would now apply.
         duration: how long it took.
+
+    Example:
+        >>> done = restore("app-20260131T030000Z.dump", "postgresql://localhost/rehearsal")  # doctest: +SKIP
+        >>> done.after["pgauthkit.users"], done.discrepancies  # doctest: +SKIP
+        (1204, ())
     """
 
     file: Path

@@ -45,6 +45,10 @@ class Script:
     Attributes:
         track: `bundled` or `host`.
         sql: what runs.
+
+    Example:
+        >>> [script.track for script in pending_sql("postgresql://app@db.example/app", host=track)]  # doctest: +SKIP
+        ['bundled', 'host']
     """
 
     track: TrackName
@@ -60,6 +64,10 @@ class Finding:
         line: where, in the SQL.
         message: what is wrong with it.
         help: the safe form, where there is one.
+
+    Example:
+        >>> lint("CREATE INDEX ix ON posts (title);")[0].help  # doctest: +SKIP
+        'Use `CONCURRENTLY` …'
     """
 
     rule: str

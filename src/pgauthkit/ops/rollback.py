@@ -42,6 +42,10 @@ class Loss:
     Attributes:
         what: a table, or a column as `table.column`.
         rows: how many rows the table has, or how many of them have a value in the column.
+
+    Example:
+        >>> plan_rollback("postgresql://app@db.example/app", "base").losses[0].rows  # doctest: +SKIP
+        1204
     """
 
     what: str
@@ -57,6 +61,11 @@ class RollbackPlan:
         revisions: what it would undo, the newest first.
         sql: the statements; empty where the revision needs a database to say them.
         losses: what they destroy; only what `DROP TABLE` and `DROP COLUMN` destroy is counted.
+
+    Example:
+        >>> plan = plan_rollback("postgresql://app@db.example/app", host=track)  # doctest: +SKIP
+        >>> plan.revisions, sum(loss.rows for loss in plan.losses)  # doctest: +SKIP
+        (('2f1a',), 0)
     """
 
     track: TrackName
@@ -74,6 +83,11 @@ class Rollback:
         undone: the revisions, the newest first.
         duration: how long it took, with waiting.
         backup: the file of the backup that was made first; None where none was asked for.
+
+    Example:
+        >>> done = rollback("postgresql://app@db.example/app", host=track)  # doctest: +SKIP
+        >>> done.track, done.undone  # doctest: +SKIP
+        ('host', ('2f1a',))
     """
 
     track: TrackName

@@ -30,6 +30,10 @@ class Seeding:
         function: such as `blog.seed:main`.
         arguments: what it was given.
         duration: how long it took.
+
+    Example:
+        >>> seed("postgresql://localhost/blog", "blog.seed:main", ["10"]).arguments  # doctest: +SKIP
+        ('10',)
     """
 
     function: str

@@ -43,6 +43,10 @@ class Track:
     Attributes:
         name: `bundled` for ours, `host` for the application's.
         make_config: makes its configuration of Alembic.
+
+    Example:
+        >>> [revision.id for revision in BUNDLED.revisions()]
+        ['0001']
     """
 
     name: TrackName

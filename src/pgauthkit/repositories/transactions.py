@@ -31,7 +31,12 @@ T = TypeVar("T")
 
 
 class Transaction:
-    """What `transaction` returns for an engine, or for a session."""
+    """What `transaction` returns for an engine, or for a session.
+
+    Example:
+        >>> with transaction(engine) as db:  # doctest: +SKIP
+        ...     Repository(db, Post).create(title="Hello World", author_id=user.id)
+    """
 
     def __init__(self, on: Engine | orm.Session, retries: int | None, isolation: Isolation | None) -> None:
         if isinstance(on, orm.Session):
@@ -108,6 +113,11 @@ class Attempt:
 
     Attributes:
         again: after the block, whether another transaction was in the way, and another attempt follows.
+
+    Example:
+        >>> for attempt in transaction(engine, retries=3, isolation="SERIALIZABLE"):  # doctest: +SKIP
+        ...     with attempt as db:
+        ...         Repository(db, Post).update({"id": post.id}, published=True)
     """
 
     def __init__(self, transaction: Transaction, *, last: bool = False) -> None:

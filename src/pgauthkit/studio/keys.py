@@ -24,6 +24,7 @@ def read_key(column: Column[Any], text: str) -> object:
         ValueError: the text is no such value.
 
     Example:
+        >>> from pgauthkit.models import User
         >>> read_key(User.__table__.c.id, "c123")
         'c123'
     """

@@ -24,6 +24,10 @@ class Mail:
         to: the address that it went to.
         subject: its subject.
         text: its plain text.
+
+    Example:
+        >>> Mail(to="ada@example.com", subject="Sign in", text="Open https://app.example.com/confirm?token=x").url
+        'https://app.example.com/confirm?token=x'
     """
 
     to: str

@@ -31,6 +31,10 @@ class SetUp:
         backup_age: how old the newest backup may be; a day, and two hours for making it, when not given.
         purge_age: how long rows may be over before they count as overdue; eight days when not given.
         bloat_from: the bytes from which an index is worth looking at; 10 MiB when not given.
+
+    Example:
+        >>> SetUp(url="postgresql://localhost/blog").direct
+        'postgresql://localhost/blog'
     """
 
     url: str
@@ -58,6 +62,10 @@ class Finding:
         level: `ok`, `warning` or `wrong`.
         message: what is so, in a sentence.
         advice: what to do; empty where all is well.
+
+    Example:
+        >>> [found.check for found in examine(set_up).findings if found.level == "wrong"]  # doctest: +SKIP
+        ['revisions']
     """
 
     check: Check
@@ -72,6 +80,10 @@ class Report:
 
     Attributes:
         findings: one or more of each check, in the order of looking.
+
+    Example:
+        >>> Report(findings=()).is_fine
+        True
     """
 
     findings: tuple[Finding, ...]

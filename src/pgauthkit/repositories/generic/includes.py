@@ -18,6 +18,10 @@ class Nested(TypedDict, total=False):
 
     `order_by` and `take` (at most so many for each parent) are for collections. `with_deleted` is that of the method
     where it is not given.
+
+    Example:
+        >>> recent: Nested = {"order_by": ["-created_at"], "take": 3}
+        >>> users.find_many(include={"posts": recent})  # doctest: +SKIP
     """
 
     where: "Condition | Sequence[Condition]"

@@ -31,6 +31,11 @@ class Page(Generic[M]):
         start_cursor: the place of the first row, for `before`; None on an empty page.
         end_cursor: the place of the last row, for `after`; None on an empty page.
         total: how many rows there are in all, where it was asked for.
+
+    Example:
+        >>> page = posts.page(order_by=["-created_at"], size=20)  # doctest: +SKIP
+        >>> [post.title for post in page.items], page.end_cursor if page.has_next else None  # doctest: +SKIP
+        (['Hello World'], None)
     """
 
     items: tuple[M, ...]
