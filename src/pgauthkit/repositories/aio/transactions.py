@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class AsyncTransaction:
-    """What `transaction` returns for an async engine, or for an async session."""
+    """What `transaction` returns for an async engine, or for an async session; see `Transaction`."""
 
     def __init__(self, on: AsyncEngine | AsyncSession, retries: int | None, isolation: Isolation | None) -> None:
         if isinstance(on, AsyncSession):
