@@ -11,7 +11,7 @@ from typing import Final
 import click
 import pytest
 from _pytest.fixtures import FixtureFunctionDefinition
-from tests.architecture.test_shape import importable
+from tests.architecture.test_shape import SOURCE, importable
 
 from pgauthkit import errors
 from pgauthkit.cli import main
@@ -144,6 +144,19 @@ def test_a_command_is_shown_on_a_page(command: str) -> None:
     """Every command is typed in a block of the documentation."""
     blocks = "\n".join(block for page in PAGES for block in BLOCK.findall(page.read_text()))
     assert re.search(rf"{re.escape(command)}(?![\w-])", blocks)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+    """What a page at the top links to is there; Sphinx looks after the links of the others."""
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / page).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    """Each file that is named for an example is there, in the package or from the root."""
+    named = re.findall(r"`([\w/.]+(?:\.py|/))`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert [name for name in named if not any((root / name).exists() for root in (ROOT, SOURCE))] == []
 
 
 @pytest.mark.parametrize("module", importable(), ids=lambda module: module.__name__)
