@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Two processes at a time, the blocks of a page, as all of a file, in one of them.
-SPREAD := -n 2 --dist loadfile
+# Four processes, as tests wait for the server more than they compute; the blocks of a page, as all of a file, in one.
+SPREAD := -n 4 --dist loadfile
 
 .PHONY: bench bench-peers help demo test test-18 torture fuzz test-system check docs release wheel test-wheel test-examples clean
 

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -204,9 +204,9 @@ def test_two_who_want_one_address(host: "Host", rounds: int) -> None:
 def test_a_request_that_meets_a_deletion(host: "Host", pgauthkit_url: str, isolation: str, query: "Query") -> None:
     """Where the host deletes a user while a link is asked for, the request waits for nothing, and the link is good.
 
-    At SERIALIZABLE it is the deletion that is told to try again.
+    At SERIALIZABLE it is the deletion that may be told to try again: it depends on what the server's plans looked at.
     """
-    ends = pytest.raises(SerializationFailure) if isolation == "serializable" else nullcontext()
+    ends = suppress(SerializationFailure) if isolation == "serializable" else nullcontext()
     user_id = sign_in(host.auth).user.user_id
     with psycopg.connect(pgauthkit_url) as deleting:
         deleting.execute("DELETE FROM pgauthkit.users")

@@ -5,6 +5,7 @@ import inspect
 import pickle
 import re
 from datetime import timedelta
+from textwrap import dedent
 from typing import Final
 
 import pytest
@@ -26,7 +27,7 @@ from pgauthkit.errors import (
     UniqueViolationError,
 )
 
-DRAWING: Final = (errors.__doc__ or "").split("```")[1]
+DRAWING: Final = dedent((errors.__doc__ or "").split("\n\n")[2])
 CLASSES: Final = [getattr(errors, name) for name in errors.__all__]
 WITH_DATA: Final = [
     ConfigError(["AuthConfig.codes must be True or False.", "AuthConfig.clock must be callable or None."]),
