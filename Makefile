@@ -39,7 +39,6 @@ test-system: $(READY)
 	tests/system/install.sh
 	$(BIN)/pytest --quiet tests/system
 	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer tests/integration tests/security
-	PYTHONPATH=tests/system $(BIN)/pytest --quiet -p through_pgbouncer --pgbouncer-servers=60 --rounds=10 tests/races
 
 ## make check       style, types, layers
 check: $(READY)
