@@ -17,6 +17,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 exclude_patterns = ["images/*.py"]
+default_role = "literal"  # one backtick in a docstring is code
 nitpicky = True
 # What lives in other projects' documentation, and type variables.
 nitpick_ignore_regex = [
@@ -35,6 +36,7 @@ autodoc_class_signature = "separated"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+smartquotes_action = "qe"  # no dash for the -- of an option
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

@@ -1,19 +1,19 @@
 """Every error that pgauthkit raises.
 
-```
-PgAuthKitError
-├── ConfigError · InvalidEmailError · InvalidRedirectError                      (also ValueError)
-├── AuthenticationError
-│   ├── InvalidTokenError · TokenExpiredError · TokenAlreadyUsedError · BindingMismatchError
-│   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError · SessionRevokedError · RefreshTokenReusedError
-│   └── UserInactiveError · SignUpClosedError
-├── RepositoryError(constraint, columns, table)
-│   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotNullViolationError · CheckViolationError
-│   └── ValueTooLongError · NotAUniqueKeyError · RetryableError
-├── MigrationError
-│   └── MigrationLockedError(holder) · PendingMigrationsError · DriftError · EditedMigrationError · BaselineError
-└── RateLimitedError(retry_after) · DatabaseUnavailableError(hints) · BackupError · RestoreError · SeedError
-```
+::
+
+    PgAuthKitError
+    ├── ConfigError · InvalidEmailError · InvalidRedirectError                      (also ValueError)
+    ├── AuthenticationError
+    │   ├── InvalidTokenError · TokenExpiredError · TokenAlreadyUsedError · BindingMismatchError
+    │   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError · SessionRevokedError · RefreshTokenReusedError
+    │   └── UserInactiveError · SignUpClosedError
+    ├── RepositoryError(constraint, columns, table)
+    │   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotNullViolationError
+    │   └── CheckViolationError · ValueTooLongError · NotAUniqueKeyError · RetryableError
+    ├── MigrationError
+    │   └── MigrationLockedError(holder) · PendingMigrationsError · DriftError · EditedMigrationError · BaselineError
+    └── RateLimitedError(retry_after) · DatabaseUnavailableError(hints) · BackupError · RestoreError · SeedError
 
 The first line of an error's docstring is its message, unless the place that raises it knows better. What a program
 needs to react is an attribute. No error carries a token, a code, a password, values of a row or parameters.
