@@ -1,7 +1,9 @@
 """How Sphinx builds these pages: `make docs`."""  # noqa: INP001 - a script of Sphinx
 
+import re
 from importlib.metadata import version as installed_version
 
+from click import Context
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -36,7 +38,6 @@ autodoc_class_signature = "separated"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
-smartquotes_action = "qe"  # no dash for the -- of an option
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -48,6 +49,21 @@ html_copy_source = False
 html_show_sourcelink = False
 
 
+def mark_code(_app: Sphinx, _context: Context, lines: list[str]) -> None:
+    """Keep the two hyphens of an option in a command's help, which the theme would make a dash of."""
+    lines[:] = [
+        line if line.startswith("..") else re.sub(r"(?<![\w`-])--[a-z][a-z-]*", r"``\g<0>``", line) for line in lines
+    ]
+
+
+def mark_example(_app: Sphinx, _context: Context, lines: list[str]) -> None:
+    """Set the command of an example in a block of its own."""
+    lines[:] = re.sub(r"(Example.*?): (.*)", r"\1::\n\n    \2\n", " ".join(lines)).split("\n")
+
+
 def setup(app: Sphinx) -> None:
-    """Take a diagram for text: GitHub draws it, and Sphinx would load what draws it from elsewhere."""
+    """Take a diagram for text: GitHub draws it, and Sphinx would load what draws it from elsewhere; mark up help."""
     app.add_lexer("mermaid", TextLexer)
+    app.connect("sphinx-click-process-description", mark_code)
+    app.connect("sphinx-click-process-options", mark_code)
+    app.connect("sphinx-click-process-epilog", mark_example)

@@ -3,17 +3,19 @@
 ::
 
     PgAuthKitError
-    ├── ConfigError · InvalidEmailError · InvalidRedirectError                      (also ValueError)
+    ├── ConfigError · InvalidEmailError · InvalidRedirectError (also ValueError)
+    ├── RateLimitedError(retry_after) · DatabaseUnavailableError(hints)
     ├── AuthenticationError
     │   ├── InvalidTokenError · TokenExpiredError · TokenAlreadyUsedError · BindingMismatchError
-    │   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError · SessionRevokedError · RefreshTokenReusedError
-    │   └── UserInactiveError · SignUpClosedError
+    │   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError · SignUpClosedError
+    │   └── SessionRevokedError · RefreshTokenReusedError · UserInactiveError
     ├── RepositoryError(constraint, columns, table)
-    │   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotNullViolationError
-    │   └── CheckViolationError · ValueTooLongError · NotAUniqueKeyError · RetryableError
+    │   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotAUniqueKeyError
+    │   └── NotNullViolationError · CheckViolationError · ValueTooLongError · RetryableError
     ├── MigrationError
-    │   └── MigrationLockedError(holder) · PendingMigrationsError · DriftError · EditedMigrationError · BaselineError
-    └── RateLimitedError(retry_after) · DatabaseUnavailableError(hints) · BackupError · RestoreError · SeedError
+    │   ├── MigrationLockedError(holder) · PendingMigrationsError
+    │   └── DriftError · EditedMigrationError · BaselineError
+    └── BackupError · RestoreError · SeedError
 
 The first line of an error's docstring is its message, unless the place that raises it knows better. What a program
 needs to react is an attribute. No error carries a token, a code, a password, values of a row or parameters.
@@ -252,10 +254,7 @@ class DatabaseUnavailableError(PgAuthKitError):
 
 
 class MigrationError(PgAuthKitError):
-    """A migration could not be carried out.
-
-    Example: `except MigrationError` around `deploy(url)` stops the roll-out before the new code starts.
-    """
+    """A migration could not be carried out."""
 
 
 class MigrationLockedError(MigrationError):

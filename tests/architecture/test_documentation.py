@@ -49,11 +49,9 @@ def public_names() -> list[Name]:
     return [(module, name) for module in PUBLIC for name in importlib.import_module(module).__all__]
 
 
-def is_told_by_its_group(value: object) -> bool:
-    """Tell whether an error has no attribute of its own and no errors below it: its one sentence says it all."""
-    if not (isinstance(value, type) and issubclass(value, errors.PgAuthKitError)):
-        return False
-    return "__init__" not in vars(value) and not value.__subclasses__()
+def says_it_all(value: object) -> bool:
+    """Tell whether a class is an error without an attribute of its own: its one sentence is all there is to it."""
+    return isinstance(value, type) and issubclass(value, errors.PgAuthKitError) and "__init__" not in vars(value)
 
 
 def twin_of(value: type | FunctionType) -> str:
@@ -109,9 +107,9 @@ def settings() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", public_names(), ids=".".join)
 def test_a_public_name_has_an_example(name: Name) -> None:
-    """Every public class and function shows an example, a twin the name of what it mirrors, an error its group's."""
+    """Every public class and function shows an example, or names the twin that does."""
     value = getattr(importlib.import_module(name[0]), name[1])
-    if isinstance(value, type | FunctionType) and not is_told_by_its_group(value):
+    if isinstance(value, type | FunctionType) and not says_it_all(value):
         text = value.__doc__ or ""
         assert "Example:" in text or (twin_of(value) != value.__name__ and f"`{twin_of(value)}`" in text)
 
