@@ -30,7 +30,7 @@ DIRECTORY: Final = click.option(
     "--dir",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("backups"),
+    default="backups",
     show_default=True,
     help="Where backups are kept; made when missing.",
 )
