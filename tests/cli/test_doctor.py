@@ -47,7 +47,7 @@ def test_the_direct_url_is_looked_at_as_well(pgauthkit_url: str) -> None:
 
 def test_json_is_for_programs(pgauthkit_url: str, tmp_path: Path) -> None:
     """All findings in one object, with those of the options."""
-    options = ("--pool-size", "50", "--processes", "3", "--backups", str(tmp_path))
+    options = ("--pool-size", "500", "--processes", "3", "--backups", str(tmp_path))
     result = doctor(*options, "--json", DATABASE_URL=pgauthkit_url)
     report = json.loads(result.stdout)
     assert result.exit_code == 1

@@ -142,9 +142,9 @@ class TestConnections:
 
     def test_pool_by_the_url(self, pgauthkit_url: str) -> None:
         """How many there may be is read from the URL, for each process; or it is told."""
-        url = f"{pgauthkit_url}&pool_size=30&max_overflow=2"
+        url = f"{pgauthkit_url}&pool_size=200&max_overflow=2"
         (finding,) = found(examine(SetUp(url=url, processes=4)), "pool")
-        assert (finding.level, finding.message[:40]) == ("wrong", "The application may open 128 connections")
+        assert (finding.level, finding.message[:40]) == ("wrong", "The application may open 808 connections")
         (finding,) = found(examine(SetUp(url=url, processes=4, pool_size=3)), "pool")
         assert (finding.level, finding.message[:39]) == ("ok", "The application may open 12 connections")
 

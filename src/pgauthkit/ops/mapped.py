@@ -26,7 +26,7 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
         ConfigError: there is no such module or base, or its classes cannot be mapped.
 
     Example:
-        >>> [model.__name__ for model in mapped_classes()]
+        >>> [model.__name__ for model in mapped_classes()][:4]
         ['User', 'MagicLink', 'Session', 'RateLimit']
     """
     registries = [Base.registry] if models is None else [Base.registry, _registry(models)]

@@ -12,6 +12,8 @@ __all__ = ["MAJOR", "Backend", "BackendName", "EmbeddedServer", "GivenServer", "
 
 BackendName: TypeAlias = Literal["auto", "url", "container", "embedded"]
 MAJOR: Final = 16
+# For all the workers of a run together, and what each of them races.
+SETTINGS: Final = {"max_connections": "500"}
 
 
 class Backend(Protocol):
@@ -53,7 +55,7 @@ class EmbeddedServer:
     name = "embedded"
 
     def __init__(self, major: int = MAJOR) -> None:
-        self._server = EmbeddedPostgres(major=major)
+        self._server = EmbeddedPostgres(major=major, settings=SETTINGS)
 
     def start(self) -> str:
         """Start it."""
