@@ -1,19 +1,32 @@
-"""Which programs of the machine these tests need; a file whose program is missing is left out, and that is said."""
+"""A browser; and which programs these tests need: a file whose program is missing is left out, and that is said."""
 
 import os
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
 
 PATH: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 NEEDED: Final = {
     "test_containers.py": ("podman", "crun", "busybox", "iptables", "ip", "unshare"),
     "test_pgbouncer.py": ("pgbouncer",),
+    "test_blog.py": ("chromium",),
     "test_studio.py": ("chromium",),
 }
+# No sandbox, for root; and nothing that Chromium does on its own.
+ARGUMENTS: Final = (
+    (
+        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+        " --disable-component-update --disable-sync --host-resolver-rules=MAP\\ evil.example\\ 127.0.0.1"
+    )
+    .replace("\\ ", "\0")
+    .split()
+)
 FAILED: Final = 1
 _HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(_HERE))  # The files here import each other, some of them in processes of their own.
@@ -48,3 +61,44 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not_run() and os.environ.get("CI") == "true" and is_installable():
         session.exitstatus = FAILED
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium", path=PATH), args=[word.replace("\0", " ") for word in ARGUMENTS]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser that nobody has used, far from UTC."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, timezone_id="Asia/Tokyo")
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def trouble(context: BrowserContext) -> Iterator[list[str]]:
+    """What the pages complain of or ask of another machine: nothing, or the test fails."""
+    found: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # A form that is refused is answered with 422, which Chromium notes as well.
+        if message.type == "error" and "422" not in message.text:
+            found.append(message.text)
+
+    def see(request: Request) -> None:
+        if not re.match(r"http://(127\.0\.0\.1|localhost):|data:", request.url):
+            found.append(request.url)
+
+    context.on("console", hear)
+    context.on("weberror", lambda error: found.append(str(error.error)))
+    context.on("request", see)
+    yield found
+    assert found == []

@@ -1,7 +1,6 @@
 """The studio in a real browser, Debian's Chromium: what it shows and writes, and what it does not let through."""
 
 import re
-import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,70 +11,19 @@ from typing import Final
 import httpx
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Engine, orm
 from tests.studio.conftest import Essay, fill, served
-from tests.system.conftest import PATH
 
 from pgauthkit.models import MagicLink, RateLimit, Session, User
 from pgauthkit.studio.server import Studio
 
-# No sandbox, for root; and nothing that Chromium does on its own.
-ARGUMENTS: Final = (
-    (
-        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-        " --disable-component-update --disable-sync --host-resolver-rules=MAP\\ evil.example\\ 127.0.0.1"
-    )
-    .replace("\\ ", "\0")
-    .split()
-)
 FORM: Final = """
 <form id="form" method="post" action="{action}" enctype="application/x-www-form-urlencoded">
   <input name="email" value="stolen@evil.example"><input name="csrftoken" value="made-up">
 </form>
 <script>document.getElementById("form").submit()</script>
 """
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium", path=PATH), args=[word.replace("\0", " ") for word in ARGUMENTS]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser that nobody has used, far from UTC."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, timezone_id="Asia/Tokyo")
-    context.set_default_timeout(15_000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def trouble(context: BrowserContext) -> Iterator[list[str]]:
-    """What the pages complain of or ask of another machine: nothing, or the test fails."""
-    found: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        # A form that is refused is answered with 422, which Chromium notes as well.
-        if message.type == "error" and "422" not in message.text:
-            found.append(message.text)
-
-    def see(request: Request) -> None:
-        if not re.match(r"http://(127\.0\.0\.1|localhost):|data:", request.url):
-            found.append(request.url)
-
-    context.on("console", hear)
-    context.on("weberror", lambda error: found.append(str(error.error)))
-    context.on("request", see)
-    yield found
-    assert found == []
 
 
 @pytest.fixture

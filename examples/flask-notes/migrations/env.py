@@ -2,7 +2,7 @@
 
 from alembic import context
 from notes.models import Base
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool
 
 from pgauthkit.database import create_engine
 
@@ -22,5 +22,5 @@ if context.is_offline_mode():
 elif given is not None:
     migrate(given)
 else:
-    with create_engine().connect() as connection:
+    with create_engine(poolclass=NullPool).connect() as connection:
         migrate(connection)
