@@ -72,6 +72,7 @@ docs: $(READY)
 ## make release     build and check what is published
 release: wheel
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/pytest --quiet tests/release
 
 ## make wheel       build dist/*.whl and dist/*.tar.gz
 wheel: $(READY)
