@@ -20,7 +20,7 @@ SOURCES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
 )
-SOURCES += ("SECURITY.md", "LICENSE", "Makefile", "pyproject.toml", ".gitignore")
+SOURCES += ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile")
 
 
 def tracked(*places: str) -> set[str]:

@@ -444,6 +444,24 @@ class World(RuleBasedStateMachine):
         assert [rest] == self.query(counts)
 
 
+def walk(world: World) -> None:
+    """Go where chance may not lead: a session in use, two tabs that refresh, a replay, and what is left of it."""
+    email = min(SPELLINGS)
+    holding = world.verify(link=world.request(email=email, spelling=0))
+    assert isinstance(holding, Holding)
+    world.authenticate(holding=holding)
+    world.wait(step=TOUCH + INSTANT)
+    world.authenticate(holding=holding)
+    world.refresh(holding=holding)
+    world.authenticate(holding=holding)
+    world.refresh(holding=holding)
+    world.wait(step=GRACE)
+    world.refresh(holding=holding)
+    world.wait(step=SESSION_TTL + INSTANT)
+    world.purge(keep=timedelta())
+    world.teardown()
+
+
 def test_the_service_does_as_the_model(
     make_auth: "MakeAuth", config: AuthConfig, pgauthkit_clock: Clock, query: "Query", empty: Callable[[], None]
 ) -> None:
@@ -455,5 +473,6 @@ def test_the_service_does_as_the_model(
             empty()
             super().__init__(hosts, pgauthkit_clock, query)
 
+    walk(EmptyWorld())
     examples = max(50, settings().max_examples // 10)
     run_state_machine_as_test(EmptyWorld, settings=settings(max_examples=examples, stateful_step_count=40))

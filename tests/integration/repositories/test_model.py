@@ -180,7 +180,23 @@ class Accounts(RuleBasedStateMachine):
         assert [(row["age"], row["email"]) for row in rows] == [(item.age, item.email) for item in seen]
 
 
+def walk(accounts: Accounts) -> None:
+    """Do each thing once, as chance may leave one out."""
+    accounts.create(email="a", number="1", age=1)
+    accounts.create_many(rows=[("b", "2", 2), ("b", "3", 2)])
+    accounts.upsert_by_number(email="c", number="3", age=3)
+    accounts.upsert_by_number(email="c", number="3", age=4)
+    accounts.upsert_by_email(email="a", number="3")
+    accounts.update(number="1", age=0)
+    accounts.update_many(below=2, age=3)
+    for hard in (False, True, True):
+        accounts.delete(number="2", hard=hard)
+    accounts.delete_many(age=3, hard=True)
+    accounts.teardown()
+
+
 def test_a_repository_is_a_list_of_dicts(work: Work) -> None:
     """Whatever is written, every read and every walk through the pages shows what the list has."""
+    walk(Accounts(work))
     few = settings(max_examples=12, stateful_step_count=30, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(partial(Accounts, work), settings=few)  # type: ignore[arg-type]  # a factory will do
