@@ -4,23 +4,16 @@ import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 # What somebody needs who builds, tests and reads it.
-SOURCES = (
-    "src",
-    "tests",
-    "docs",
-    "examples",
-    "benchmarks",
-    "conftest.py",
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
+SOURCES: Final = (
+    *("src", "tests", "docs", "examples", "benchmarks", "conftest.py", "pyproject.toml", ".gitignore", "Makefile"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
 )
-SOURCES += ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile")
 
 
 def tracked(*places: str) -> set[str]:
