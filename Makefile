@@ -85,7 +85,7 @@ test-wheel: wheel
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/wheel/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all]" --group test
-	cp -r conftest.py tests docs README.md pyproject.toml build/wheel/
+	cp -r .github benchmarks conftest.py docs examples LICENSE Makefile pyproject.toml tests *.md build/wheel/
 	cd build/wheel && venv/bin/python -m pytest --quiet $(SPREAD) -p no:cacheprovider
 
 ## make test-examples  whole host projects against the built wheel, by the commands of their READMEs
