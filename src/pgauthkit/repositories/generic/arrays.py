@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 if TYPE_CHECKING:
     from psycopg import abc
 
-__all__ = ["Given", "given"]
+__all__ = ["Given", "given", "ready_for_arrays"]
 
 Given = Mapping[str, ColumnElement[Any]]
 
@@ -54,16 +54,20 @@ class _Binary(list[object]):
     """Values that psycopg sends as a binary array."""
 
 
-def given(connection: Connection, columns: Mapping[str, Column[Any]], values: Mapping[str, Sequence[object]]) -> Given:
+def ready_for_arrays(connection: Connection) -> Dialect:
+    """Let a connection send such arrays, and return its dialect."""
+    cast("Any", connection.connection.driver_connection).adapters.register_dumper(_Binary, ListBinaryDumper)
+    return connection.dialect
+
+
+def given(dialect: Dialect, columns: Mapping[str, Column[Any]], values: Mapping[str, Sequence[object]]) -> Given:
     """Return rows as columns of a subquery, by the names of their attributes.
 
     Args:
-        connection: which will run the statement.
+        dialect: of a connection that is ready for arrays.
         columns: of a table, by name.
         values: for each of these columns, all equally many.
     """
-    cast("Any", connection.connection.driver_connection).adapters.register_dumper(_Binary, ListBinaryDumper)
-    dialect = connection.dialect
     kinds = {name: _plain(columns[name].type, dialect) for name in values}
     arrays = [
         func.unnest(_array(columns[name].type, column, dialect), type_=_element(kinds[name])).label(f"c{number}")

@@ -4,17 +4,28 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
+import attrs
 from sqlalchemy import ColumnElement
 
 from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.assignments import evaluated, validated
+from pgauthkit.identifiers import new_id, new_ids
+from pgauthkit.repositories.generic.assignments import evaluated, validating
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.values import check_column
 
-__all__ = ["Row", "batches", "columns_of", "computed", "groups", "refuse_duplicates", "refuse_missing"]
+__all__ = ["Group", "Row", "batches", "completed", "computed", "groups", "refuse_duplicates", "refuse_missing"]
 
 T = TypeVar("T")
 Row: TypeAlias = Mapping[str, Any]
+Columns: TypeAlias = Mapping[str, Sequence[Any]]
+
+
+@attrs.frozen
+class Group:
+    """Rows that give the same columns, and these columns."""
+
+    rows: Sequence[Row]
+    columns: Columns
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -30,68 +41,55 @@ def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def groups(of: Description[Any], rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
-    """Return validated rows by the columns that they give; None does not count where the column has a default.
+def groups(of: Description[Any], rows: Sequence[Row]) -> list[Group]:
+    """Return validated rows as columns, with those that give the same columns together.
 
-    So it is with `create`, where SQLAlchemy leaves such a column out.
+    None does not count where the column has a default, as with `create`, where SQLAlchemy leaves such a column out.
 
     Raises:
         RepositoryError: there is no such column.
     """
-    defaulted = {
-        name
-        for name, column in of.columns.items()
-        if (column.default or column.server_default) and not column.type.should_evaluate_none
-    }
-    found: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        full = row if of.kind.keys() <= row.keys() else {**of.kind, **row}
-        if None in row.values():
-            full = {name: value for name, value in full.items() if value is not None or name not in defaulted}
-        names = tuple(full)
-        if names not in found:
-            of.require(names)
-            found[names] = []
-        found[names].append(validated(of, full) if of.mapper.validators else full)
-    return found
+    found = _alike(of, rows)
+    for names in found:
+        of.require(names)
+    if of.mapper.validators:
+        validate = validating(of)
+        found = {names: [validate(row) for row in alike] for names, alike in found.items()}
+    return [Group(alike, {name: [row[name] for row in alike] for name in names}) for names, alike in found.items()]
 
 
-def columns_of(of: Description[Any], names: Sequence[str], rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
-    """Return the rows by columns, checked, and with the defaults that Python computes.
+def completed(of: Description[Any], group: Group) -> Columns:
+    """Return the columns of a group, checked, and with them the defaults that Python computes.
 
     Raises:
         RepositoryError: a value cannot be stored.
         ValueTooLongError: a value is too long, out of range, or out of scale.
     """
-    found: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in names}
-    for name, values in found.items():
+    for name, values in group.columns.items():
         check_column(of.columns[name], values)
-    for name, column in of.columns.items():
-        if name not in found and column.default is not None and _is_python(column.default):
-            found[name] = _each(column.default, rows)
-    return found
+    missing = [(name, default) for name, default in _missing(of, group.columns) if _is_python(default)]
+    return {**group.columns, **{name: _defaults(default, group.rows) for name, default in missing}}
 
 
-def computed(of: Description[Any], names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
+def computed(of: Description[Any], given: Iterable[str]) -> dict[str, ColumnElement[Any]]:
     """Return the defaults that are SQL expressions, of the columns that are not among these."""
-    missing = {name: column.default for name, column in of.columns.items() if name not in set(names)}
-    return {name: evaluated(default, {}) for name, default in missing.items() if default and not _is_python(default)}
+    return {name: evaluated(default, {}) for name, default in _missing(of, given) if not _is_python(default)}
 
 
-def refuse_duplicates(of: Description[Any], key: Sequence[str], found: Mapping[tuple[str, ...], list[Row]]) -> None:
-    """Make sure that every row of the groups has the key, and no two have the same.
+def refuse_duplicates(of: Description[Any], key: Sequence[str], found: Iterable[Group]) -> None:
+    """Make sure that every row has the key, and no two have the same.
 
     Raises:
         RepositoryError: the message has no values in it.
     """
     seen: set[tuple[Any, ...]] = set()
-    for names, rows in found.items():
-        refuse_missing(of, names, key)
-        columns = [[row[name] for row in rows] for name in key]
+    for group in found:
+        refuse_missing(of, group.columns, key)
+        columns = [group.columns[name] for name in key]
         refuse_missing(of, [name for name, values in zip(key, columns, strict=True) if None not in values], key)
         before = len(seen)
         seen.update(zip(*columns, strict=True))
-        if len(seen) < before + len(rows):
+        if len(seen) < before + len(group.rows):
             message = f"Two rows of a batch for {of.name} have the same {', '.join(key)}."
             raise RepositoryError(message, columns=key, table=of.table.name)
 
@@ -107,8 +105,37 @@ def refuse_missing(of: Description[Any], names: Collection[str], wanted: Iterabl
         raise RepositoryError(message, columns=missing, table=of.table.name)
 
 
-def _each(default: Any, rows: Sequence[Row]) -> list[Any]:  # noqa: ANN401 - of SQLAlchemy
-    return [default.arg] * len(rows) if default.is_scalar else [evaluated(default, row) for row in rows]
+def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], Sequence[Row]]:
+    """Return the rows by the columns that they give; mostly all give the same, which is soon told."""
+    defaulted = {
+        name
+        for name, column in of.columns.items()
+        if (column.default or column.server_default) and not column.type.should_evaluate_none
+    }
+    names = rows[0].keys()
+    if names >= of.kind.keys() and all(row.keys() == names for row in rows):
+        doubtful = names & defaulted
+        if not any(row[name] is None for name in doubtful for row in rows):
+            return {tuple(names): rows}
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        full = {**of.kind, **row}
+        kept = {name: value for name, value in full.items() if value is not None or name not in defaulted}
+        found.setdefault(tuple(kept), []).append(kept)
+    return dict(found)
+
+
+def _missing(of: Description[Any], given: Iterable[str]) -> list[tuple[str, Any]]:
+    names = set(given)
+    return [(name, column.default) for name, column in of.columns.items() if name not in names and column.default]
+
+
+def _defaults(default: Any, rows: Sequence[Row]) -> Sequence[Any]:  # noqa: ANN401 - of SQLAlchemy
+    if default.is_scalar:
+        return [default.arg] * len(rows)
+    if getattr(default.arg, "__wrapped__", None) is new_id:  # SQLAlchemy wraps what takes no context
+        return new_ids(len(rows))
+    return [evaluated(default, row) for row in rows]
 
 
 def _is_python(default: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy

@@ -1,23 +1,29 @@
 """Bulk: thousands of rows a statement, and any number of them in flat memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any, Final, Literal, TypeVar, overload
 
-from sqlalchemy import select
+from sqlalchemy import Dialect, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from pgauthkit.repositories.generic.arrays import given
+from pgauthkit.database.violations import guarded
+from pgauthkit.repositories.generic.ahead import ahead
+from pgauthkit.repositories.generic.arrays import given, ready_for_arrays
 from pgauthkit.repositories.generic.assignments import touched
 from pgauthkit.repositories.generic.batches import (
+    Group,
     Row,
     batches,
-    columns_of,
+    completed,
     computed,
     groups,
     refuse_duplicates,
     refuse_missing,
 )
 from pgauthkit.repositories.generic.conditions import sequence
+from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.upserting import Upserting
 
 __all__ = ["BATCH", "Bulk"]
@@ -31,7 +37,8 @@ class Bulk(Upserting[M]):
     """What a repository writes by the thousand.
 
     One statement a batch, or one for each set of columns that rows of the batch give. Validators and Python's defaults
-    apply; constructors and SQLAlchemy's events of single objects do not.
+    apply, in another thread from the second batch on, while the server has the batch before; constructors and
+    SQLAlchemy's events of single objects do not.
     """
 
     @overload
@@ -68,7 +75,7 @@ class Bulk(Upserting[M]):
         """Insert rows, and return how many, or the rows themselves. One INSERT … SELECT a batch.
 
         Args:
-            rows: mappings of columns to values; an iterator is taken as it comes.
+            rows: mappings of columns to values; an iterator is taken as it comes, a batch ahead.
             skip_duplicates: leave out rows that break a unique key (ON CONFLICT DO NOTHING).
             returning: return the rows inserted; all of them are held in memory then.
             on_progress: called after each statement with the number of rows inserted so far.
@@ -88,16 +95,13 @@ class Bulk(Upserting[M]):
         """
         written: list[M] = []
         count = 0
-        for batch in batches(rows, batch_size):
-            for names, group in groups(self._of, batch).items():
-                statement = self._inserted(names, group)
-                if skip_duplicates:
-                    statement = statement.on_conflict_do_nothing()
-                found = self._written(statement) if returning else []
-                written += found
-                count += len(found) if returning else self._affected(statement)
-                if on_progress:
-                    on_progress(count)
+        for statement in self._statements(rows, batch_size, self._to_create):
+            inserting = statement.on_conflict_do_nothing() if skip_duplicates else statement
+            found = self._written(inserting) if returning else []
+            written += found
+            count += len(found) if returning else self._affected(inserting)
+            if on_progress:
+                on_progress(count)
         return written if returning else count
 
     def upsert_many(
@@ -115,7 +119,7 @@ class Bulk(Upserting[M]):
         they are, and are not counted; neither are existing ones with an empty `update`.
 
         Args:
-            rows: mappings of columns to values; an iterator is taken as it comes.
+            rows: mappings of columns to values; an iterator is taken as it comes, a batch ahead.
             key: the columns of a unique key, which every row has.
             update: the columns to take over where the row exists.
             on_progress: called after each statement with the number of rows written so far.
@@ -138,27 +142,39 @@ class Bulk(Upserting[M]):
         unique = self._of.unique_key(sequence(key), deleted_too=False)
         self._of.require(update)
         count = 0
-        for batch in batches(rows, batch_size):
-            found = groups(self._of, batch)
-            refuse_duplicates(self._of, unique.columns, found)
-            for names, group in found.items():
-                refuse_missing(self._of, names, update)
-                statement = self._inserted(names, group, order_by=unique.columns)
-                if update:
-                    changes = {
-                        self._of.columns[name]: statement.excluded[self._of.columns[name].key] for name in update
-                    }
-                    statement = self._on_conflict(statement, unique, touched(self._of, changes))
-                else:
-                    statement = statement.on_conflict_do_nothing(**self._arbiter(unique))
-                count += self._affected(statement)
-                if on_progress:
-                    on_progress(count)
+        for statement in self._statements(rows, batch_size, partial(self._to_upsert, unique, update)):
+            count += self._affected(statement)
+            if on_progress:
+                on_progress(count)
         return count
 
-    def _inserted(self, names: Sequence[str], rows: Sequence[Row], *, order_by: Sequence[str] = ()) -> Insert:
-        values = columns_of(self._of, names, rows)
-        sent = self._guarded(lambda: given(self._connection(), self._of.columns, values))
+    def _statements(
+        self, rows: Iterable[Row], size: int, make: Callable[[Dialect, list[Row]], list[Insert]]
+    ) -> Iterator[Insert]:
+        dialect = self._guarded(lambda: ready_for_arrays(self._connection()))
+        return chain.from_iterable(ahead(batches(rows, size), partial(make, dialect)))
+
+    def _to_create(self, dialect: Dialect, batch: list[Row]) -> list[Insert]:
+        return [self._inserted(dialect, group) for group in groups(self._of, batch)]
+
+    def _to_upsert(self, key: UniqueKey, update: Sequence[str], dialect: Dialect, batch: list[Row]) -> list[Insert]:
+        found = groups(self._of, batch)
+        refuse_duplicates(self._of, key.columns, found)
+        for group in found:
+            refuse_missing(self._of, group.columns, update)
+        inserts = (self._inserted(dialect, group, order_by=key.columns) for group in found)
+        return [self._or_update(statement, key, update) for statement in inserts]
+
+    def _or_update(self, statement: Insert, key: UniqueKey, update: Sequence[str]) -> Insert:
+        if not update:
+            return statement.on_conflict_do_nothing(**self._arbiter(key))
+        columns = [self._of.columns[name] for name in update]
+        changes = {column: statement.excluded[column.key] for column in columns}
+        return self._on_conflict(statement, key, touched(self._of, changes))
+
+    def _inserted(self, dialect: Dialect, group: Group, *, order_by: Sequence[str] = ()) -> Insert:
+        values = completed(self._of, group)
+        sent = guarded(lambda: given(dialect, self._of.columns, values), self._of.table)
         selected: dict[str, Any] = {**sent, **computed(self._of, values)}
         columns = [self._of.columns[name] for name in selected]
         source = select(*selected.values()).order_by(*(sent[name] for name in order_by))

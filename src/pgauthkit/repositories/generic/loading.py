@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased, joinedload, raiseload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.arrays import given
+from pgauthkit.repositories.generic.arrays import given, ready_for_arrays
 from pgauthkit.repositories.generic.conditions import conditions, orders
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.includes import Branch, Branches
@@ -99,7 +99,8 @@ class _Loading:
         target, parent = branch.target, aliased(of.model)
         values = {name: [getattr(instance, name) for instance in parents] for name in of.primary_key}
         columns = {**of.columns, _NUMBER: Column(_NUMBER, Integer)}
-        keys = given(self._db.connection({"mapper": of.mapper}), columns, {**values, _NUMBER: range(len(parents))})
+        dialect = ready_for_arrays(self._db.connection({"mapper": of.mapper}))
+        keys = given(dialect, columns, {**values, _NUMBER: range(len(parents))})
         same = and_(*(getattr(parent, name) == keys[name] for name in of.primary_key))
         where = conditions(target, branch.where, deleted_too=branch.deleted_too)
         order = orders(target, branch.order_by) or branch.relation.order_by or orders(target, target.primary_key)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Context, Decimal, InvalidOperation
+from functools import reduce
 from typing import Any, Final, NoReturn, cast
 
 from sqlalchemy import ARRAY, JSON, BigInteger, Column, Enum, Float, Integer, Numeric, SmallInteger, String
@@ -36,9 +37,9 @@ def check_value(column: Column[Any], value: object) -> None:
 
 
 def check_column(column: Column[Any], values: Sequence[object]) -> None:
-    """Make sure that every value fits; as `check_value`, but quick for thousands of plain texts."""
+    """Make sure that every value fits; as `check_value`, but quick for thousands of plain ones."""
     check = _check_of(column.type)
-    if check is None or (isinstance(column.type, String) and _are_plain(column.type, values)):
+    if check is None or _are_plain(column.type, check, values):
         return
     for value in values:
         if value is not None and (problem := check(value)):
@@ -69,11 +70,25 @@ def _check_of(kind: object) -> Check | None:
     return None
 
 
-def _are_plain(kind: String, values: Sequence[object]) -> bool:
-    if isinstance(kind, Enum) or set(map(type, values)) != {str}:
+def _are_plain(kind: object, check: Check, values: Sequence[Any]) -> bool:
+    """Tell all at once that every value fits; of columns that are not of one plain type nothing is told."""
+    types = set(map(type, values))
+    if types == {str} and isinstance(kind, String) and not isinstance(kind, Enum):
+        return is_storable("".join(values)) and (kind.length is None or max(map(len, values)) <= kind.length)
+    if types == {int} and isinstance(kind, Integer):
+        return not (check(min(values)) or check(max(values)))
+    if types == {Decimal} and isinstance(kind, Numeric):
+        return _are_plain_decimals(check, values)
+    return False
+
+
+def _are_plain_decimals(check: Check, values: Sequence[Decimal]) -> bool:
+    try:
+        # A sum, not rounded, has as many places as the summand that has most: the check is of all summands' places.
+        places = reduce(_WIDE.add, values).as_tuple().exponent
+        return isinstance(places, int) and not any(map(check, (min(values), max(values), Decimal(1).scaleb(places))))
+    except ArithmeticError:
         return False
-    texts = cast("Sequence[str]", values)
-    return is_storable("".join(texts)) and (kind.length is None or max(map(len, texts)) <= kind.length)
 
 
 def _anything(_: object) -> None:
