@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 import attrs
-from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState, Mapper, PassiveFlag, object_session
+from sqlalchemy.orm.attributes import instance_state
 
 from pgauthkit.errors import RepositoryError
 
@@ -49,7 +49,7 @@ def close(
     """
     known: dict[Mapper[Any], dict[str, NotIncluded]] = {}
     for instance in instances:
-        state: InstanceState[Any] = inspect(instance)
+        state: InstanceState[Any] = instance_state(instance)
         if state.mapper not in known:
             known[state.mapper] = _closed(state.mapper, included, prefix)
         closed = known[state.mapper]
