@@ -161,7 +161,8 @@ class TestRepeated:
             gate.rollback()  # now the service has both links, and waits for the user
             locked.result(PATIENCE)
         assert len(ended.result(PATIENCE)) == 1
-        assert tries() == 2
+        # Once more than twice where the second try was back before the other had woken up, and met it again.
+        assert tries() >= 2
 
     @pytest.mark.parametrize(("state", "bound", "least", "most"), [("40001", 0.0, 1, 1), ("40P01", 1.0, 2, 400)])
     def test_not_for_ever(
