@@ -206,6 +206,56 @@ class TestRepeated:
         assert free_of_the_drivers(caught.value)
 
 
+class TestCommit:
+    """The server sends the rows of a statement before it commits, and may refuse that still."""
+
+    @pytest.fixture
+    def refused(self, database: "Database") -> Iterator[Callable[[str, int], None]]:
+        """Lets the commit of so many new sessions fail with a SQLSTATE."""
+        database.tell("CREATE SEQUENCE commits")
+
+        def refuse(state: str, times: int) -> None:
+            fails = f"IF nextval('commits') <= {times} THEN RAISE EXCEPTION 'secret' USING ERRCODE = '{state}'; END IF"
+            function = (
+                f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {fails}; RETURN NEW; END$$"
+            )
+            with psycopg.connect(database.url, autocommit=True) as connection:
+                connection.execute(function.encode())
+                connection.execute(
+                    "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON pgauthkit.sessions"
+                    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+                )
+
+        yield refuse
+        database.tell("DROP FUNCTION refuse CASCADE")
+        database.tell("DROP SEQUENCE commits")
+
+    def test_refused(
+        self, auth: AuthService, database: "Database", refused: Callable[[str, int], None], engine: Engine
+    ) -> None:
+        """Nobody is told of a sign-in that was not committed, and the link is as good as before."""
+        link = auth.request_magic_link(ADA).token.reveal()
+        refused("23514", 1)
+        before = database.contents()
+        with pytest.raises(PgAuthKitError, match="SQLSTATE 23514") as caught:
+            auth.verify_magic_link(link)
+        assert free_of_the_drivers(caught.value)
+        assert before == database.contents()
+        assert auth.verify_magic_link(link).user.email == ADA
+        assert checked_out(engine) == 0
+
+    def test_lost_against_another(
+        self, auth: AuthService, database: "Database", refused: Callable[[str, int], None]
+    ) -> None:
+        """A serialization that fails at the commit is repeated as any other: one sign-in, one session."""
+        link = auth.request_magic_link(ADA).token.reveal()
+        refused("40001", 3)
+        signed_in = auth.verify_magic_link(link)
+        assert database.ask("SELECT count(*) FROM pgauthkit.sessions") == [(1,)]
+        assert auth.authenticate(signed_in.tokens.access_token.reveal()).email == ADA
+        assert database.ask("SELECT nextval('commits')") == [(5,)]
+
+
 class TestHungUp:
     def test_an_idle_connection(
         self, auth: AuthService, engine: Engine, database: "Database", sign_in: "SigningIn"

@@ -1,10 +1,10 @@
 """The mapped classes of the application in the working directory, with ours."""
 
-import sys
 from typing import Any
 
 from pgauthkit.cli.settings import project_directory, read_settings
 from pgauthkit.ops.mapped import mapped_classes
+from pgauthkit.ops.project import make_importable
 
 __all__ = ["models"]
 
@@ -15,8 +15,5 @@ def models() -> tuple[type[Any], ...]:
     Raises:
         ConfigError: there is no such base.
     """
-    project = project_directory()
-    for place in (project / "src", project):
-        if place.is_dir() and str(place) not in sys.path:
-            sys.path.insert(0, str(place))
+    make_importable(project_directory())
     return mapped_classes(read_settings().models)

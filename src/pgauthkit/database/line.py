@@ -107,10 +107,11 @@ class Line:
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
     def _checked(self, results: "list[PGresult]", wanted: ExecStatus) -> "PGresult":
-        result, *_ = results  # A pooler that loses the server adds an error of its own to the server's.
-        if result.status != wanted:
-            raise error_from_result(result, self._transformer.encoding)
-        return result
+        # All of them: what fails at the commit (a serialization, a deferred constraint) is told behind the rows.
+        for result in results:
+            if result.status != wanted:
+                raise error_from_result(result, self._transformer.encoding)
+        return results[0]
 
 
 class _Sent(NamedTuple):

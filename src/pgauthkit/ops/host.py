@@ -1,9 +1,8 @@
 """Finding the application's own migrations from a directory of its project."""
 
-import sys
 from pathlib import Path
 
-from pgauthkit.ops.project import project_directory, read_settings
+from pgauthkit.ops.project import make_importable, project_directory, read_settings
 from pgauthkit.ops.tracks import Track, host_track
 
 __all__ = ["find_host"]
@@ -25,9 +24,7 @@ def find_host(here: Path) -> Track | None:
         Track(name='host')
     """
     project, migrations = project_directory(here), read_settings(here).migrations
-    for place in (project / "src", project):
-        if place.is_dir() and str(place) not in sys.path:
-            sys.path.insert(0, str(place))
+    make_importable(project)
     if migrations is not None:
         return host_track(project, migrations) if (project / migrations).exists() else None
     # A project of several parts has a pyproject.toml above them, and an alembic.ini in one.

@@ -1,5 +1,6 @@
 """The application's project: its directory, and `[tool.pgauthkit]` in its pyproject.toml."""
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import cast
@@ -8,7 +9,7 @@ import attrs
 
 from pgauthkit.errors import ConfigError
 
-__all__ = ["Settings", "project_directory", "read_settings"]
+__all__ = ["Settings", "make_importable", "project_directory", "read_settings"]
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +58,17 @@ def project_directory(here: Path | None = None) -> Path:
     """
     here = here or Path.cwd()
     return next((place for place in (here, *here.parents) if (place / "pyproject.toml").is_file()), here)
+
+
+def make_importable(project: Path) -> None:
+    """Let the modules in a project's directory be imported, and before them those in its `src`.
+
+    Example:
+        >>> make_importable(project_directory())
+    """
+    for place in (project / "src", project):
+        if place.is_dir() and str(place) not in sys.path:
+            sys.path.insert(0, str(place))
 
 
 def _read(path: Path) -> Settings:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from pgauthkit.errors import MigrationError
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.connection import Target, begin_migrating, engine_for
+from pgauthkit.ops.contents import statements_to_empty_schemas
 from pgauthkit.ops.deployment import Deployment, deploy
 from pgauthkit.ops.environment import read_environment
 from pgauthkit.ops.failure import explained
@@ -33,25 +34,6 @@ _FOREIGN_KEYS: Final = text(
     " WHERE contype = 'f' AND ours.relnamespace = to_regnamespace(:ours) AND theirs.relnamespace <> ours.relnamespace"
     " AND NOT theirs.relnamespace::regnamespace::text = ANY(:going) ORDER BY 1"
 )
-# Everything in the application's schemas, but for what an extension brought along; the schemas themselves stay, with
-# their owners and grants.
-_CONTENTS: Final = text("""
-    WITH kept AS (SELECT objid FROM pg_catalog.pg_depend WHERE deptype IN ('e', 'i')),
-    schemas AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(:schemas))
-    SELECT format('DROP %s IF EXISTS %I.%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
-                  WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, nspname, relname)
-    FROM pg_catalog.pg_class JOIN schemas ON schemas.oid = relnamespace
-    WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_class.oid NOT IN (SELECT objid FROM kept)
-    UNION ALL
-    SELECT format('DROP %s IF EXISTS %s CASCADE', CASE prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE'
-                  ELSE 'FUNCTION' END, pg_proc.oid::regprocedure)
-    FROM pg_catalog.pg_proc JOIN schemas ON schemas.oid = pronamespace
-    WHERE pg_proc.oid NOT IN (SELECT objid FROM kept)
-    UNION ALL
-    SELECT format('DROP TYPE IF EXISTS %I.%I CASCADE', nspname, typname)
-    FROM pg_catalog.pg_type JOIN schemas ON schemas.oid = typnamespace
-    WHERE typtype IN ('e', 'd', 'c') AND pg_type.oid NOT IN (SELECT objid FROM kept)
-""")
 
 
 @attrs.frozen(kw_only=True)
@@ -128,7 +110,7 @@ def reset(
         going = (SCHEMA, *(_schemas(connection, host) if host else ()))
         _refuse(connection, name, going, production=production, force=force)
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
-        for statement in connection.scalars(_CONTENTS, {"schemas": [name for name in going if name != SCHEMA]}).all():
+        for statement in statements_to_empty_schemas(connection, [name for name in going if name != SCHEMA]):
             connection.exec_driver_sql(statement)
         connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
         connection.commit()
