@@ -32,13 +32,15 @@ torture: $(READY)
 
 ## make fuzz        every public method with 10,000 pieces of rubbish each
 fuzz: $(READY)
-	$(BIN)/pytest --quiet --hypothesis-profile=fuzz tests/security/test_fuzz.py
+	$(BIN)/pytest --quiet -n auto --hypothesis-profile=fuzz tests/security/test_fuzz.py
 
 ## make test-system what needs PgBouncer, Chromium or podman, which it installs where it may
 test-system: $(READY)
 	tests/system/install.sh
 	$(BIN)/pytest --quiet tests/system
 	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer tests/integration tests/security
+	# Racers hold a connection to the server each while they wait for one another.
+	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer --pgbouncer-servers=60 tests/races
 
 ## make check       style, types, layers
 check: $(READY)
