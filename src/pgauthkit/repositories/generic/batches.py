@@ -1,7 +1,7 @@
 """Batches: rows of a host, made ready to be sent as columns."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -22,10 +22,20 @@ Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
 @attrs.frozen
 class Group:
-    """Rows that give the same columns, and these columns."""
+    """Rows that give the same columns, as these columns; whole columns are much the quicker to work on.
 
-    rows: Sequence[Row]
+    Attributes:
+        size: how many rows.
+        columns: by name; there may be none.
+    """
+
+    size: int
     columns: Columns
+
+    def rows(self) -> Iterator[Row]:
+        """Return the rows again, one by one."""
+        values = zip(*self.columns.values(), strict=True) if self.columns else repeat((), self.size)
+        return (dict(zip(self.columns, row, strict=True)) for row in values)
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -52,10 +62,7 @@ def groups(of: Description[Any], rows: Sequence[Row]) -> list[Group]:
     found = _alike(of, rows)
     for names in found:
         of.require(names)
-    if of.mapper.validators:
-        validate = validating(of)
-        found = {names: [validate(row) for row in alike] for names, alike in found.items()}
-    return [Group(alike, {name: [row[name] for row in alike] for name in names}) for names, alike in found.items()]
+    return [Group(len(alike), _columns(of, names, alike)) for names, alike in found.items()]
 
 
 def completed(of: Description[Any], group: Group) -> Columns:
@@ -68,7 +75,7 @@ def completed(of: Description[Any], group: Group) -> Columns:
     for name, values in group.columns.items():
         check_column(of.columns[name], values)
     missing = [(name, default) for name, default in _missing(of, group.columns) if _is_python(default)]
-    return {**group.columns, **{name: _defaults(default, group.rows) for name, default in missing}}
+    return {**group.columns, **{name: _defaults(default, group) for name, default in missing}}
 
 
 def computed(of: Description[Any], given: Iterable[str]) -> dict[str, ColumnElement[Any]]:
@@ -89,7 +96,7 @@ def refuse_duplicates(of: Description[Any], key: Sequence[str], found: Iterable[
         refuse_missing(of, [name for name, values in zip(key, columns, strict=True) if None not in values], key)
         before = len(seen)
         seen.update(zip(*columns, strict=True))
-        if len(seen) < before + len(group.rows):
+        if len(seen) < before + group.size:
             message = f"Two rows of a batch for {of.name} have the same {', '.join(key)}."
             raise RepositoryError(message, columns=key, table=of.table.name)
 
@@ -125,17 +132,29 @@ def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], S
     return dict(found)
 
 
+def _columns(of: Description[Any], names: Sequence[str], rows: Sequence[Row]) -> Columns:
+    if not of.mapper.validators:
+        return {name: [row[name] for row in rows] for name in names}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for row in map(
+        validating(of), rows
+    ):  # none of them is kept: thousands would have the garbage collector look at all
+        for name, values in columns.items():
+            values.append(row[name])
+    return columns
+
+
 def _missing(of: Description[Any], given: Iterable[str]) -> list[tuple[str, Any]]:
     names = set(given)
     return [(name, column.default) for name, column in of.columns.items() if name not in names and column.default]
 
 
-def _defaults(default: Any, rows: Sequence[Row]) -> Sequence[Any]:  # noqa: ANN401 - of SQLAlchemy
+def _defaults(default: Any, group: Group) -> Sequence[Any]:  # noqa: ANN401 - of SQLAlchemy
     if default.is_scalar:
-        return [default.arg] * len(rows)
+        return [default.arg] * group.size
     if getattr(default.arg, "__wrapped__", None) is new_id:  # SQLAlchemy wraps what takes no context
-        return new_ids(len(rows))
-    return [evaluated(default, row) for row in rows]
+        return new_ids(group.size)
+    return [evaluated(default, row) for row in group.rows()]
 
 
 def _is_python(default: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy
