@@ -63,7 +63,10 @@ class _Loading:
 
     def fetch(self, of: Description[Any], statement: AnySelect, tree: Branches, entity: object) -> list[AnyRow]:
         complete = statement.options(raiseload("*"), *_joins(entity, tree))
-        options, bind = {"populate_existing": True}, {"mapper": of.mapper}
+        # To replace what objects show takes a fifth of the time of loading them, also where nobody has one yet.
+        present = {key[0] for key in self._db.identity_map}
+        options = {"populate_existing": not present.isdisjoint(_identities(of, tree))}
+        bind = {"mapper": of.mapper}
         return list(self._db.execute(complete, execution_options=options, bind_arguments=bind))
 
     def descend(self, of: Description[Any], instances: Sequence[Any], tree: Branches, prefix: str) -> None:
@@ -122,6 +125,14 @@ def _joins(entity: Any, tree: Branches) -> Iterator[Any]:  # noqa: ANN401 - a cl
             attribute = getattr(entity, name)
             joined = joinedload(attribute.and_(*where) if where else attribute)
             yield joined.options(*_joins(branch.target.model, branch.branches))
+
+
+def _identities(of: Description[Any], tree: Branches) -> Iterator[type[Any]]:
+    """Return the classes by which a session knows the objects of one statement."""
+    yield of.mapper.identity_key_from_primary_key(())[0]
+    for branch in tree.values():
+        if not branch.relation.uselist:
+            yield from _identities(branch.target, branch.branches)
 
 
 def _unique(instances: Sequence[Any]) -> list[Any]:

@@ -53,7 +53,7 @@ def close(
         if state.mapper not in known:
             known[state.mapper] = _closed(state.mapper, included, prefix)
         closed = known[state.mapper]
-        stale = () if fresh else tuple(closed.keys() & state.dict.keys())
+        stale = [] if fresh else [name for name in closed if name in state.dict]
         if stale and (session := object_session(instance)):
             session.expire(instance, stale)
         state.callables = {**state.callables, **closed}
