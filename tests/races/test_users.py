@@ -1,6 +1,7 @@
 """Users: who is switched off or moves away while others sign in, refresh and sign out."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
@@ -29,6 +30,7 @@ EACH_LEVEL = pytest.mark.parametrize("isolation", ["read committed", "repeatable
 HOLD_USERS = "SELECT FROM pgauthkit.users FOR UPDATE"
 CONTRACT = (AuthenticationError, NotFoundError, UniqueViolationError)
 ADA = "ada@example.com"
+PATIENCE = 30.0  # seconds
 
 
 @pytest.fixture
@@ -37,8 +39,10 @@ def deadlocks(query: "Query") -> Callable[[], int]:
 
     def count() -> int:
         others = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        deadline = time.monotonic() + PATIENCE
         while query(others):
-            pass
+            assert time.monotonic() < deadline, "somebody is still connected"
+            time.sleep(0.01)
         ((number,),) = query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         return int(number)
 
