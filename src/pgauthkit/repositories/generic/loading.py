@@ -1,6 +1,7 @@
 """Loading objects, and what is included: to-one relations by a join, each collection by one more statement."""
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Column, Integer, Row, Select, and_, func, orm, select, true
@@ -64,7 +65,7 @@ class _Loading:
     def fetch(self, of: Description[Any], statement: AnySelect, tree: Branches, entity: object) -> list[AnyRow]:
         complete = statement.options(raiseload("*"), *_joins(entity, tree))
         # To replace what objects show takes a fifth of the time of loading them, also where nobody has one yet.
-        present = {key[0] for key in self._db.identity_map}
+        present = set(map(itemgetter(0), self._db.identity_map.keys()))
         options = {"populate_existing": not present.isdisjoint(_identities(of, tree))}
         bind = {"mapper": of.mapper}
         return list(self._db.execute(complete, execution_options=options, bind_arguments=bind))
