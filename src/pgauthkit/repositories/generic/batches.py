@@ -136,9 +136,8 @@ def _columns(of: Description[Any], names: Sequence[str], rows: Sequence[Row]) ->
     if not of.mapper.validators:
         return {name: [row[name] for row in rows] for name in names}
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    for row in map(
-        validating(of), rows
-    ):  # none of them is kept: thousands would have the garbage collector look at all
+    # No validated row is kept: thousands of them would have the garbage collector look at everything, again and again.
+    for row in map(validating(of), rows):
         for name, values in columns.items():
             values.append(row[name])
     return columns
