@@ -26,7 +26,7 @@ def new_id() -> str:
         >>> new_id()  # doctest: +SKIP
         'cmi8g4k0v2l9w0x1qk3f7a9zt'
     """
-    return f"c{_time(time.time_ns() // 1_000_000)}{_digits(_RANDOM)}"
+    return _head() + _digits(_RANDOM)
 
 
 def new_ids(count: int) -> list[str]:
@@ -36,7 +36,7 @@ def new_ids(count: int) -> list[str]:
         >>> len(set(new_ids(1000)))
         1000
     """
-    head, digits = f"c{_time(time.time_ns() // 1_000_000)}", _digits(_RANDOM * count)
+    head, digits = _head(), _digits(_RANDOM * count)
     return [head + digits[start : start + _RANDOM] for start in range(0, len(digits), _RANDOM)]
 
 
@@ -51,6 +51,10 @@ def is_storable(text: object) -> TypeGuard[str]:
         return isinstance(text, str) and b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
+
+
+def _head() -> str:
+    return "c" + _time(time.time_ns() // 1_000_000)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -254,8 +254,8 @@ class TestByTheService:
 
     def test_a_server_that_crashed(self, host: "Host", config: AuthConfig, directory: Path) -> None:
         """While a server ends every session because one has crashed it is told as what recovers."""
-        with running(directory) as (server, _), suppress(psycopg.OperationalError), ExitStack() as sessions:
-            slow, bad = (sessions.enter_context(psycopg.connect(server.url())) for _ in range(2))
+        with running(directory) as (server, _), ExitStack() as sessions:
+            slow, bad = (sessions.enter_context(closing(psycopg.connect(server.url()))) for _ in range(2))
             os.kill(slow.info.backend_pid, signal.SIGSTOP)  # the server gives it five seconds
             os.kill(bad.info.backend_pid, signal.SIGKILL)
             wait_until_refused(server)

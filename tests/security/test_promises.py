@@ -9,10 +9,12 @@ from urllib.parse import urljoin, urlsplit
 
 import attrs
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings, strategies as st
 
 from pgauthkit import AuthConfig, AuthService, Secret
 from pgauthkit.config import Pepper, RateLimit, RateLimits
+from pgauthkit.database import create_engine
 from pgauthkit.errors import (
     BindingMismatchError,
     InvalidCodeError,
@@ -320,6 +322,26 @@ def test_nothing_tells_whether_an_account_exists(
         seen.append((fields, link.expires_at, caught.value.retry_after, str(caught.value), statements, kinds))
     assert len(seen[0][4]) == 2
     assert [seen[0]] * 3 == seen
+
+
+def test_a_row_of_a_user_is_read_for_every_address(pgauthkit_url: str, config: AuthConfig) -> None:
+    """Known, unknown and inactive: one each, since to find a row in an index takes longer than to find none."""
+    engine = create_engine(pgauthkit_url)
+    auth = AuthService(engine, config)
+    for name in ("inactive", "known", "zoe"):
+        user_id = sign_in(auth, f"{name}@example.com").user.user_id
+        if name == "inactive":
+            auth.deactivate_user(user_id)
+    read = sa.text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'pgauthkit.users'::regclass")
+    counts: list[int] = []
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        for name in ("inactive", "known", "unknown"):
+            before = connection.execute(read).scalar_one()
+            auth.within(connection).request_magic_link(f"{name}@example.com")
+            counts.append(connection.execute(read).scalar_one() - before)
+    engine.dispose()
+    assert counts == [1, 1, 1]
 
 
 # A dump signs nobody in.

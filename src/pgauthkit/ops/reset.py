@@ -15,6 +15,7 @@ from pgauthkit.ops.deployment import Deployment, deploy
 from pgauthkit.ops.environment import read_environment
 from pgauthkit.ops.failure import explained
 from pgauthkit.ops.lock import migration_lock
+from pgauthkit.ops.presence import count_others, name_of
 from pgauthkit.ops.seed import Seeding, seed as run_seed
 from pgauthkit.ops.tracks import Track
 
@@ -22,11 +23,6 @@ __all__ = ["Reset", "database_name", "reset"]
 
 _TRIES: Final = 10
 _PAUSE: Final = 0.05  # seconds
-_NAME: Final = text("SELECT pg_catalog.current_database()")
-_OTHERS: Final = text(
-    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
-    " AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'"
-)
 _FOREIGN_KEYS: Final = text(
     "SELECT pg_catalog.format('%s (%s)', conrelid::regclass, conname) FROM pg_catalog.pg_constraint"
     " JOIN pg_catalog.pg_class AS theirs ON theirs.oid = conrelid"
@@ -68,7 +64,7 @@ def database_name(target: Target) -> str:
     """
     engine = engine_for(target)
     with explained("Asking for the name", engine.url), engine.connect() as connection:
-        return str(connection.execute(_NAME).scalar_one())
+        return name_of(connection)
 
 
 def reset(
@@ -126,7 +122,7 @@ def _schemas(connection: Connection, host: Track) -> tuple[str, ...]:
 
 
 def _refuse(connection: Connection, name: str, going: tuple[str, ...], *, production: bool, force: bool) -> None:
-    actual = connection.execute(_NAME).scalar_one()
+    actual = name_of(connection)
     if name != actual:
         raise MigrationError(f'The database is "{actual}", not "{name}". Nothing was changed.')
     if force:
@@ -142,7 +138,7 @@ def _refuse(connection: Connection, name: str, going: tuple[str, ...], *, produc
 def _others(connection: Connection) -> int:
     # A session that has just been closed, as by an env.py that connects on its own, takes a moment to be gone.
     tries = _TRIES
-    while (count := int(connection.execute(_OTHERS).scalar_one())) and tries:
+    while (count := count_others(connection)) and tries:
         tries -= 1
         time.sleep(_PAUSE)
     return count

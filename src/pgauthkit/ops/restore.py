@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from pgauthkit.errors import RestoreError
 from pgauthkit.ops.address import Address
@@ -19,19 +19,13 @@ from pgauthkit.ops.failure import explained
 from pgauthkit.ops.inspection import Dump, open_dump, refusal
 from pgauthkit.ops.lock import migration_lock
 from pgauthkit.ops.manifest import Manifest
+from pgauthkit.ops.presence import count_others, name_of
 from pgauthkit.ops.programs import Programs, find_programs
 from pgauthkit.ops.replay import Script, replay
 from pgauthkit.ops.snapshot import server_version
 from pgauthkit.ops.tracks import Track
 
 __all__ = ["Discrepancy", "Restoration", "restore"]
-
-_NAME: Final = text("SELECT pg_catalog.current_database()")
-_OTHERS: Final = text(
-    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
-    " AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'"
-)
-
 
 _CALLED: Final = "pgauthkit restore"
 _UNTOUCHED: Final = "The database was not touched."
@@ -146,17 +140,23 @@ def restore(
             diagnose(connection, host)  # An env.py that fails should fail before.
             script = Script(dump=dump.file, format=dump.format, owners=owners, first=drops)
             replay(script, programs, Address.of(connection, name=_CALLED), server=server, on_progress=on_progress)
-            after = count_rows(connection)
-            return Restoration(
-                file=dump.path,
-                manifest=dump.manifest,
-                database=_name_of(connection),
-                before=before,
-                after=after,
-                discrepancies=tuple(_compare(connection, dump.manifest, after)) if dump.manifest else (),
-                pending=tuple(name for track in diagnose(connection, host).tracks for name in track.pending),
-                duration=timedelta(seconds=time.monotonic() - started),
-            )
+            return _restoration(connection, dump, host, before=before, started=started)
+
+
+def _restoration(
+    connection: Connection, dump: Dump, host: Track | None, *, before: Mapping[str, int], started: float
+) -> Restoration:
+    after = count_rows(connection)
+    return Restoration(
+        file=dump.path,
+        manifest=dump.manifest,
+        database=name_of(connection),
+        before=before,
+        after=after,
+        discrepancies=tuple(_compare(connection, dump.manifest, after)) if dump.manifest else (),
+        pending=tuple(name for track in diagnose(connection, host).tracks for name in track.pending),
+        duration=timedelta(seconds=time.monotonic() - started),
+    )
 
 
 def _fit(known: tuple[Programs, ...], server: int, dump: Dump) -> Programs:
@@ -172,7 +172,7 @@ def _fit(known: tuple[Programs, ...], server: int, dump: Dump) -> Programs:
 
 
 def _refuse(connection: Connection, contents: tuple[str, ...], *, clean: bool, name: str | None, force: bool) -> None:
-    actual = _name_of(connection)
+    actual = name_of(connection)
     if contents and not clean:
         raise RestoreError(
             f'The database "{actual}" is not empty. {_UNTOUCHED} Restore into an empty one (--to URL), or drop'
@@ -180,14 +180,10 @@ def _refuse(connection: Connection, contents: tuple[str, ...], *, clean: bool, n
         )
     if (contents or name is not None) and name != actual:
         raise RestoreError(f'The database is "{actual}", not "{name or ""}". {_UNTOUCHED}')
-    if not force and (others := connection.execute(_OTHERS).scalar_one()):
+    if not force and (others := count_others(connection)):
         raise RestoreError(
             f"Other sessions are connected to the database: {others}. {_UNTOUCHED} Stop the application first."
         )
-
-
-def _name_of(connection: Connection) -> str:
-    return str(connection.execute(_NAME).scalar_one())
 
 
 def _compare(connection: Connection, manifest: Manifest, after: Mapping[str, int]) -> Iterator[Discrepancy]:

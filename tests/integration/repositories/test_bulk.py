@@ -1,5 +1,6 @@
 """Bulk: `create_many` and `upsert_many`."""
 
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     Dialect,
     Enum,
@@ -36,6 +38,7 @@ from pgauthkit.errors import (
     ValueTooLongError,
 )
 from pgauthkit.models import User, UserRole
+from pgauthkit.repositories import Repository
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -83,6 +86,15 @@ class Mixed(Base):
     document: Mapped[Any] = mapped_column(JSONB, nullable=True)
     words: Mapped[list[str | None] | None] = mapped_column(ARRAY(String(9)))
     matrix: Mapped[list[list[int]] | None] = mapped_column(ARRAY(Integer, dimensions=2))
+
+
+class Noted(Base):
+    """Rows that tell which thread made them."""
+
+    __tablename__ = "noted"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    thread: Mapped[int] = mapped_column(BigInteger, default=threading.get_ident)
 
 
 ROWS: list[dict[str, Any]] = [
@@ -164,6 +176,25 @@ def test_batches_and_progress(work: Work) -> None:
     rows = [{"number": str(n), "email": f"n{n}@example.com"} for n in range(5)]
     assert work.of(Account).upsert_many(rows, "number", [], batch_size=3, on_progress=told.append) == 5
     assert told == [3, 5]
+
+
+@pytest.mark.usefixtures("mixed_table")
+def test_the_iterator_stays_with_its_caller(work: Work) -> None:
+    """It is read in the caller's thread, a batch ahead, and may use the session; later batches' defaults in another."""
+    here, noted = threading.get_ident(), Repository(work.db, Noted)
+    taken: list[tuple[int, int]] = []
+
+    def rows() -> Iterator[dict[str, int]]:
+        for number in range(6):
+            taken.append((threading.get_ident(), noted.count()))
+            yield {"id": number}
+
+    assert work.of(Noted).create_many(rows(), batch_size=2) == 6
+    assert taken == [(here, count) for count in (0, 0, 0, 0, 2, 2)]
+    made = [row.thread for row in work.of(Noted).find_many(order_by="id")]
+    assert made[:2] == [here] * 2
+    assert here not in made[2:]
+    assert len(set(made[2:])) == 1
 
 
 def test_skip_duplicates(work: Work) -> None:

@@ -1,14 +1,15 @@
 """What is included is there; what is not raises when touched, and says what to include."""
 
 import pickle
+from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, orm
+from sqlalchemy import ForeignKey, orm, update
 from sqlalchemy.orm import DeclarativeBase, DynamicMapped, Mapped, WriteOnlyMapped, mapped_column, relationship
 from tests.integration.repositories.conftest import Account, Category, Comment, Post, Tag, Work, related
 
 from pgauthkit.errors import RepositoryError
-from pgauthkit.models import User
+from pgauthkit.models import User, UserRole
 from pgauthkit.repositories import Include
 
 
@@ -37,6 +38,25 @@ def blog(work: Work, user: User) -> Blog:
 
 def texts(post: Post) -> list[str]:
     return [comment.text for comment in post.comments]
+
+
+@pytest.mark.parametrize(
+    ("model", "include"), [(Post, "author"), (Comment, "post.author"), (Account, "comments.post.author")]
+)
+def test_an_object_that_comes_along_shows_what_is_there_now(
+    work: Work, user: User, model: type[Any], include: str
+) -> None:
+    """Also where it is the only one that the session had, and whatever led to it is new."""
+    account = work.of(Account).create(email="bob@example.com").id
+    work.of(Post).create_many([{"id": "p", "title": "First", "content": "", "author_id": user.id}])
+    work.of(Comment).create_many([{"text": "c", "stars": 1, "post_id": "p", "account_id": account}])
+    statement = update(User).values(role=UserRole.ADMIN).execution_options(synchronize_session=False)
+    work.call(lambda: work.db.execute(statement))
+    (found,) = work.of(model).find_many(include=include)
+    for name in include.split("."):
+        found = getattr(found, name)[0] if name == "comments" else getattr(found, name)
+    assert found is user
+    assert user.role is UserRole.ADMIN
 
 
 @pytest.mark.parametrize(
