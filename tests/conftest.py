@@ -4,10 +4,12 @@ import os
 
 import pytest
 from hypothesis import settings
+from tests.tracing import let_threads_end
 
 settings.register_profile("default", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.register_profile("fuzz", deadline=None, max_examples=10_000)
 settings.load_profile("default")
+let_threads_end()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

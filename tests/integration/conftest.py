@@ -79,6 +79,11 @@ class Host(ABC):
         while self._made:
             self.call(self._made.pop().dispose)
 
+    def renew(self) -> None:
+        """Have the engines that are kept connect anew."""
+        for engine in self._kept.values():
+            self.call(engine.dispose)
+
     def close(self) -> None:
         """Dispose of all engines."""
         self._made.extend(self._kept.values())
@@ -221,14 +226,6 @@ class Database:
             statements,
         )
 
-    def cut(self) -> None:
-        """End every other connection to this database, and wait until they are gone."""
-        ended = self.ask(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-        assert {(True,)} == set(ended)
-
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -323,6 +320,22 @@ def host(request: pytest.FixtureRequest, hosts: dict[str, Host]) -> Iterator[Hos
     host = hosts[request.param]
     yield host
     host.tidy()
+
+
+@pytest.fixture
+def cut(hosts: dict[str, Host], database: Database) -> Iterator[Callable[[], None]]:
+    """Ends every connection to the database but that of `database`, and waits until they are gone."""
+
+    def cut() -> None:
+        ended = database.ask(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        assert {(True,)} == set(ended)
+
+    yield cut
+    for host in hosts.values():  # the other twin's as well, whose next test may begin with a transaction of its own
+        host.renew()
 
 
 @pytest.fixture

@@ -258,15 +258,15 @@ class TestCommit:
 
 class TestHungUp:
     def test_an_idle_connection(
-        self, auth: AuthService, engine: Engine, database: "Database", sign_in: "SigningIn"
+        self, auth: AuthService, engine: Engine, cut: Callable[[], None], sign_in: "SigningIn"
     ) -> None:
         """A connection that the server closed in between is noticed before it is used, and the call just works."""
         access_token = sign_in().tokens.access_token.reveal()
-        database.cut()
+        cut()
         assert auth.authenticate(access_token).email == ADA
         assert checked_out(engine) == 0
 
-    def test_all_of_them(self, host: "Host", engine: Engine, database: "Database", sign_in: "SigningIn") -> None:
+    def test_all_of_them(self, host: "Host", engine: Engine, cut: Callable[[], None], sign_in: "SigningIn") -> None:
         """After a restart of the server every connection of the pool is dead; one call works all the same."""
 
         def fill(_first: PoolProxiedConnection) -> None:
@@ -275,14 +275,14 @@ class TestHungUp:
                 connection.close()
 
         pooled(host, engine, fill)
-        database.cut()
+        cut()
         assert sign_in().user.email == ADA
         assert checked_out(engine) == 0
 
-    def test_a_write_happens_once(self, auth: AuthService, database: "Database", sign_in: "SigningIn") -> None:
+    def test_a_write_happens_once(self, auth: AuthService, cut: Callable[[], None], sign_in: "SigningIn") -> None:
         """What is written after such a surprise is written once."""
         user_id = sign_in().user.user_id
-        database.cut()
+        cut()
         opened = auth.open_session(user_id)
         assert len(auth.list_sessions(user_id)) == 2
         assert opened.user == auth.authenticate(opened.tokens.access_token.reveal())

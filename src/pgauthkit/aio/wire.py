@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.pool import PoolProxiedConnection
@@ -20,14 +21,16 @@ T = TypeVar("T")
 MOST_THREADS: Final = 4
 
 
+@lru_cache(maxsize=1)
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """All services share them, so that their memory is bounded for the process; a fork has none, and needs its own."""
+    return ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="pgauthkit-argon2")
+
+
 class AsyncWire:
     """psycopg's `AsyncConnection`."""
 
     is_async = True
-
-    def __init__(self) -> None:
-        workers = min(MOST_THREADS, os.cpu_count() or 1)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pgauthkit-argon2")
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
@@ -40,8 +43,8 @@ class AsyncWire:
         _wait(asyncio.sleep(seconds))
 
     def compute(self, slow: Callable[[], T]) -> T:
-        """Do it in a thread; as many at once as there are cores, up to four."""
-        return _wait(asyncio.get_running_loop().run_in_executor(self._threads, slow))
+        """Do it in a thread; as many at once in the process as there are cores, up to four."""
+        return _wait(asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), slow))
 
 
 def _wait(awaitable: Awaitable[T]) -> T:

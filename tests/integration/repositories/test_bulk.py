@@ -140,6 +140,17 @@ def test_as_create(work: Work) -> None:
 
 
 @pytest.mark.usefixtures("mixed_table")
+def test_none_for_a_default_in_rows_of_the_same_columns(work: Work) -> None:
+    """None asks for the default, as in `create`, in the rows that give it and in no other."""
+    rows: list[dict[str, Any]] = [
+        {"number": 1, "word": "own", "flag": False},
+        {"number": 2, "word": None, "flag": None},
+    ]
+    found = work.of(Mixed).create_many(rows, returning=True)
+    assert [(row.number, row.word, row.flag) for row in found] == [(1, "own", False), (2, "none", True)]
+
+
+@pytest.mark.usefixtures("mixed_table")
 def test_types_in_long_columns(work: Work) -> None:
     """Also where a column holds values and NULLs by turns."""
     rows = [{name: row.get(name) for name in ("colour", "raw", "words", "amount", "key")} for row in ROWS * 3]

@@ -1,0 +1,32 @@
+"""Threads that coverage follows, and that may end at the same moment without a hang."""
+
+import threading
+import weakref
+from types import FrameType
+from typing import Any
+from unittest.mock import patch
+
+__all__ = ["let_threads_end"]
+
+
+class WeakKeys(weakref.WeakKeyDictionary[Any, Any]):
+    """Forgets a key without running any Python."""
+
+    def __init__(self) -> None:  # pragma: no cover - called where nothing is traced
+        super().__init__()
+        self._remove = self.data.pop  # type: ignore[attr-defined]  # the base class has them
+
+
+def let_threads_end() -> None:
+    """Have coverage keep the greenlets of new threads in such a dictionary.
+
+    They are forgotten when their thread has ended, in a pending call of the main thread; and CPython 3.11 never gets
+    beyond the first step of a traced Python function there while another thread ends too, and waits with another call.
+    """
+    if hook := threading.gettrace():  # pragma: no branch
+
+        def traced(frame: FrameType, event: Any, arg: Any) -> Any:  # noqa: ANN401 # pragma: no cover - the same
+            with patch.object(weakref, "WeakKeyDictionary", WeakKeys):
+                return hook(frame, event, arg)
+
+        threading.settrace(traced)
