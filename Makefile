@@ -88,7 +88,7 @@ test-wheel: wheel
 	build/wheel/venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/wheel/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all]" --group test
 	cp -r .github benchmarks conftest.py docs examples LICENSE Makefile pyproject.toml tests *.md build/wheel/
-	cd build/wheel && venv/bin/python -m pytest --quiet $(SPREAD) -p no:cacheprovider
+	cd build/wheel && venv/bin/python -m pytest --quiet $(SPREAD) -p no:cacheprovider $(TESTS)
 
 ## make test-examples  whole host projects against the built wheel, by the commands of their READMEs
 test-examples: wheel
