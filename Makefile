@@ -81,7 +81,7 @@ wheel: $(READY)
 	rm -rf dist
 	$(BIN)/python -m build --quiet
 
-## make test-wheel  the same tests against the built wheel, with src out of reach
+## make test-wheel  the same tests, or only TESTS, against the built wheel, with src out of reach
 test-wheel: wheel
 	rm -rf build/wheel
 	$(PYTHON) -m venv build/wheel/venv

@@ -106,9 +106,9 @@ def documented_page(request: pytest.FixtureRequest, pages: Pages, monkeypatch: p
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the blocks of a page in their order, whatever shuffles the tests; and first, as a page takes long."""
+    """Keep the blocks of a page in their order, whatever shuffles the tests."""
     blocks = sorted((item for item in items if isinstance(item, SybilItem)), key=lambda item: item.location[:2])
-    items[:] = [*blocks, *(item for item in items if not isinstance(item, SybilItem))]
+    items[:] = [*(item for item in items if not isinstance(item, SybilItem)), *blocks]
 
 
 pytest_collect_file = Sybil(

@@ -8,13 +8,16 @@ from unittest.mock import patch
 
 __all__ = ["let_threads_end"]
 
+# One thread at a time puts the class back; two at once might leave it for everybody.
+_swapping = threading.Lock()
+
 
 class WeakKeys(weakref.WeakKeyDictionary[Any, Any]):
     """Forgets a key without running any Python."""
 
     def __init__(self) -> None:  # pragma: no cover - called where nothing is traced
         super().__init__()
-        self._remove = self.data.pop  # type: ignore[attr-defined]  # the base class has them
+        self._remove = self.data.pop  # type: ignore[attr-defined]  # typeshed leaves out both attributes
 
 
 def let_threads_end() -> None:
@@ -23,10 +26,10 @@ def let_threads_end() -> None:
     They are forgotten when their thread has ended, in a pending call of the main thread; and CPython 3.11 never gets
     beyond the first step of a traced Python function there while another thread ends too, and waits with another call.
     """
-    if hook := threading.gettrace():  # pragma: no branch
-
-        def traced(frame: FrameType, event: Any, arg: Any) -> Any:  # noqa: ANN401 # pragma: no cover - the same
-            with patch.object(weakref, "WeakKeyDictionary", WeakKeys):
+    if hook := threading.gettrace():  # pragma: no branch - without coverage nothing is traced, nor measured
+        # Its types are those of sys.settrace, and Python does not trace a function that traces.
+        def traced(frame: FrameType, event: Any, arg: Any) -> Any:  # noqa: ANN401 # pragma: no cover
+            with _swapping, patch.object(weakref, "WeakKeyDictionary", WeakKeys):
                 return hook(frame, event, arg)
 
         threading.settrace(traced)
