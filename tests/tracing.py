@@ -1,12 +1,13 @@
-"""Threads that coverage follows, and that may end at the same moment without a hang."""
+"""What coverage, by the way it follows a program, would change in it: threads that end, and Ctrl-C."""
 
+import os
 import threading
 import weakref
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
-__all__ = ["let_threads_end"]
+__all__ = ["let_threads_end", "untraced"]
 
 # One thread at a time puts the class back; two at once might leave it for everybody.
 _swapping = threading.Lock()
@@ -33,3 +34,12 @@ def let_threads_end() -> None:
                 return hook(frame, event, arg)
 
         threading.settrace(traced)
+
+
+def untraced(**variables: str) -> dict[str, str]:
+    """Return an environment, with these variables too, whose programs coverage does not follow.
+
+    It looks a greenlet up in Python, and clears whatever is raised there as if none had been found: of the signals
+    that a busy program is sent, one in a hundred (20 of 1,764) is lost so. Without it 0 of 6,374 were.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS_")} | variables

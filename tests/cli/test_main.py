@@ -1,6 +1,5 @@
 """The main command: help at once, our errors as one line, and exit codes."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import click
 import psycopg
 import pytest
 from click.testing import CliRunner
+from tests.tracing import untraced
 
 from pgauthkit.__main__ import main as program
 from pgauthkit.cli import COMMANDS, main
@@ -93,7 +93,7 @@ class TestExitCodes:
             psycopg.connect(pgauthkit_empty_url, autocommit=True) as observer,
         ):
             command = [sys.executable, "-m", "pgauthkit", "migrate", "deploy"]
-            environment = {**os.environ, "DIRECT_URL": pgauthkit_empty_url}
+            environment = untraced(DIRECT_URL=pgauthkit_empty_url)
             with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as waiting:
                 clock = Event()
                 assert any(clock.wait(0.01) or observer.execute(WAITING).fetchone() == (2,) for _ in range(2000))

@@ -1,6 +1,5 @@
 """`pgauthkit studio`, called as from a shell."""
 
-import os
 import re
 import signal
 import socket
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from tests.tracing import untraced
 
 from pgauthkit.cli import main, studio as command
 from pgauthkit.studio.server import Studio
@@ -125,7 +125,7 @@ class TestStudio:
 
     def test_a_process(self, pgauthkit_url: str, project: Path) -> None:
         """From a shell it answers at the address that it printed, and Ctrl-C ends it with exit code 0."""
-        environment = {**os.environ, "DATABASE_URL": pgauthkit_url}
+        environment = untraced(DATABASE_URL=pgauthkit_url)
         arguments = [sys.executable, "-m", "pgauthkit", "studio", "--port", "0", "--no-open"]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment, cwd=project) as process:
             output: Any = process.stdout
