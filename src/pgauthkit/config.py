@@ -113,8 +113,8 @@ class RateLimit:
     """
 
     count: int
-    per: timedelta = attrs.field(kw_only=True)
-    burst: int = attrs.field(kw_only=True, default=attrs.Factory(lambda self: self.count, takes_self=True))
+    per: timedelta
+    burst: int = attrs.field(default=attrs.Factory(lambda self: self.count, takes_self=True))
 
     def __attrs_post_init__(self) -> None:
         _refuse_wrong(

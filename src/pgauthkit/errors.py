@@ -224,7 +224,7 @@ class NotNullViolationError(RepositoryError):
 
 
 class CheckViolationError(RepositoryError):
-    """A value was refused by a CHECK constraint (SQLSTATE 23514)."""
+    """A value was refused by a CHECK constraint (SQLSTATE 23514), or is no member of an enum that is kept as text."""
 
 
 class ValueTooLongError(RepositoryError):

@@ -1,5 +1,6 @@
 """An application in the working directory, for the commands that look there."""
 
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -45,6 +46,14 @@ class Blog:
         """Add to its models."""
         with (self.path / "blog" / "models.py").open("a") as file:
             file.write(textwrap.indent(lines, "    ") + "\n")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends the programs that are started here, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def forget_blog() -> None:

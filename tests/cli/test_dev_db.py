@@ -63,12 +63,13 @@ class TestDevDb:
         monkeypatch.chdir(project)
         call("start")
         running, table = said(call("status"))
-        call("stop")
+        assert json.loads(call("stop", "--json").output)["changed"]
         place = str(project / ".pgauthkit/dev-db/server")
         assert (running, place in table) == (0, True)
         assert (call("status").exit_code, call("status", "--json").exit_code) == (1, 1)
         kept = {"running": False, "changed": False, "pid": None, "major": 16, "database": "app", "directory": place}
         assert kept.items() <= json.loads(call("status", "--json").output).items()
+        assert json.loads(call("reset", "--yes", "--json").output)["running"]
 
     def test_reset_asks(self, tmp_path: Path) -> None:
         """A reset asks first, and without a yes it ends with 1 and does nothing."""

@@ -47,6 +47,27 @@ def test_models_that_are_not_there(tmp_path: Path) -> None:
     assert "models: no_such_blog.models:Base cannot be imported" in result.stderr
 
 
+@pytest.mark.parametrize("mistake", ["class", "x: Nope"])
+def test_models_with_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
+    """A module with a mistake is told in a sentence."""
+    (tmp_path / "pyproject.toml").write_text('[tool.pgauthkit]\nmodels = "mistaken_blog:Base"\n')
+    (tmp_path / "mistaken_blog.py").write_text(mistake)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = erd()
+
+    assert result.exit_code == 1
+    assert "models: mistaken_blog:Base cannot be imported: " in result.stderr
+
+
+def test_a_place_that_is_not_there() -> None:
+    """A file that cannot be written is told in a sentence."""
+    result = erd("--output", "nowhere/schema.mmd")
+
+    assert result.exit_code == 1
+    assert "nowhere/schema.mmd" in result.stderr
+    assert "No such file or directory" in result.stderr
+
+
 def test_help() -> None:
     """The help has an example."""
     assert "Example: pgauthkit erd" in erd("--help").stdout

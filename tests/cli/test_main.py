@@ -86,6 +86,7 @@ class TestExitCodes:
         assert result.exit_code == 1
         assert "hunter2" not in result.output
 
+    @pytest.mark.usefixtures("interruptible")
     def test_interrupted(self, pgauthkit_empty_url: str) -> None:
         """Ctrl-C ends a command with exit code 130, and one word."""
         with (

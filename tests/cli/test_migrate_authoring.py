@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import psycopg
+import pytest
+
 from pgauthkit.ops.deployment import status
 from pgauthkit.ops.reset import database_name
 from pgauthkit.ops.revisions import bundled_revisions
@@ -101,9 +104,8 @@ class TestDev:
         id_ = path.name.split("_")[1]
         assert result.exit_code == 0
         assert "CREATE TABLE posts" in result.stdout
-        assert result.stdout.endswith(
-            f"Wrote migrations/versions/{path.name}.\nApplied {', '.join((*bundled_revisions(), id_))}.\n"
-        )
+        assert f"Wrote migrations/versions/{path.name}.\nBEGIN;" in result.stdout
+        assert result.stdout.endswith(f"Applied {', '.join((*bundled_revisions(), id_))}.\n")
         assert new_blog.migrate("status").exit_code == 0
 
     def test_again(self, blog: Blog) -> None:
@@ -117,6 +119,40 @@ class TestDev:
         assert "ADD COLUMN subtitle" in changed["sql"][0]
         assert len(changed["applied"]) == 1
         assert nothing.stdout == "Nothing to write. The models and the database agree.\n"
+
+    def test_a_revision_that_fails(self, blog: Blog) -> None:
+        """Where the new revision fails, its file is told all the same, as it stays."""
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("INSERT INTO pgauthkit.users (id, email) VALUES ('ada', 'ada@example.com')")
+            connection.execute("INSERT INTO posts (id, title, author_id) VALUES (1, 'One', 'ada')")
+        blog.add("subtitle: Mapped[str]")
+
+        failed = blog.migrate("dev", "-m", "Add a subtitle")
+
+        (path,) = (blog.path / "migrations" / "versions").glob("*_add_a_subtitle.py")
+        assert failed.exit_code == 1
+        assert failed.stdout.startswith(f"Wrote migrations/versions/{path.name}.\n")
+        assert 'column "subtitle" of relation "posts" contains null values' in failed.stderr
+
+    @pytest.mark.parametrize(
+        ("model", "sentence"),
+        [
+            ("class Tag(Base):\n    __tablename__ = 'tags'\n", "could not assemble any primary key columns"),
+            ("class Tag(Base):\n    pass\n", "does not have a __table__ or __tablename__"),
+            ("class Tag(Base):\n    __tablename__ = 'tags'\n    id: Mapped[Nope]\n", "Nope"),
+        ],
+    )
+    def test_a_model_that_is_wrong(self, blog: Blog, model: str, sentence: str) -> None:
+        """A model that cannot be mapped is told in the words of SQLAlchemy, which name it."""
+        with (blog.path / "blog" / "models.py").open("a") as file:
+            file.write(f"\n\n{model}")
+
+        result = blog.migrate("dev", "-m", "Add tags")
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ") or "\nerror: " in result.stderr
+        assert sentence in result.stderr
 
     def test_seed(self, new_blog: Blog) -> None:
         """A fresh database is seeded, unless that is not wanted."""

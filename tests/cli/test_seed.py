@@ -70,6 +70,24 @@ def test_arguments(pgauthkit_url: str) -> None:
     assert users(pgauthkit_url) == ["--url@example.com", "ada@example.com"]
 
 
+def test_a_seed_that_prints(project: Path, pgauthkit_url: str) -> None:
+    """With `--json`, what a seed prints goes to standard error."""
+    (project / "src" / "blog_seeds.py").write_text("def main(db):\n    print('Made nothing.')\n")
+    result = seed("--json", "--url", pgauthkit_url)
+
+    assert json.loads(result.stdout)["function"] == "blog_seeds:main"
+    assert result.stderr == "Made nothing.\n"
+
+
+def test_a_mistake(project: Path, pgauthkit_url: str) -> None:
+    """A module with a mistake in it is told in a sentence."""
+    (project / "src" / "blog_seeds.py").write_text("def main(db:\n")
+    result = seed("--url", pgauthkit_url)
+
+    assert result.exit_code == 1
+    assert "seed: blog_seeds:main cannot be imported: " in result.stderr
+
+
 def test_fails(pgauthkit_url: str) -> None:
     """A seed that fails is an error with its line, and nothing is kept: exit code 1."""
     result = seed("--url", pgauthkit_url, "--", "ada@example.com", "nobody")

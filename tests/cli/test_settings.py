@@ -49,6 +49,12 @@ class TestUrl:
 
         assert resolve_url(None, direct=True) == "postgresql://pooled"
 
+    def test_only_a_direct_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without DATABASE_URL every connection is made with DIRECT_URL."""
+        monkeypatch.setenv("DIRECT_URL", "postgresql://direct")
+
+        assert resolve_url(None, direct=False) == "postgresql://direct"
+
     def test_project(self, project: Path) -> None:
         """Without option and environment the URL is that of pyproject.toml."""
         write(project, '[tool.pgauthkit]\nurl = "postgresql://project"')
@@ -62,8 +68,8 @@ class TestUrl:
             resolve_url(None, direct=direct)
 
         assert caught.value.exit_code == 2
-        assert direct == ("DIRECT_URL" in caught.value.message)
-        assert all(way in caught.value.message for way in ("--url", "DATABASE_URL", "[tool.pgauthkit]"))
+        order = ("DIRECT_URL or DATABASE_URL", "DATABASE_URL or DIRECT_URL")
+        assert all(way in caught.value.message for way in ("--url", order[0 if direct else 1], "[tool.pgauthkit]"))
 
 
 class TestProject:

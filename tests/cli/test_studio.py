@@ -123,6 +123,7 @@ class TestStudio:
         """The help has an example."""
         assert "Example: DATABASE_URL=" in run("--help").stdout
 
+    @pytest.mark.usefixtures("interruptible")
     def test_a_process(self, pgauthkit_url: str, project: Path) -> None:
         """From a shell it answers at the address that it printed, and Ctrl-C ends it with exit code 0."""
         environment = untraced(DATABASE_URL=pgauthkit_url)

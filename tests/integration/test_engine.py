@@ -171,6 +171,25 @@ def test_mistakes_in_the_url(make: Make) -> None:
     )
 
 
+def test_settings_that_libpq_does_not_know(make: Make) -> None:
+    """Settings of nobody's, or of Prisma's, are refused by name, with what to write instead."""
+    with pytest.raises(ConfigError) as caught:
+        make(f"postgresql://{PLACE}&schema=public&connection_limit=5&colour=red&sslmode=prefer&application_name=a@b")
+    assert caught.value.problems == (
+        "url: libpq knows no setting colour.",
+        "url: libpq knows no setting connection_limit. It is Prisma's; here it is pool_size.",
+        "url: libpq knows no setting schema. Leave it out: models name their schema.",
+    )
+
+
+@pytest.mark.parametrize("password", ["one@two", "one@two/three#four", "one@two?three", "one@two:3", "a/one@two"])
+def test_a_password_that_is_not_encoded(make: Make, password: str) -> None:
+    """A password with an @ is refused, and no part of it shown as a host."""
+    with pytest.raises(ConfigError, match="In a password @ is written %40") as caught:
+        make(f"postgresql://app:{password}@127.0.0.1:5432/app?sslmode=prefer")
+    assert not any(part in str(caught.value) for part in ("one", "two"))
+
+
 @pytest.mark.parametrize(
     ("url", "hosts"),
     [

@@ -155,6 +155,19 @@ def test_empty(pgauthkit_empty_url: str) -> None:
     assert status(pgauthkit_empty_url).current is None
 
 
+def test_a_restored_constraint(pgauthkit_url: str) -> None:
+    """PostgreSQL tells a CHECK of a varchar in other words once it has been dumped and restored: that is no drift."""
+    as_dumped = "CHECK (((role)::text = ANY ((ARRAY['USER'::character varying, 'ADMIN'::character varying])::text[])))"
+    with psycopg.connect(pgauthkit_url) as connection:
+        asked = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_users_role'"
+        assert connection.execute(asked).fetchone() == (as_dumped,)
+        connection.execute("ALTER TABLE pgauthkit.users DROP CONSTRAINT ck_users_role")
+        connection.execute(f"ALTER TABLE pgauthkit.users ADD CONSTRAINT ck_users_role {as_dumped}".encode())
+        assert connection.execute(asked).fetchone() != (as_dumped,)
+
+    assert find_drift(pgauthkit_url) == ()
+
+
 def test_host(project: Project, pgauthkit_url: str) -> None:
     """The application's tables are compared as well, up to the revision that the database is at."""
     project.posts()

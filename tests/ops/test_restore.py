@@ -15,6 +15,7 @@ from pgauthkit.database.binaries import find_binaries
 from pgauthkit.errors import MigrationLockedError, RestoreError
 from pgauthkit.ops.backup import Backup, backup
 from pgauthkit.ops.connection import engine_for
+from pgauthkit.ops.drift import find_drift
 from pgauthkit.ops.lock import migration_lock
 from pgauthkit.ops.manifest import Manifest
 from pgauthkit.ops.restore import Discrepancy, restore
@@ -63,6 +64,7 @@ class TestRoundTrip:
         assert (restored.discrepancies, restored.pending, restored.before) == ((), (), {})
         assert (restored.after, restored.database) == (done.manifest.rows, filled.name)
         assert filled.ask("SELECT public.f(), count FROM public.v") == [(1, 2)]
+        assert find_drift(filled.url) == ()
 
     def test_clean(self, saved: Backup, filled: Database) -> None:
         """With `clean` all that has come since is gone: rows, tables, types, functions, schemas and large objects."""

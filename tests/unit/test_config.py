@@ -310,7 +310,7 @@ class TestRateLimit:
         [
             (RateLimit(5, per=timedelta(hours=1)), timedelta(minutes=12), 5),
             (RateLimit(1, per=timedelta(seconds=1)), timedelta(seconds=1), 1),
-            (RateLimit(20, per=timedelta(minutes=1), burst=1), timedelta(seconds=3), 1),
+            (RateLimit(20, timedelta(minutes=1), 1), timedelta(seconds=3), 1),
             (RateLimit(1_000_000, per=timedelta(seconds=1)), INSTANT, 1_000_000),
             (RateLimit(3, per=timedelta(seconds=1), burst=9), timedelta(microseconds=333_333), 9),
         ],

@@ -79,10 +79,14 @@ def start(
 
 @dev_db.command(epilog="Example: pgauthkit dev-db stop")
 @DIRECTORY
-def stop(directory: Path | None) -> None:
+@JSON
+def stop(*, directory: Path | None, as_json: bool) -> None:
     """Stop the server; the data stay."""
     status = DevServer(directory or usual_directory()).stop()
-    click.echo("Stopped; the data are kept." if status.changed else "It was not running.")
+    if as_json:
+        _print_json(status)
+    else:
+        click.echo("Stopped; the data are kept." if status.changed else "It was not running.")
 
 
 @dev_db.command(epilog="Example: pgauthkit dev-db status --json")
@@ -112,13 +116,25 @@ def url(directory: Path | None) -> None:
 @BINARIES
 @ACCOUNT
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(*, directory: Path | None, major: int | None, binaries: Path | None, account: str | None, yes: bool) -> None:
+@JSON
+def reset(
+    *,
+    directory: Path | None,
+    major: int | None,
+    binaries: Path | None,
+    account: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Delete all the data, and start again with an empty database; the address stays."""
     place = directory or usual_directory()
     if not yes:
         click.confirm(f"Delete all the data of the development server in {place}?", abort=True)
     status = DevServer(place, major=major, binaries=binaries, account=account).reset()
-    click.echo(f"Started, empty: {_describe(status)}")
+    if as_json:
+        _print_json(status)
+    else:
+        click.echo(f"Started, empty: {_describe(status)}")
 
 
 def _describe(status: DevServerStatus) -> str:

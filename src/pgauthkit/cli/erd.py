@@ -23,5 +23,8 @@ def erd(output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    output.write_text(f"```mermaid\n{text}```\n" if output.suffix == ".md" else text, encoding="utf-8")
+    try:
+        output.write_text(f"```mermaid\n{text}```\n" if output.suffix == ".md" else text, encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(output), error.strerror) from error
     click.echo(f"Wrote {output}.")

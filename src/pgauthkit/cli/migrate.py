@@ -92,7 +92,8 @@ def _told(track: TrackStatus) -> str:
     if track.in_sync:
         return f"[green]In sync.[/] {whose} is at {at}."
     if track.is_ahead:
-        return f"[red]Ahead.[/] {whose} is at {at}, which these files, at {', '.join(track.heads)}, do not know."
+        files = f", at {', '.join(track.heads)}," if track.heads else ""
+        return f"[red]Ahead.[/] {whose} is at {at}, which these files{files} do not know."
     first = f"[red]Diverged.[/] {whose} is at {at}, which" if track.is_diverged else f"{whose} is at {at}."
     if track.is_diverged:
         first += " these files do not know, and they have revisions that it lacks."

@@ -1,5 +1,6 @@
 """`pgauthkit migrate init`, `new` and `dev`: writing the application's own revisions."""
 
+from pathlib import Path
 from typing import Final
 
 import click
@@ -67,6 +68,9 @@ def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
 def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
     """Write a revision, show its SQL, and apply it, on a database of development; a fresh one is seeded."""
 
+    def tell(path: Path) -> None:
+        say(f"[green]Wrote[/] {shown(path)}.")
+
     def show(script: Script) -> None:
         click.echo(script.sql)
 
@@ -76,6 +80,7 @@ def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
         message,
         seed=None if no_seed else read_settings().seed,
         production=is_production(),
+        on_written=None if as_json else tell,
         on_script=None if as_json else show,
     )
     written = done.written and shown(done.written)
@@ -84,7 +89,8 @@ def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
         sql = [script.sql for script in done.scripts]
         print_json({"written": written, "sql": sql, "applied": done.applied, "seed": seeded})
         return
-    say(f"[green]Wrote[/] {written}." if written else AGREE)
+    if not written:
+        say(AGREE)
     if done.applied:
         say(f"[green]Applied[/] {', '.join(done.applied)}.")
     if done.seeding:

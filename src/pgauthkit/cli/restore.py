@@ -52,13 +52,14 @@ def restore(
     manifest before, and the database after: exit code 1 where it is not as the manifest says.
     """
     target = resolve_url(to, direct=True)
+    name = force or (_asked(target) if clean else None)  # before the bar, which would write over the question
     with byte_meter("Restoring", quiet=as_json, total=file.stat().st_size if file.is_file() else None) as show:
         done = ops.restore(
             file,
             target,
             host=host(),
             clean=clean,
-            name=force or (_asked(target) if clean else None),
+            name=name,
             force=force is not None,
             owners=not no_owner,
             container=container,

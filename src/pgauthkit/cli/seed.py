@@ -1,5 +1,8 @@
 """`pgauthkit seed`: run the application's seed, in one transaction."""
 
+import sys
+from contextlib import nullcontext, redirect_stdout
+
 import attrs
 import click
 from rich.markup import escape
@@ -25,7 +28,8 @@ def seed(*, url: str | None, as_json: bool, arguments: tuple[str, ...]) -> None:
     if function is None:
         raise click.UsageError('There is no seed. Name it in pyproject.toml: [tool.pgauthkit] seed = "blog.seed:main".')
     target, track = resolve_url(url, direct=True), host()
-    done = ops.seed(target, function, arguments, host=track)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():  # what a seed prints is no JSON
+        done = ops.seed(target, function, arguments, host=track)
     seconds = done.duration.total_seconds()
     if as_json:
         print_json({**attrs.asdict(done), "duration": seconds})

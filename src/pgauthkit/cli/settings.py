@@ -15,7 +15,7 @@ def resolve_url(option: str | None, *, direct: bool) -> str:
     Args:
         option: what was given with `--url`.
         direct: whether the connection must lead past a pooler, as for migrations, locks and backups; then `DIRECT_URL`
-            goes before `DATABASE_URL`.
+            goes before `DATABASE_URL`, and otherwise behind it.
 
     Raises:
         click.UsageError: there is none.
@@ -25,7 +25,7 @@ def resolve_url(option: str | None, *, direct: bool) -> str:
         >>> resolve_url("postgresql://localhost/blog", direct=True)
         'postgresql://localhost/blog'
     """
-    variables = ("DIRECT_URL", "DATABASE_URL") if direct else ("DATABASE_URL",)
+    variables = ("DIRECT_URL", "DATABASE_URL") if direct else ("DATABASE_URL", "DIRECT_URL")
     url = option or next(filter(None, map(os.environ.get, variables)), None) or read_settings().url
     if url is None:
         raise click.UsageError(

@@ -37,6 +37,7 @@ _CERTIFICATE: Final = "The server's certificate is not trusted here: check sslro
 _IDLE_IN_TRANSACTION: Final = "The transaction was idle for too long: see idle_in_transaction_session_timeout."
 _DATABASE_MISSING: Final = "There is no such database: create it, or check its name in the URL."
 _NOT_PASSED_ON: Final = "A pooler does not pass on what the URL sets: give pgbouncer=True, and use role settings."
+_NO_SUCH_VALUE: Final = "A setting in the URL, behind its question mark, has a value that libpq does not know."
 _POOLER_ALONE: Final = "The pooler is there, and got no connection to its server: see its log."
 _HINTS_BY_CLASS: Final[Mapping[type[Exception], str]] = {
     PoolTimeoutError: "Every connection of the pool is in use: raise pool_size, or look for a leak.",
@@ -71,6 +72,7 @@ _HINTS_BY_WORDS: Final[Mapping[str, str]] = {
     r"recovery mode": _CRASHED,
     r"no pg_hba\.conf entry|pg_hba\.conf rejects|not permitted to log in": _NOT_ALLOWED,
     r"hot standby mode|session is (not )?read-only": _WRONG_SIDE,
+    r"invalid \w+ value": _NO_SUCH_VALUE,
     r"certificate": _CERTIFICATE,
     r"does not support SSL": "The server speaks no TLS, and the URL demands it (sslmode).",
     r"unsupported startup parameter": _NOT_PASSED_ON,

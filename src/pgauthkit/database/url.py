@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
 import attrs
+from psycopg.pq import Conninfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -19,6 +20,15 @@ _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "po
 _SEVERAL_HOSTS: Final = re.compile(
     r"(?P<start>[\w+]+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<rest>(?:[/?#].*)?)", re.DOTALL
 )
+# SQLAlchemy ends the password at the first @, and would take the rest of it for the host, to be shown.
+_AMBIGUOUS: Final = re.compile(r"[\w+]+://(?![^@]*\?[^@]*=)[^@]*@(?:[^?@]*|[^=@]*)@.*", re.DOTALL)
+# What psycopg and SQLAlchemy read beside libpq's own.
+_DRIVER_SETTINGS: Final = frozenset({"autocommit", "plugin", "prepare_threshold"})
+_INSTEAD: Final = {
+    "schema": " Leave it out: models name their schema.",
+    "connection_limit": " It is Prisma's; here it is pool_size.",
+    "statement_cache_size": " Here it is pgbouncer=true.",
+}
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -83,7 +93,8 @@ def database_url(url: str | URL | None = None) -> URL:
     What it says of the pool is left out: no driver knows it.
 
     Raises:
-        ConfigError: there is none, or it is not one of PostgreSQL for psycopg 3.
+        ConfigError: there is none, it is not one of PostgreSQL for psycopg 3, or libpq does not know its settings:
+            https://www.postgresql.org/docs/16/libpq-connect.html#LIBPQ-PARAMKEYWORDS.
     """
     return read_url(url)[0]
 
@@ -95,7 +106,7 @@ def read_url(url: str | URL | None = None) -> tuple[URL, PoolSettings]:
     (`postgresql://app@/app?host=one&host=two:6432`).
 
     Raises:
-        ConfigError: there is none, it is not one of PostgreSQL for psycopg 3, or it says something wrong of the pool.
+        ConfigError: there is none, it is not one of PostgreSQL for psycopg 3, or its settings are unknown or wrong.
 
     Example:
         >>> read_url("postgresql://db.example/app?pool_size=3")[1].pool
@@ -104,6 +115,8 @@ def read_url(url: str | URL | None = None) -> tuple[URL, PoolSettings]:
     given = os.environ.get("DATABASE_URL") if url is None else url
     if not given:
         raise ConfigError(["url: none was given, and the environment has no DATABASE_URL."])
+    if isinstance(given, str) and _AMBIGUOUS.fullmatch(given):
+        raise ConfigError(["url: it has an @ too many. In a password @ is written %40, / %2F, : %3A, ? %3F, # %23."])
     try:
         parsed = make_url(_spread(given) if isinstance(given, str) else given)
     except (ArgumentError, ValueError):
@@ -113,7 +126,16 @@ def read_url(url: str | URL | None = None) -> tuple[URL, PoolSettings]:
     if parsed.drivername not in _DRIVERS:
         raise ConfigError([f"url: it must begin with postgresql://, not {parsed.drivername}://."])
     plain = parsed.difference_update_query(_READERS).set(drivername="postgresql+psycopg")
+    if problems := list(_unknown_settings(plain)):
+        raise ConfigError(problems)
     return plain, _pool_settings(parsed)
+
+
+def _unknown_settings(url: URL) -> Iterator[str]:
+    """Say which settings libpq would refuse, with a message that says nothing of where they came from."""
+    known = {*_DRIVER_SETTINGS, *(option.keyword.decode() for option in Conninfo.get_defaults())}
+    for name in sorted(url.query.keys() - known):
+        yield f"url: libpq knows no setting {name}.{_INSTEAD.get(name, '')}"
 
 
 def _pool_settings(url: URL) -> PoolSettings:

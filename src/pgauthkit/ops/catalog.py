@@ -1,5 +1,6 @@
 """What the server's catalog says of some schemas: one definition for each thing in them."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Final, Literal, TypeAlias, cast
 
@@ -83,6 +84,9 @@ _ITEMS: Final = text("""
     FROM pg_proc JOIN schemas ON schemas.oid = pronamespace
     WHERE prokind IN ('f', 'p') AND pg_proc.oid NOT IN (SELECT objid FROM extensions) AND proname <> ALL(:ignored)
 """)
+# A list that a varchar is compared with is cast as a whole, and once dumped and restored, item by item.
+_LITERAL: Final = r"'(?:[^']|'')*'::[\w ]+"
+_CAST_AS_A_WHOLE: Final = re.compile(rf"\(ARRAY\[({_LITERAL}(?:, {_LITERAL})*)\]\)::(\w+)\[\]")
 _SCHEMAS: Final = text(
     "SELECT DISTINCT nspname FROM pg_namespace JOIN pg_class ON relnamespace = pg_namespace.oid"
     " WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1"
@@ -121,7 +125,17 @@ def describe(connection: Connection, schemas: Collection[str], *, ignored: Colle
     # The server leaves out the schema of what is on the search path, which differs from one database to the next.
     connection.execute(text("SELECT set_config('search_path', 'pg_catalog', false)"))
     rows = connection.execute(_ITEMS, {"schemas": list(schemas), "ignored": list(ignored)})
-    return {Item(kind=cast("Kind", row.kind), name=row.name, owner=row.owner): row.definition for row in rows}
+    return {Item(kind=cast("Kind", row.kind), name=row.name, owner=row.owner): _settled(row.definition) for row in rows}
+
+
+def _settled(definition: str) -> str:
+    """Return a definition as it is after a dump and a restore."""
+
+    def cast_each(whole: re.Match[str]) -> str:
+        items, kind = whole.groups()
+        return f"ARRAY[{re.sub(_LITERAL, lambda item: f'({item[0]})::{kind}', items)}]"
+
+    return _CAST_AS_A_WHOLE.sub(cast_each, definition)
 
 
 def schemas_with_tables(connection: Connection) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ def develop(
     *,
     seed: str | None = None,
     production: bool = False,
+    on_written: Callable[[Path], None] | None = None,
     on_script: Callable[[Script], None] | None = None,
 ) -> Development:
     """Apply what is pending, write what the models ask for as a new revision, apply that as well, and seed.
@@ -54,6 +55,7 @@ def develop(
         message: what the new revision does, the first line of its file.
         seed: the application's seed, as `module:function`, run where the database is fresh; None for none.
         production: whether this is production, where it is refused.
+        on_written: called with the file of the new revision, which stays where what follows fails.
         on_script: called with the SQL of the new revision before that is applied.
 
     Raises:
@@ -72,6 +74,8 @@ def develop(
     is_fresh = not any(track.current for track in status(engine, host=host).tracks)
     before = deploy(engine, host=host)
     written = new_revision(engine, host, message)
+    if written and on_written:
+        on_written(written)
     scripts = pending_sql(engine, host=host)
     if on_script:
         for script in scripts:

@@ -7,7 +7,7 @@ from typing import Final
 import psycopg
 from alembic.util import CommandError
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError
 
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import MigrationError, PgAuthKitError
@@ -40,14 +40,16 @@ def explained(what: str, url: URL, kind: type[PgAuthKitError] = MigrationError) 
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached, or was lost.
-        MigrationError: the server refused; says `what`, the SQLSTATE and the server's own message. The error of the
-            driver is the cause. Or the error that `kind` says.
+        MigrationError: the server refused, or SQLAlchemy a model; says `what`, the SQLSTATE and the server's own
+            message. The error of the driver is the cause. Or the error that `kind` says.
     """
     with translated(url):
         try:
             yield
         except CommandError as error:
             raise kind(f"{what} failed: {error}") from error
+        except (ArgumentError, InvalidRequestError) as error:  # A model that cannot be mapped.
+            raise kind(f"{what} failed: {error.args[0]}") from error
         except DBAPIError as error:
             state = sqlstate(error)
             if is_about_the_connection(state):
@@ -67,7 +69,7 @@ def explained_loading(what: str) -> Generator[None]:
     """
     try:
         yield
-    except (ImportError, SyntaxError) as error:
+    except (ImportError, NameError, SyntaxError) as error:
         raise MigrationError(f"{what} cannot be loaded: {type(error).__name__}: {error}.") from error
 
 

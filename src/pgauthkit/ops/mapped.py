@@ -44,7 +44,7 @@ def _registry(models: str) -> registry:
     module, _, name = models.partition(":")
     try:
         found: object = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, NameError, SyntaxError, ValueError, SQLAlchemyError) as error:
         raise ConfigError([f"models: {models} cannot be imported: {error}."]) from error
     theirs = getattr(found, "registry", None)
     if not isinstance(theirs, registry):

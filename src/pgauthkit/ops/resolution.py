@@ -125,4 +125,4 @@ def resolve_rolled_back(
 def _found(connection: Connection, revision: str, host: Track | None) -> tuple[Track, RevisionStatus]:
     for standing, found in diagnose(connection, host).named(revision):
         return (host if host and standing.name == "host" else BUNDLED), found
-    raise MigrationError(f"There is no revision {revision}; `pgauthkit migrate status` lists them all.")
+    raise MigrationError(f"There is no revision {revision}; `pgauthkit migrate status --json` lists them all.")

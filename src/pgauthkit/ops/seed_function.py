@@ -50,12 +50,11 @@ class SeedFunction:
         try:
             call = getattr(import_module(module), function)
             inspect.signature(call).bind(None, *arguments)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, NameError, SyntaxError) as error:
             raise ConfigError([f"seed: {name} cannot be imported: {error}."]) from error
         except TypeError as error:
-            raise ConfigError(
-                [f"seed: {name} does not take a session and {len(arguments)} arguments: {error}."]
-            ) from error
+            number = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
+            raise ConfigError([f"seed: {name} does not take a session and {number}: {error}."]) from error
         return cls(name=name, call=call, arguments=arguments)
 
     @property

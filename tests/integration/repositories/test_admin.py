@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from tests.integration.repositories.conftest import AsyncWork, Waiting, Work
 
-from pgauthkit.errors import InvalidEmailError, NotFoundError, RepositoryError
+from pgauthkit.errors import CheckViolationError, InvalidEmailError, NotFoundError
 from pgauthkit.models import MagicLink, Session, User, UserRole
 from pgauthkit.repositories import (
     AsyncMagicLinkRepository,
@@ -58,7 +58,7 @@ def test_users(work: Work, user: User) -> None:
         users.find_by_email("nobody")
     with pytest.raises(NotFoundError):
         users.set_role("nobody", UserRole.USER)
-    with pytest.raises(RepositoryError, match="is none of USER, ADMIN"):
+    with pytest.raises(CheckViolationError, match="is none of USER, ADMIN"):
         users.set_role(user.id, cast("UserRole", "BOSS"))
 
 

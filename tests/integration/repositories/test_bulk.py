@@ -30,6 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.integration.repositories.conftest import Account, Category, Post, Product, Team, Work
 
 from pgauthkit.errors import (
+    CheckViolationError,
     InvalidEmailError,
     NotAUniqueKeyError,
     NotNullViolationError,
@@ -284,7 +285,7 @@ def test_upsert_many_leaves_existing_rows(work: Work) -> None:
             ValueTooLongError,
             "accounts.number is longer than 8",
         ),
-        (lambda work: work.of(Product).create_many([{"team": "GREEN"}]), RepositoryError, "is none of RED, BLUE"),
+        (lambda work: work.of(Product).create_many([{"team": "GREEN"}]), CheckViolationError, "is none of RED, BLUE"),
         (lambda work: work.of(Account).upsert_many([{}], "age", []), NotAUniqueKeyError, "no unique key"),
         (lambda work: work.of(Account).upsert_many([{}], "number", ["nope"]), RepositoryError, "no column 'nope'"),
         (

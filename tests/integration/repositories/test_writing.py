@@ -181,7 +181,7 @@ def test_by_a_foreign_key_given_as_text(work: Work, user: User) -> None:
         (lambda work: work.of(Post).update_many(title="x"), RepositoryError, "would change every row"),
         (lambda work: work.of(Post).update_many(Post.title == "x"), RepositoryError, "Say what to change of Post"),
         (lambda work: work.of(Post).update_many(User.id == "x", title="y"), RepositoryError, "about pgauthkit.users"),
-        (lambda work: work.users.update({"id": "x"}, role="BOSS"), RepositoryError, "is none of USER, ADMIN"),
+        (lambda work: work.users.update({"id": "x"}, role="BOSS"), CheckViolationError, "is none of USER, ADMIN"),
         (lambda work: work.of(Post).create(title="a\0b"), RepositoryError, "posts.title holds a NUL"),
         (lambda work: work.of(Post).create(title="\ud800"), RepositoryError, "posts.title holds a NUL or a lone"),
     ],

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn, cast
 from sqlalchemy import ARRAY, JSON, BigInteger, Column, Enum, Float, Integer, Numeric, SmallInteger, String
 from sqlalchemy.sql import ClauseElement
 
-from pgauthkit.errors import RepositoryError, ValueTooLongError
+from pgauthkit.errors import CheckViolationError, RepositoryError, ValueTooLongError
 from pgauthkit.identifiers import is_storable
 
 __all__ = ["check_column", "check_storable", "check_value"]
@@ -27,7 +27,8 @@ def check_value(column: Column[Any], value: object) -> None:
 
     Raises:
         ValueTooLongError: it is longer than the column, or out of its range or scale.
-        RepositoryError: it is text that PostgreSQL cannot store, or no member of the column's enum.
+        CheckViolationError: it is no member of the column's enum, which is kept as text.
+        RepositoryError: it is text that PostgreSQL cannot store, or no member of a native enum.
     """
     check = _check_of(column.type)
     if check is None or value is None or isinstance(value, ClauseElement):
@@ -97,7 +98,8 @@ def _anything(_: object) -> None:
 
 def _enum(kind: Enum) -> Check:
     known: tuple[object, ...] = (*(kind.enum_class or ()), *kind.enums)
-    problem = RepositoryError, f"is none of {', '.join(kind.enums)}"
+    error = RepositoryError if kind.native_enum else CheckViolationError
+    problem = error, f"is none of {', '.join(kind.enums)}"
     return lambda value: None if value in known else problem
 
 
