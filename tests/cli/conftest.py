@@ -4,6 +4,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 import attrs
@@ -37,10 +38,11 @@ class Blog:
     path: Path
     url: str
 
-    def migrate(self, *arguments: str, **environment: str) -> Result:
+    def migrate(self, *arguments: str, answer: str | None = None, **environment: str) -> Result:
         """Run `pgauthkit migrate …` on its database."""
         forget_blog()
-        return CliRunner().invoke(main, ["migrate", *arguments], env={"DATABASE_URL": self.url, **environment})
+        variables = {"DATABASE_URL": self.url, **environment}
+        return CliRunner().invoke(main, ["migrate", *arguments], env=variables, input=answer)
 
     def add(self, lines: str) -> None:
         """Add to its models."""
@@ -54,6 +56,17 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runner's standard input pass for a terminal."""
+    kind = "click.testing._NamedTextIOWrapper"
+    monkeypatch.setattr(f"{kind}.isatty", _is_input, raising=False)
+
+
+def _is_input(stream: TextIOWrapper) -> bool:
+    return stream is sys.stdin
 
 
 def forget_blog() -> None:

@@ -135,6 +135,34 @@ class TestDev:
         assert failed.stdout.startswith(f"Wrote migrations/versions/{path.name}.\n")
         assert 'column "subtitle" of relation "posts" contains null values' in failed.stderr
 
+    @pytest.mark.usefixtures("terminal")
+    @pytest.mark.parametrize(("answer", "left"), [("n\n", [1, 2]), ("y\n", [])])
+    def test_what_is_dropped(self, blog: Blog, answer: str, left: list[int]) -> None:
+        """On a terminal it asks before anything is dropped, and after a no both file and data are as they were."""
+        blog.add("subtitle: Mapped[str | None]")
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("CREATE TABLE manual AS SELECT 1 AS id UNION SELECT 2")
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("    subtitle: Mapped[str | None]\n", ""))
+
+        result = blog.migrate("dev", "-m", "Tidy", answer=answer)
+
+        assert "This drops manual, posts.subtitle, with all that is in there. Apply it? [y/N]" in result.stdout
+        assert (result.exit_code, len(revisions(blog))) == ((130, 1) if left else (0, 2))
+        with psycopg.connect(blog.url) as connection:
+            there = connection.execute("SELECT to_regclass('manual') IS NOT NULL").fetchone() == (True,)
+            assert there == bool(left)
+            assert not left or [row[0] for row in connection.execute("SELECT id FROM manual ORDER BY 1")] == left
+
+    def test_nobody_to_ask(self, blog: Blog) -> None:
+        """Where nobody can answer, nobody is asked: a database of development is made anew."""
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("CREATE TABLE manual ()")
+
+        assert "DROP TABLE manual" in blog.migrate("dev", "-m", "Tidy").stdout
+
     @pytest.mark.parametrize(
         ("model", "sentence"),
         [

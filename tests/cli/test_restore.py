@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -16,7 +15,6 @@ from pgauthkit.ops.manifest import Manifest
 from pgauthkit.ops.reset import database_name
 
 if TYPE_CHECKING:
-    from io import TextIOWrapper
     from pathlib import Path
 
 
@@ -42,17 +40,6 @@ def run(url: str, sql: str) -> None:
 
 def restore(*arguments: str | Path, answer: str | None = None, **environment: str) -> Result:
     return CliRunner().invoke(main, ["restore", *map(str, arguments)], env=environment, input=answer)
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the runner's standard input pass for a terminal."""
-    kind = "click.testing._NamedTextIOWrapper"
-    monkeypatch.setattr(f"{kind}.isatty", _is_input, raising=False)
-
-
-def _is_input(stream: TextIOWrapper) -> bool:
-    return stream is sys.stdin
 
 
 def test_restores(dump: Path, pgauthkit_empty_url: str) -> None:

@@ -1,5 +1,7 @@
 """`pgauthkit migrate init`, `new` and `dev`: writing the application's own revisions."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,7 @@ from pgauthkit.ops.migrate import Script
 
 __all__ = ["dev", "init", "new"]
 
+_DROPS: Final = re.compile(r"^(?:DROP TABLE (\S+)|ALTER TABLE (\S+) DROP COLUMN (\S+));", re.MULTILINE)
 AGREE: Final = "[green]Nothing to write.[/] The models and the database agree."
 MESSAGE: Final = click.option("-m", "--message", required=True, help="What the revision does.")
 
@@ -66,13 +69,19 @@ def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
 @URL
 @JSON
 def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
-    """Write a revision, show its SQL, and apply it, on a database of development; a fresh one is seeded."""
+    """Write a revision, show its SQL, and apply it, on a database of development; a fresh one is seeded.
+
+    On a terminal it asks first where tables or columns are dropped, and deletes the file again where the answer is no.
+    """
+    files: list[Path] = []
 
     def tell(path: Path) -> None:
+        files.append(path)
         say(f"[green]Wrote[/] {shown(path)}.")
 
     def show(script: Script) -> None:
         click.echo(script.sql)
+        _ask_about(script, files[-1])
 
     done = ops.develop(
         database(url),
@@ -95,3 +104,13 @@ def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
         say(f"[green]Applied[/] {', '.join(done.applied)}.")
     if done.seeding:
         say(f"[green]Seeded[/] by {done.seeding.function}.")
+
+
+def _ask_about(script: Script, path: Path) -> None:
+    dropped = [".".join(filter(None, names)) for names in _DROPS.findall(script.sql)]
+    if not dropped or not sys.stdin.isatty():
+        return
+    if not click.confirm(f"This drops {', '.join(dropped)}, with all that is in there. Apply it?"):
+        path.unlink()
+        say(f"Deleted {shown(path)}.")
+        raise click.Abort

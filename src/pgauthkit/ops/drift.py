@@ -56,15 +56,15 @@ class Difference:
     def ways_out(self) -> tuple[str, str]:
         """The two things to do, which are to keep what the database has or to go back to what the migrations make."""
         if self.migrations is None:
-            keep, back = "makes it too", "drop it"
+            keep, back = "makes it too", "drop it by hand"
         elif self.database is None:
-            keep, back = "drops it too", "make it again"
+            keep, back = "drops it too", "make it again by hand, as they define it"
         else:
-            keep, back = "makes it the same", "change it back"
+            keep, back = "makes it the same", "change it back by hand, as they define it"
         kept = f"write a revision that {keep} (`pgauthkit migrate new --empty`)"
         return (
             f"To keep it so: {kept}, and record it here (`pgauthkit migrate resolve --applied`).",
-            f"To go back to the migrations: {back} by hand, as they define it.",
+            f"To go back to the migrations: {back}.",
         )
 
 
