@@ -23,8 +23,8 @@ class Blog:
         self.first = work.of(Post).create(id="p1", title="First", content="…", author_id=user.id)
         self.second = work.of(Post).create(id="p2", title="Second", content="…", author_id=user.id)
         self.comments = [
-            work.of(Comment).create(text=f"c{4 - stars}", stars=stars, post=self.first, account=self.bob)
-            for stars in (3, 2, 1)
+            work.of(Comment).create(id=text, text=text, stars=stars, post=self.first, account=self.bob)
+            for text, stars in (("c1", 3), ("c2", 2), ("c3", 1))
         ]
         work.of(Comment).delete({"id": self.comments[-1].id})
         self.tags = [work.of(Tag).create(name=name, posts=[self.first]) for name in ("sql", "orm")]
