@@ -142,18 +142,18 @@ class TestDev:
         blog.add("subtitle: Mapped[str | None]")
         blog.migrate("dev", "-m", "Add posts")
         with psycopg.connect(blog.url) as connection:
-            connection.execute("CREATE TABLE manual AS SELECT 1 AS id UNION SELECT 2")
+            connection.execute('CREATE TABLE "by hand" AS SELECT 1 AS id UNION SELECT 2')
         models = blog.path / "blog" / "models.py"
         models.write_text(models.read_text().replace("    subtitle: Mapped[str | None]\n", ""))
 
         result = blog.migrate("dev", "-m", "Tidy", answer=answer)
 
-        assert "This drops manual, posts.subtitle, with all that is in there. Apply it? [y/N]" in result.stdout
+        assert 'This drops "by hand", posts.subtitle, with all that is in there. Apply it? [y/N]' in result.stdout
         assert (result.exit_code, len(revisions(blog))) == ((130, 1) if left else (0, 2))
         with psycopg.connect(blog.url) as connection:
-            there = connection.execute("SELECT to_regclass('manual') IS NOT NULL").fetchone() == (True,)
+            there = connection.execute("SELECT to_regclass('\"by hand\"') IS NOT NULL").fetchone() == (True,)
             assert there == bool(left)
-            assert not left or [row[0] for row in connection.execute("SELECT id FROM manual ORDER BY 1")] == left
+            assert not left or [row[0] for row in connection.execute('SELECT id FROM "by hand" ORDER BY 1')] == left
 
     def test_nobody_to_ask(self, blog: Blog) -> None:
         """Where nobody can answer, nobody is asked: a database of development is made anew."""
@@ -181,6 +181,16 @@ class TestDev:
         assert result.exit_code == 1
         assert result.stderr.startswith("error: ") or "\nerror: " in result.stderr
         assert sentence in result.stderr
+
+    def test_a_check_that_says_something_else(self, blog: Blog) -> None:
+        """What a CHECK says is not compared, as the documentation has it: such a revision is written by hand."""
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("import ForeignKey", "import CheckConstraint, ForeignKey"))
+        blog.add("__table_args__ = (CheckConstraint('id > 0', name='positive'),)")
+        blog.migrate("dev", "-m", "Add posts")
+        models.write_text(models.read_text().replace("id > 0", "id > 1"))
+
+        assert blog.migrate("dev", "-m", "More").stdout == "Nothing to write. The models and the database agree.\n"
 
     def test_seed(self, new_blog: Blog) -> None:
         """A fresh database is seeded, unless that is not wanted."""

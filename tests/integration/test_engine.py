@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, NullPool, QueuePool, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pgauthkit import AuthConfig
+from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_async_engine, create_engine
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.errors import ConfigError, DatabaseUnavailableError
@@ -180,6 +180,15 @@ def test_settings_that_libpq_does_not_know(make: Make) -> None:
         "url: libpq knows no setting connection_limit. It is Prisma's; here it is pool_size.",
         "url: libpq knows no setting schema. Leave it out: models name their schema.",
     )
+
+
+def test_a_value_that_libpq_does_not_know() -> None:
+    """A setting with a value of nobody's is told as such, and not as a server that is not there."""
+    engine = create_engine("postgresql://app@127.0.0.1:1/app?sslmode=bogus")
+    with pytest.raises(DatabaseUnavailableError) as caught:
+        AuthService(engine).list_sessions("nobody")
+    (hint,) = caught.value.hints
+    assert "has a value that libpq does not know" in hint
 
 
 @pytest.mark.parametrize("password", ["one@two", "one@two/three#four", "one@two?three", "one@two:3", "a/one@two"])

@@ -24,7 +24,7 @@ from pgauthkit.ops.migrate import Script
 
 __all__ = ["dev", "init", "new"]
 
-_DROPS: Final = re.compile(r"^(?:DROP TABLE (\S+)|ALTER TABLE (\S+) DROP COLUMN (\S+));", re.MULTILINE)
+_DROPS: Final = re.compile(r"^(?:DROP TABLE (.+)|ALTER TABLE (.+) DROP COLUMN (.+));$", re.MULTILINE)
 AGREE: Final = "[green]Nothing to write.[/] The models and the database agree."
 MESSAGE: Final = click.option("-m", "--message", required=True, help="What the revision does.")
 
