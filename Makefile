@@ -24,7 +24,7 @@ test: $(READY)
 
 ## make test-18     the service, its races and its promises, on PostgreSQL 18
 test-18: $(READY)
-	$(BIN)/pytest --quiet $(SPREAD) --pgauthkit-major=18 tests/integration tests/races tests/security tests/migrations
+	$(BIN)/pytest --quiet $(SPREAD) --pgauthkit-major=18 tests/integration tests/races tests/security tests/migrations tests/ops/migrate tests/ops/revisions tests/ops/server
 
 ## make torture     deployers, backups and restores killed at many moments
 torture: $(READY)

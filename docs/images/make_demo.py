@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pgauthkit.cli.demo import play
-from pgauthkit.cli.demo_server import passing_server
-from pgauthkit.cli.narrator import Narrator
+from pgauthkit.cli.demo.narrator import Narrator
+from pgauthkit.cli.demo.server import passing_server
 
 # A picture in a README loads nothing from elsewhere, so it names fonts that may be there.
 FONTS: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"

@@ -14,8 +14,8 @@ from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.models import CuidPrimaryKey, Timestamps, User
-from pgauthkit.ops.deployment import deploy
-from pgauthkit.ops.mapped import OURS
+from pgauthkit.ops.migrate.deployment import deploy
+from pgauthkit.ops.project.mapped import OURS
 from pgauthkit.studio import Studio
 from pgauthkit.testing import Clock
 

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -15,6 +16,7 @@ SOURCE = Path(pgauthkit.__path__[0])
 TESTS = Path(__file__).parents[1]
 MODULES = sorted(SOURCE.rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40
+MOST_MODULES = 24
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -56,6 +58,12 @@ def test_a_function_is_short(path: Path) -> None:
         lines = (function.end_lineno or 0) - function.lineno + 1
         docstring = len((ast.get_docstring(function, clean=False) or "").splitlines())
         assert lines - docstring <= LONGEST_FUNCTION, function.name
+
+
+def test_no_folder_is_a_hall() -> None:
+    """A folder has at most 24 modules: beyond that, it holds rooms that want names of their own."""
+    counts = Counter(path.parent for path in MODULES)
+    assert {name_of(folder): count for folder, count in counts.items() if count > MOST_MODULES} == {}
 
 
 @pytest.mark.parametrize("module", importable(), ids=lambda module: module.__name__)

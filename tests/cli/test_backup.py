@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from pgauthkit.cli import main, meter
-from pgauthkit.ops.manifest import Manifest
+from pgauthkit.ops.dump.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

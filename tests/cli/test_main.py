@@ -14,8 +14,8 @@ from tests.tracing import untraced
 
 from pgauthkit.__main__ import main as program
 from pgauthkit.cli import COMMANDS, main
-from pgauthkit.ops.connection import engine_for
-from pgauthkit.ops.lock import migration_lock
+from pgauthkit.ops.server.connection import engine_for
+from pgauthkit.ops.server.lock import migration_lock
 
 WAITING = """
     SELECT count(*) FROM pg_stat_activity

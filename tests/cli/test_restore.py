@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from pgauthkit.cli import main
 from pgauthkit.ops.backup import backup
-from pgauthkit.ops.manifest import Manifest
-from pgauthkit.ops.reset import database_name
+from pgauthkit.ops.dump.manifest import Manifest
+from pgauthkit.ops.migrate.reset import database_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,9 +23,9 @@ from pytest_alembic.tests import (  # noqa: F401 - pytest collects them from her
 
 import pgauthkit.migrations
 from pgauthkit.models import SCHEMA, Base
-from pgauthkit.ops.drift import find_drift
 from pgauthkit.ops.migrate import deploy, status
-from pgauthkit.ops.revisions import alembic_config, bundled_revisions
+from pgauthkit.ops.migrate.drift import find_drift
+from pgauthkit.ops.revisions.bundled import alembic_config, bundled_revisions
 
 FOLDER = Path(pgauthkit.migrations.__file__).parent
 FILES = sorted((FOLDER / "versions").glob("*.py"))

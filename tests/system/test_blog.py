@@ -13,8 +13,8 @@ import uvicorn
 from aiosmtpd.controller import Controller
 from playwright.sync_api import BrowserContext, Page, expect
 
-from pgauthkit.ops.host import find_host
 from pgauthkit.ops.migrate import deploy
+from pgauthkit.ops.revisions.host import find_host
 from pgauthkit.ops.seed import seed
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.orm import Session
 
 from pgauthkit.models import User
-from pgauthkit.ops.host import find_host
 from pgauthkit.ops.migrate import reset, status
+from pgauthkit.ops.revisions.host import find_host
 
 PROJECT = Path(__file__).parents[1]
 

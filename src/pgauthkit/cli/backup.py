@@ -13,14 +13,14 @@ from rich.markup import escape
 
 from pgauthkit.cli.dev_db import BINARIES
 from pgauthkit.cli.meter import byte_meter
-from pgauthkit.cli.migrate_options import JSON, URL, host, print_json, say
+from pgauthkit.cli.migrate.options import JSON, URL, host, print_json, say
 from pgauthkit.cli.restore import restored, told
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.database.engine import database_url
 from pgauthkit.ops import backup as ops
-from pgauthkit.ops.manifest import Format
-from pgauthkit.ops.schedule import crontab_line
-from pgauthkit.ops.verification import rehearse
+from pgauthkit.ops.dump.manifest import Format
+from pgauthkit.ops.dump.schedule import crontab_line
+from pgauthkit.ops.dump.verification import rehearse
 
 __all__ = ["backup"]
 

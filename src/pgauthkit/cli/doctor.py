@@ -9,7 +9,7 @@ import click
 
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.ops.doctor import Finding, SetUp, examine
-from pgauthkit.ops.host import find_host
+from pgauthkit.ops.revisions.host import find_host
 
 __all__ = ["doctor"]
 

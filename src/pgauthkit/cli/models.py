@@ -3,8 +3,8 @@
 from typing import Any
 
 from pgauthkit.cli.settings import project_directory, read_settings
-from pgauthkit.ops.mapped import mapped_classes
-from pgauthkit.ops.project import make_importable
+from pgauthkit.ops.project.mapped import mapped_classes
+from pgauthkit.ops.project.settings import make_importable
 
 __all__ = ["models"]
 

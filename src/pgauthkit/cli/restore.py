@@ -10,10 +10,10 @@ from rich.markup import escape
 
 from pgauthkit.cli.dev_db import BINARIES
 from pgauthkit.cli.meter import byte_meter
-from pgauthkit.cli.migrate_options import JSON, host, print_json, say
+from pgauthkit.cli.migrate.options import JSON, host, print_json, say
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.ops import restore as ops
-from pgauthkit.ops.reset import database_name
+from pgauthkit.ops.migrate.reset import database_name
 
 __all__ = ["restore", "restored", "told"]
 

@@ -7,7 +7,7 @@ import attrs
 import click
 from rich.markup import escape
 
-from pgauthkit.cli.migrate_options import JSON, URL, host, print_json, say
+from pgauthkit.cli.migrate.options import JSON, URL, host, print_json, say
 from pgauthkit.cli.settings import read_settings, resolve_url
 from pgauthkit.ops import seed as ops
 

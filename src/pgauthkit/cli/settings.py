@@ -4,7 +4,7 @@ import os
 
 import click
 
-from pgauthkit.ops.project import Settings, project_directory, read_settings
+from pgauthkit.ops.project.settings import Settings, project_directory, read_settings
 
 __all__ = ["Settings", "project_directory", "read_settings", "resolve_url"]
 

@@ -7,7 +7,7 @@ from threading import Thread
 
 import click
 
-from pgauthkit.cli.migrate_options import URL, say
+from pgauthkit.cli.migrate.options import URL, say
 from pgauthkit.cli.models import models
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.errors import ConfigError

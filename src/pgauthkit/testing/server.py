@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from pgauthkit.errors import DatabaseUnavailableError
-from pgauthkit.ops.host import find_host
 from pgauthkit.ops.migrate import deploy
+from pgauthkit.ops.revisions.host import find_host
 from pgauthkit.testing.backends import MAJOR, Backend, BackendName, candidates, start_first
 from pgauthkit.testing.container import IMAGE
 from pgauthkit.testing.databases import Databases

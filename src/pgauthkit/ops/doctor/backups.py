@@ -8,7 +8,7 @@ from typing import Final
 from pgauthkit.database.url import read_url
 from pgauthkit.errors import RestoreError
 from pgauthkit.ops.doctor.finding import Finding, SetUp
-from pgauthkit.ops.manifest import Manifest
+from pgauthkit.ops.dump.manifest import Manifest
 
 __all__ = ["check_backups"]
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from pgauthkit.database.url import read_url
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.doctor.finding import Finding, SetUp
-from pgauthkit.ops.pooler import is_pooled, refuse_transaction_mode
+from pgauthkit.ops.server.pooler import is_pooled, refuse_transaction_mode
 
 __all__ = ["check_direct", "check_pool", "check_pooler", "judge_pool"]
 

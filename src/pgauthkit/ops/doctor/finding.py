@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from pgauthkit.ops.tracks import Track
+from pgauthkit.ops.revisions.tracks import Track
 
 __all__ = ["Check", "Finding", "Level", "Report", "SetUp"]
 

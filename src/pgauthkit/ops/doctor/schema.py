@@ -3,10 +3,9 @@
 from collections.abc import Generator, Iterator
 
 from pgauthkit.errors import PgAuthKitError
-from pgauthkit.ops.deployment import status
-from pgauthkit.ops.diagnosis import Status
 from pgauthkit.ops.doctor.finding import Finding, SetUp
-from pgauthkit.ops.drift import find_drift
+from pgauthkit.ops.migrate.drift import find_drift
+from pgauthkit.ops.revisions.diagnosis import Status, status
 
 __all__ = ["check_drift", "check_revisions"]
 

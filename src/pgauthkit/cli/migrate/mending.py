@@ -1,0 +1,120 @@
+"""`pgauthkit migrate resolve`, `drift`, `reset` and `adopt-prisma`: when database and files do not agree."""
+
+import sys
+
+import attrs
+import click
+
+from pgauthkit.cli.migrate.options import JSON, NO_SEED, URL, database, host, is_production, print_json, say
+from pgauthkit.cli.settings import read_settings
+from pgauthkit.ops import migrate as ops
+from pgauthkit.ops.migrate.drift import find_drift
+from pgauthkit.ops.migrate.reset import database_name
+from pgauthkit.ops.migrate.resolution import resolve_applied, resolve_rolled_back
+
+__all__ = ["adopt_prisma", "drift", "reset", "resolve"]
+
+
+@click.command(epilog="Example: pgauthkit migrate resolve --applied 0001")
+@click.option(
+    "--applied", metavar="REVISION", help="It, and all before it, is applied already: record it, run nothing."
+)
+@click.option("--rolled-back", metavar="REVISION", help="What it did was undone by hand: deploy may try it again.")
+@URL
+@JSON
+def resolve(*, applied: str | None, rolled_back: str | None, url: str | None, as_json: bool) -> None:
+    """Record what was done by hand: a baseline, an edited file, a failed revision."""
+    if (applied is None) == (rolled_back is None):
+        raise click.UsageError("Give one of --applied REVISION and --rolled-back REVISION.")
+    target, track = database(url), host()
+    if applied is not None:
+        done, now = resolve_applied(target, applied, host=track), "applied"
+    else:
+        done, now = resolve_rolled_back(target, str(rolled_back), host=track), "rolled back"
+    if as_json:
+        print_json(attrs.asdict(done))
+    else:
+        say(f"[green]Recorded[/] {done.revision} as {now}; it was {done.was}.")
+
+
+@click.command(epilog="Example: pgauthkit migrate drift --json")
+@click.option("--shadow-url", metavar="URL", help="An empty database to compare with, for a role that may make none.")
+@click.option("--ignore", "ignored", metavar="NAME", multiple=True, help="A table or type that no migration makes.")
+@URL
+@JSON
+@click.pass_context
+def drift(
+    ctx: click.Context, *, shadow_url: str | None, ignored: tuple[str, ...], url: str | None, as_json: bool
+) -> None:
+    """Tell how the database differs from what its migrations make; exit code 1 where it does."""
+    found = find_drift(database(url), host=host(), shadow_url=shadow_url, ignored=ignored)
+    if as_json:
+        print_json([{**attrs.asdict(one), "explanation": one.explanation, "ways_out": one.ways_out} for one in found])
+    elif not found:
+        say("[green]No drift.[/] The database is what its migrations make of it.")
+    else:
+        for one in found:
+            migrations, there = one.migrations or "nothing", one.database or "nothing"
+            click.echo(f"{one.explanation}\n  migrations: {migrations}\n  database:   {there}")
+            click.echo("".join(f"  {way}\n" for way in one.ways_out))
+    ctx.exit(1 if found else 0)
+
+
+@click.command(epilog="Example: pgauthkit migrate reset --force blog_test")
+@click.option("--force", metavar="NAME", help="The database's name: do not ask, and override what speaks against it.")
+@NO_SEED
+@URL
+@JSON
+def reset(*, force: str | None, no_seed: bool, url: str | None, as_json: bool) -> None:
+    """Drop everything, ours and the application's, deploy again, and seed: asks for the database's name.
+
+    Refuses in production (PGAUTHKIT_ENV=production) and while other sessions are connected, unless forced.
+    """
+    target, track = database(url), host()
+    name = force
+    if name is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError("This destroys all data, and nobody is there to be asked: give --force NAME.")
+        name = click.prompt(f'Type the name of the database, "{database_name(target)}", to drop all data')
+    done = ops.reset(
+        target,
+        name=str(name),
+        host=track,
+        seed=None if no_seed else read_settings().seed,
+        production=is_production(),
+        force=force is not None,
+    )
+    applied = (*done.deployment.applied, *done.deployment.host)
+    if as_json:
+        print_json({"schemas": done.schemas, "applied": applied, "seed": done.seeding and done.seeding.function})
+        return
+    say(f"[green]Emptied[/] {', '.join(done.schemas)}, and applied {', '.join(applied)}.")
+    if done.seeding:
+        say(f"[green]Seeded[/] by {done.seeding.function}.")
+
+
+@click.command(epilog="Example: pgauthkit migrate adopt-prisma")
+@click.option("--schema", default="public", show_default=True, help='Where the table "User" is.')
+@click.option("--batch-size", type=click.IntRange(1, 100_000), default=2000, show_default=True, help="Users at a time.")
+@URL
+@JSON
+@click.pass_context
+def adopt_prisma(ctx: click.Context, *, schema: str, batch_size: int, url: str | None, as_json: bool) -> None:
+    """Take over the users of a database that Prisma's schema made; exit code 1 where some could not be taken.
+
+    Ids stay; tokens do not move, so people sign in again. The old tables are only read. It can be run again.
+    """
+
+    def show(sofar: ops.Adoption) -> None:
+        click.echo(f"… {sofar.total:,} users", err=True)
+
+    done = ops.adopt_prisma(database(url), schema=schema, batch_size=batch_size, on_progress=None if as_json else show)
+    if as_json:
+        print_json(attrs.asdict(done))
+    else:
+        for merged in done.merged:
+            click.echo(f"not taken: {merged.id}, because {merged.email} is {merged.kept}'s address")
+        for refused in done.refused:
+            click.echo(f"not taken: {refused.id}. {refused.reason}")
+        say(f"[green]Taken:[/] {done.taken:,} of {done.total:,} users; {done.present:,} were there before.")
+    ctx.exit(1 if done.merged or done.refused else 0)

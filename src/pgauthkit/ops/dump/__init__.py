@@ -1,0 +1,1 @@
+"""What carries rows out of a database and into one: backup, restore, and what a dump is."""

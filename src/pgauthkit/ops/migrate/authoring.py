@@ -1,0 +1,64 @@
+"""Making a new revision of the application's: from the difference between its models and the database, or empty."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from alembic import command
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script as Written
+
+from pgauthkit.errors import ConfigError, PendingMigrationsError
+from pgauthkit.ops.revisions.diagnosis import status
+from pgauthkit.ops.revisions.environment import logging_kept, read_environment
+from pgauthkit.ops.revisions.tracks import Track
+from pgauthkit.ops.server.connection import Target, begin_migrating, engine_for
+from pgauthkit.ops.server.failure import explained
+from pgauthkit.ops.server.lock import migration_lock
+
+__all__ = ["new_revision"]
+
+
+def new_revision(target: Target, host: Track | None, message: str, *, empty: bool = False) -> Path | None:
+    """Write a new revision of the application's, and return its file; None where the models ask for nothing.
+
+    The database is only read. It must be at the application's head, as the difference to it is what is written.
+
+    Args:
+        target: as for `pgauthkit.ops.migrate.deploy`; a database of development.
+        host: the application's track.
+        message: what the revision does, the first line of its file.
+        empty: whether to leave it empty, to be written by hand.
+
+    Raises:
+        ConfigError: the application has no migrations yet.
+        PendingMigrationsError: the database is not at the head.
+        DatabaseUnavailableError: the database cannot be reached.
+        MigrationError: the models and the database cannot be compared.
+
+    Example:
+        >>> new_revision("postgresql://localhost/blog", track, "Add posts")  # doctest: +SKIP
+        PosixPath('migrations/versions/20260131_2f1a_add_posts.py')
+    """
+    if host is None:
+        raise ConfigError(["migrations: the application has none yet; `pgauthkit migrate init` makes the folder."])
+    engine = engine_for(target)
+    found = status(engine, host=host)
+    if any(track.pending for track in found.tracks):
+        raise PendingMigrationsError("The database lacks revisions that exist: run `pgauthkit migrate deploy` first.")
+    with explained("Comparing models and database", engine.url), migration_lock(engine) as connection:
+        read_environment(host, connection)
+        begin_migrating(connection, lock_timeout=timedelta(seconds=5))
+        with logging_kept():
+            made = command.revision(
+                host.config(connection),
+                message,
+                autogenerate=not empty,
+                process_revision_directives=None if empty else _drop_empty,
+            )
+    return Path(made.path) if isinstance(made, Written) else None
+
+
+def _drop_empty(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
+    if all(script.upgrade_ops is None or script.upgrade_ops.is_empty() for script in directives):
+        directives.clear()

@@ -1,0 +1,1 @@
+"""The application around us: its settings and its models."""

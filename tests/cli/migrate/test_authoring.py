@@ -1,0 +1,214 @@
+"""`pgauthkit migrate init`, `new` and `dev`: from models to revisions, and into the database."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from pgauthkit.ops.migrate import status
+from pgauthkit.ops.migrate.reset import database_name
+from pgauthkit.ops.revisions.bundled import bundled_revisions
+from pgauthkit.ops.revisions.tracks import host_track
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Blog
+
+
+def revisions(blog: Blog) -> list[Path]:
+    return sorted((blog.path / "migrations" / "versions").glob("*.py"))
+
+
+class TestInit:
+    def test_from_settings(self, blog: Blog) -> None:
+        """The folder is made where the settings say, and what was written is told."""
+        result = blog.migrate("init")
+
+        assert result.exit_code == 0
+        assert result.stdout.startswith("Wrote migrations/env.py, migrations/script.py.mako. Next: pgauthkit migrate")
+        assert "from blog.models import Base" in (blog.path / "migrations" / "env.py").read_text()
+
+    def test_without_settings(self, blog: Blog) -> None:
+        """Options do as well, and the settings are then written; the rest of the file stays as it is."""
+        (blog.path / "pyproject.toml").write_text('[project]\nname = "blog"\n\n[tool.pgauthkit] # ours\nseed = "x:y"\n')
+
+        result = blog.migrate("init", "--models", "blog.models:Base", "--migrations", "db", "--json")
+
+        written = ["db/env.py", "db/script.py.mako", "pyproject.toml"]
+        assert json.loads(result.stdout) == {"written": written}
+        expected = '[tool.pgauthkit] # ours\nmodels = "blog.models:Base"\nmigrations = "db"\nseed = "x:y"\n'
+        assert (blog.path / "pyproject.toml").read_text() == f'[project]\nname = "blog"\n\n{expected}'
+
+    def test_no_models(self, blog: Blog) -> None:
+        """Without models nothing can be made: wrong use."""
+        (blog.path / "pyproject.toml").write_text("")
+
+        result = blog.migrate("init")
+
+        assert result.exit_code == 2
+        assert "--models blog.models:Base" in result.stderr
+
+
+class TestNew:
+    def test_makes_the_folder(self, blog: Blog) -> None:
+        """A project that only has the settings gets its folder with its first revision."""
+        result = blog.migrate("new", "-m", "Add posts")
+
+        (path,) = revisions(blog)
+        assert result.exit_code == 0
+        assert result.stdout == f"Wrote migrations/versions/{path.name}. Read it before you deploy it.\n"
+        assert "Made migrations: migrations/env.py" in result.stderr
+        assert "op.create_table('posts'" in path.read_text()
+        assert status(blog.url, host=host_track(blog.path, "migrations")).host is not None
+
+    def test_nothing(self, blog: Blog) -> None:
+        """Where models and database agree nothing is written, unless an empty one is asked for."""
+        blog.migrate("dev", "-m", "Add posts")
+
+        agreed = blog.migrate("new", "-m", "Nothing")
+        as_json = blog.migrate("new", "-m", "Nothing", "--json")
+        empty = blog.migrate("new", "-m", "By hand", "--empty", "--json")
+
+        assert agreed.stdout == "Nothing to write. The models and the database agree.\n"
+        assert json.loads(as_json.stdout) == {"written": None}
+        assert len(revisions(blog)) == 2
+        assert json.loads(empty.stdout)["written"].endswith("_by_hand.py")
+
+    def test_pending(self, new_blog: Blog) -> None:
+        """On a database that is behind, it says to deploy first."""
+        result = new_blog.migrate("new", "-m", "Add posts")
+
+        assert result.exit_code == 1
+        assert "run `pgauthkit migrate deploy` first" in result.stderr
+
+    def test_no_settings(self, blog: Blog) -> None:
+        """An application without migrations is told how to begin."""
+        (blog.path / "pyproject.toml").write_text("")
+
+        result = blog.migrate("new", "-m", "Add posts")
+
+        assert result.exit_code == 1
+        assert "`pgauthkit migrate init` makes the folder" in result.stderr
+
+
+class TestDev:
+    def test_from_nothing(self, new_blog: Blog) -> None:
+        """On an empty database ours are applied, then the new revision is written, shown and applied."""
+        result = new_blog.migrate("dev", "-m", "Add posts")
+
+        (path,) = revisions(new_blog)
+        id_ = path.name.split("_")[1]
+        assert result.exit_code == 0
+        assert "CREATE TABLE posts" in result.stdout
+        assert f"Wrote migrations/versions/{path.name}.\nBEGIN;" in result.stdout
+        assert result.stdout.endswith(f"Applied {', '.join((*bundled_revisions(), id_))}.\n")
+        assert new_blog.migrate("status").exit_code == 0
+
+    def test_again(self, blog: Blog) -> None:
+        """A change of the models becomes the next revision; without one there is nothing to do."""
+        blog.migrate("dev", "-m", "Add posts")
+        blog.add("subtitle: Mapped[str | None]")
+
+        changed = json.loads(blog.migrate("dev", "-m", "Add a subtitle", "--json").stdout)
+        nothing = blog.migrate("dev", "-m", "Nothing")
+
+        assert "ADD COLUMN subtitle" in changed["sql"][0]
+        assert len(changed["applied"]) == 1
+        assert nothing.stdout == "Nothing to write. The models and the database agree.\n"
+
+    def test_a_revision_that_fails(self, blog: Blog) -> None:
+        """Where the new revision fails, its file is told all the same, as it stays."""
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("INSERT INTO pgauthkit.users (id, email) VALUES ('ada', 'ada@example.com')")
+            connection.execute("INSERT INTO posts (id, title, author_id) VALUES (1, 'One', 'ada')")
+        blog.add("subtitle: Mapped[str]")
+
+        failed = blog.migrate("dev", "-m", "Add a subtitle")
+
+        (path,) = (blog.path / "migrations" / "versions").glob("*_add_a_subtitle.py")
+        assert failed.exit_code == 1
+        assert failed.stdout.startswith(f"Wrote migrations/versions/{path.name}.\n")
+        assert 'column "subtitle" of relation "posts" contains null values' in failed.stderr
+
+    @pytest.mark.usefixtures("terminal")
+    @pytest.mark.parametrize(("answer", "left"), [("n\n", [1, 2]), ("y\n", [])])
+    def test_what_is_dropped(self, blog: Blog, answer: str, left: list[int]) -> None:
+        """On a terminal it asks before anything is dropped, and after a no both file and data are as they were."""
+        blog.add("subtitle: Mapped[str | None]")
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute('CREATE TABLE "by hand" AS SELECT 1 AS id UNION SELECT 2')
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("    subtitle: Mapped[str | None]\n", ""))
+
+        result = blog.migrate("dev", "-m", "Tidy", answer=answer)
+
+        assert 'This drops "by hand", posts.subtitle, with all that is in there. Apply it? [y/N]' in result.stdout
+        assert (result.exit_code, len(revisions(blog))) == ((130, 1) if left else (0, 2))
+        with psycopg.connect(blog.url) as connection:
+            there = connection.execute("SELECT to_regclass('\"by hand\"') IS NOT NULL").fetchone() == (True,)
+            assert there == bool(left)
+            assert not left or [row[0] for row in connection.execute('SELECT id FROM "by hand" ORDER BY 1')] == left
+
+    def test_nobody_to_ask(self, blog: Blog) -> None:
+        """Where nobody can answer, nobody is asked: a database of development is made anew."""
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("CREATE TABLE manual ()")
+
+        assert "DROP TABLE manual" in blog.migrate("dev", "-m", "Tidy").stdout
+
+    @pytest.mark.parametrize(
+        ("model", "sentence"),
+        [
+            ("class Tag(Base):\n    __tablename__ = 'tags'\n", "could not assemble any primary key columns"),
+            ("class Tag(Base):\n    pass\n", "does not have a __table__ or __tablename__"),
+            ("class Tag(Base):\n    __tablename__ = 'tags'\n    id: Mapped[Nope]\n", "Nope"),
+        ],
+    )
+    def test_a_model_that_is_wrong(self, blog: Blog, model: str, sentence: str) -> None:
+        """A model that cannot be mapped is told in the words of SQLAlchemy, which name it."""
+        with (blog.path / "blog" / "models.py").open("a") as file:
+            file.write(f"\n\n{model}")
+
+        result = blog.migrate("dev", "-m", "Add tags")
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ") or "\nerror: " in result.stderr
+        assert sentence in result.stderr
+
+    def test_a_check_that_says_something_else(self, blog: Blog) -> None:
+        """What a CHECK says is not compared, as the documentation has it: such a revision is written by hand."""
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("import ForeignKey", "import CheckConstraint, ForeignKey"))
+        blog.add("__table_args__ = (CheckConstraint('id > 0', name='positive'),)")
+        blog.migrate("dev", "-m", "Add posts")
+        models.write_text(models.read_text().replace("id > 0", "id > 1"))
+
+        assert blog.migrate("dev", "-m", "More").stdout == "Nothing to write. The models and the database agree.\n"
+
+    def test_seed(self, new_blog: Blog) -> None:
+        """A fresh database is seeded, unless that is not wanted."""
+        with (new_blog.path / "pyproject.toml").open("a") as file:
+            file.write('seed = "blog.seed:main"\n')
+        (new_blog.path / "blog" / "seed.py").write_text("def main(db):\n    pass\n")
+
+        told = new_blog.migrate("dev", "-m", "Add posts")
+        reset = new_blog.migrate("reset", "--force", database_name(new_blog.url))
+        without = new_blog.migrate("reset", "--no-seed", "--json", "--force", database_name(new_blog.url))
+
+        assert told.stdout.endswith("Seeded by blog.seed:main.\n")
+        assert reset.stdout.endswith("Seeded by blog.seed:main.\n")
+        assert json.loads(without.stdout)["seed"] is None
+
+    def test_production(self, blog: Blog) -> None:
+        """In production nothing is developed."""
+        result = blog.migrate("dev", "-m", "Add posts", PGAUTHKIT_ENV="production")
+
+        assert result.exit_code == 1
+        assert "`pgauthkit migrate deploy` is for it" in result.stderr

@@ -1,0 +1,81 @@
+"""The mapped classes: ours, and those of an application."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgauthkit.errors import ConfigError
+from pgauthkit.ops.project.mapped import OURS, mapped_classes
+
+MODELS = """
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from pgauthkit.models import User
+
+class Base(DeclarativeBase):
+    pass
+
+class Wish(Base):
+    __tablename__ = "wishes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey(User.id))
+
+class Gift(Base):
+    __tablename__ = "gifts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Query(Base):
+    __table__ = select(Gift.id.label("gift_id")).subquery()
+    __mapper_args__ = {"primary_key": [__table__.c.gift_id]}
+
+class Broken(DeclarativeBase):
+    pass
+
+class Half(Broken):
+    __tablename__ = "halves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    other: Mapped["Nobody"] = relationship()
+"""
+
+
+@pytest.fixture
+def blog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module of models that can be imported, by a name of its own."""
+    name = f"blog_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(MODELS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    if found := sys.modules.pop(name, None):
+        for base in (found.Base, found.Broken):  # Or what cannot be mapped is in the way of other tests.
+            base.registry.dispose()
+
+
+def test_ours() -> None:
+    """Without an application there are ours."""
+    assert mapped_classes()[:4] == OURS
+
+
+def test_theirs(blog: str) -> None:
+    """Those of the application's base come after ours, by name; what has no table of its own is left out."""
+    names = [model.__name__ for model in mapped_classes(f"{blog}:Base") if model.__module__ == blog]
+
+    assert names == ["Gift", "Wish"]
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        ("nothing:Base", "cannot be imported: No module named 'nothing'"),
+        ("{blog}:Nothing", "cannot be imported: module"),
+        ("{blog}", "cannot be imported"),
+        (":Base", "cannot be imported: Empty module name"),
+        ("{blog}:select", "is not a declarative base, such as blog.models:Base."),
+        ("{blog}:Broken", "cannot be mapped"),
+    ],
+)
+def test_refused(blog: str, models: str, problem: str) -> None:
+    """What is no base, or cannot be mapped, is named with the reason."""
+    with pytest.raises(ConfigError, match=problem):
+        mapped_classes(models.format(blog=blog))
