@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Four processes, as tests wait for the server more than they compute; the blocks of a page, as all of a file, in one.
 SPREAD := -n 4 --dist loadfile
 
-.PHONY: bench bench-peers help demo test test-18 torture fuzz test-system check docs release wheel test-wheel test-examples clean
+.PHONY: bench bench-peers help demo test test-18 torture fuzz findings test-system check docs release wheel test-wheel test-examples clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ torture: $(READY)
 ## make fuzz        every public method with 10,000 pieces of rubbish each
 fuzz: $(READY)
 	$(BIN)/pytest --quiet -n auto --hypothesis-profile=fuzz tests/security/test_fuzz.py
+
+## make findings    what other tools do that nobody would guess: is it still so?
+findings:
+	@for script in findings/*.sh; do echo "$$script"; "$$script" || failed="$$failed $$script"; done; \
+		test -z "$$failed" || { echo "changed:$$failed"; exit 1; }
 
 ## make test-system what needs PgBouncer, Chromium or podman, which it installs where it may
 test-system: $(READY)
@@ -87,7 +92,7 @@ test-wheel: wheel
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/wheel/venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all]" --group test
-	cp -r .github benchmarks conftest.py docs examples LICENSE Makefile pyproject.toml tests *.md build/wheel/
+	cp -r .github benchmarks conftest.py docs examples findings LICENSE Makefile pyproject.toml tests *.md build/wheel/
 	cd build/wheel && venv/bin/python -m pytest --quiet $(SPREAD) -p no:cacheprovider $(TESTS)
 
 ## make test-examples  whole host projects against the built wheel, by the commands of their READMEs
