@@ -95,7 +95,7 @@ def test_failure(tmp_path: Path) -> None:
     result = backup("--url", "postgresql://postgres:s3cret@127.0.0.1:9/blog")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: Cannot reach the database")
+    assert result.stderr.startswith("Error: Cannot reach the database")
     assert "s3cret" not in result.output
     assert list((tmp_path / "backups").iterdir()) == []
 

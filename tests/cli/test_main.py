@@ -74,7 +74,7 @@ class TestExitCodes:
 
         assert result.exit_code == 1
         assert result.stdout == ""
-        assert result.stderr.startswith("error: Cannot reach the database")
+        assert result.stderr.startswith("Error: Cannot reach the database")
         assert isinstance(result.exception, SystemExit)
 
     def test_password(self) -> None:

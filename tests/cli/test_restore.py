@@ -120,7 +120,7 @@ class TestRefused:
         """A file that is not there is refused."""
         result = restore("none.dump", "--to", pgauthkit_empty_url)
 
-        assert (result.exit_code, result.stderr) == (1, "error: none.dump cannot be read: No such file or directory.\n")
+        assert (result.exit_code, result.stderr) == (1, "Error: none.dump cannot be read: No such file or directory.\n")
 
     def test_nobody_to_ask(self, dump: Path, pgauthkit_url: str) -> None:
         """Where nobody can be asked for the name, it must be given: exit code 2."""

@@ -93,7 +93,7 @@ def test_fails(pgauthkit_url: str) -> None:
     result = seed("--url", pgauthkit_url, "--", "ada@example.com", "nobody")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: The seed blog_seeds:main failed (blog_seeds.py, line 7): InvalidEmailError")
+    assert result.stderr.startswith("Error: The seed blog_seeds:main failed (blog_seeds.py, line 7): InvalidEmailError")
     assert users(pgauthkit_url) == []
 
 

@@ -1,7 +1,7 @@
 """`pgauthkit`: the main command, which imports a command only when it is asked for, so that help is quick."""
 
 from importlib import import_module
-from typing import IO, Any, Final
+from typing import Final
 
 import click
 
@@ -26,14 +26,6 @@ COMMANDS: Final = {
 }
 
 
-class _Failure(click.ClickException):
-    """An error of ours, shown as `error: …` on standard error; exit code 1."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message."""
-        click.echo(f"error: {self.message}", file=file, err=True)
-
-
 class _Main(click.Group):
     """A group that imports its commands late, and turns our errors and Ctrl-C into exit codes."""
 
@@ -55,7 +47,7 @@ class _Main(click.Group):
         try:
             return super().invoke(ctx)
         except PgAuthKitError as error:
-            raise _Failure(str(error)) from error
+            raise click.ClickException(str(error)) from error
         except (KeyboardInterrupt, click.Abort):
             click.echo("cancelled", err=True)
             ctx.exit(CANCELLED)

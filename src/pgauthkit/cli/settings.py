@@ -31,6 +31,7 @@ def resolve_url(option: str | None, *, direct: bool) -> str:
         raise click.UsageError(
             "There is no database URL. Give one of: the option --url postgresql://…;"
             f" the environment variable {' or '.join(variables)};"
-            ' url = "postgresql://…" in [tool.pgauthkit] of pyproject.toml.'
+            ' url = "postgresql://…" in [tool.pgauthkit] of pyproject.toml. A file .env is not read.'
+            " `pgauthkit dev-db start` starts a server for development, and `pgauthkit dev-db url` prints its URL."
         )
     return url

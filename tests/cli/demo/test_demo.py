@@ -263,7 +263,7 @@ class TestServerOfOnesOwn:
         failed = call("--url", pgauthkit_url)
         assert (failed.exit_code, failed.stdout.split()[-1]) == (1, "failed")
         assert failed.stdout.splitlines()[-1][4:].removesuffix("failed").rstrip() == "Refresh from two tabs at once"
-        assert failed.stderr == "error: PostgreSQL refused the statement (SQLSTATE P0001, RaiseException).\n"
+        assert failed.stderr == "Error: PostgreSQL refused the statement (SQLSTATE P0001, RaiseException).\n"
         assert rows_left(pgauthkit_url) == [(0, 0, 0, 0)]
 
     def test_failure_without_tables(self, pgauthkit_empty_url: str) -> None:

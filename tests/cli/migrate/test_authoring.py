@@ -179,7 +179,7 @@ class TestDev:
         result = blog.migrate("dev", "-m", "Add tags")
 
         assert result.exit_code == 1
-        assert result.stderr.startswith("error: ") or "\nerror: " in result.stderr
+        assert result.stderr.startswith("Error: ") or "\nError: " in result.stderr
         assert sentence in result.stderr
 
     def test_a_check_that_says_something_else(self, blog: Blog) -> None:

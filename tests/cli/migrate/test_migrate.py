@@ -78,7 +78,7 @@ class TestDeploy:
 
         assert result.exit_code == 1
         assert result.stdout == ""
-        assert result.stderr.startswith("error: Another process is migrating this database: pid ")
+        assert result.stderr.startswith("Error: Another process is migrating this database: pid ")
 
     def test_no_url(self) -> None:
         """Without a URL the command was used wrongly: exit code 2."""
