@@ -101,6 +101,12 @@ class TestProject:
 
         assert Settings(models="inner:Base") == read_settings()
 
+    def test_several_bases(self, project: Path) -> None:
+        """Models may be a list, for applications with more than one base."""
+        write(project, '[tool.pgauthkit]\nmodels = ["blog.models:Base", "shop.models:Base"]\n')
+
+        assert Settings(models="blog.models:Base, shop.models:Base") == read_settings()
+
     @pytest.mark.parametrize("text", ["", "[project]\nname = 'blog'", "[tool.ruff]"])
     def test_not_ours(self, project: Path, text: str) -> None:
         """A pyproject.toml that does not speak of us sets nothing."""
@@ -114,12 +120,16 @@ class TestProject:
 
     def test_wrong_settings(self, project: Path) -> None:
         """Settings that do not exist, or are no text, are all told together."""
-        write(project, '[tool.pgauthkit]\nmodles = "blog"\nseed = 1\n')
+        write(project, '[tool.pgauthkit]\nmodles = "blog"\nseed = 1\nmodels = [1]\n')
 
         with pytest.raises(ConfigError) as caught:
             read_settings()
 
-        expected = ("tool.pgauthkit.modles: there is no such setting.", "tool.pgauthkit.seed: must be text.")
+        expected = (
+            "tool.pgauthkit.modles: there is no such setting.",
+            "tool.pgauthkit.seed: must be text.",
+            "tool.pgauthkit.models: must be text, or a list of texts.",
+        )
         assert expected == caught.value.problems
 
     @pytest.mark.parametrize("content", [b"[tool.pgauthkit", b"\xff", b"tool = 1", b"[tool]\npgauthkit = 1"])

@@ -1,6 +1,5 @@
 """The mapped classes that a database is looked at through: ours, and those of the application's declarative base."""
 
-from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy import Table
@@ -9,6 +8,7 @@ from sqlalchemy.orm import registry
 
 from pgauthkit.errors import ConfigError
 from pgauthkit.models import Base, MagicLink, RateLimit, Session, User
+from pgauthkit.ops.project.named import named, registries_in
 
 __all__ = ["OURS", "mapped_classes"]
 
@@ -19,8 +19,10 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     """Return every mapped class with a table of its own: ours first, then the application's by their names.
 
     Args:
-        models: the application's declarative base, as `module:name`; its module is imported. None for ours alone,
-            and for what was mapped with our `Base` by now.
+        models: the application's models, as `module:name`: a declarative base (`blog.models:Base`,
+            `app.models:SQLModel`, `ext:db.Model`), a registry, a `MetaData`, or a list of these; a module for the
+            classes in it; several, separated by commas. None for ours alone, and for what was mapped with our `Base`
+            by now.
 
     Raises:
         ConfigError: there is no such module or base, or its classes cannot be mapped.
@@ -29,7 +31,7 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
         >>> [model.__name__ for model in mapped_classes()][:4]
         ['User', 'MagicLink', 'Session', 'RateLimit']
     """
-    registries = [Base.registry] if models is None else [Base.registry, _registry(models)]
+    registries = [Base.registry, *(_registries(models) if models else [])]
     try:
         for one in registries:
             one.configure(cascade=True)
@@ -40,13 +42,10 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     return (*OURS, *sorted(theirs, key=lambda model: (model.__name__, model.__module__)))
 
 
-def _registry(models: str) -> registry:
-    module, _, name = models.partition(":")
-    try:
-        found: object = getattr(import_module(module), name)
-    except (ImportError, AttributeError, NameError, SyntaxError, ValueError, SQLAlchemyError) as error:
-        raise ConfigError([f"models: {models} cannot be imported: {error}."]) from error
-    theirs = getattr(found, "registry", None)
-    if not isinstance(theirs, registry):
-        raise ConfigError([f"models: {models} is not a declarative base, such as blog.models:Base."])
-    return theirs
+def _registries(models: str) -> list[registry]:
+    found = {one: [*registries_in(one_of)] for one, one_of in zip(models.split(","), named(models), strict=True)}
+    if wrong := [one.strip() for one, theirs in found.items() if not theirs]:
+        raise ConfigError(
+            [f"models: {one} is no declarative base with models, such as blog.models:Base." for one in wrong]
+        )
+    return [one for theirs in found.values() for one in theirs]

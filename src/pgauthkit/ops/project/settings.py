@@ -18,7 +18,7 @@ class Settings:
 
     Attributes:
         url: the database, such as `postgresql://localhost/blog`.
-        models: where the host's models are, such as `blog.models:Base`.
+        models: where the host's models are, such as `blog.models:Base`; several are a list, here separated by commas.
         migrations: the folder of the host's migrations, seen from the pyproject.toml.
         seed: what fills a fresh database, such as `blog.seed:main`.
     """
@@ -75,8 +75,11 @@ def _read(path: Path) -> Settings:
     table = _inner(_inner(_parsed(path), "tool"), "pgauthkit")
     known = attrs.fields_dict(Settings)
     problems = [f"tool.pgauthkit.{name}: there is no such setting." for name in table if name not in known]
+    if isinstance(table.get("models"), list):
+        several = cast("list[object]", table["models"])
+        table = {**table, "models": ", ".join(map(str, several)) if all(isinstance(one, str) for one in several) else 0}
     problems += [
-        f"tool.pgauthkit.{name}: must be text."
+        f"tool.pgauthkit.{name}: must be text{', or a list of texts' if name == 'models' else ''}."
         for name, value in table.items()
         if name in known and not isinstance(value, str)
     ]
