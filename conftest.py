@@ -18,6 +18,10 @@ from pgauthkit.testing import TestServer
 
 pytest_plugins = ["pytester"]
 
+# Where the environment forbids bytecode, every program that a test starts would compile all of its imports, which
+# takes longer than what it is started for.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # What installs and makes is run by the Makefile's own targets.
 ELSEWHERE = ("pip ", "make ", "python3 -m venv ")
 
@@ -42,8 +46,9 @@ class Page:
         self._bash([*lines, f'export -p > "{self.environment}"'])
 
     def tidy(self) -> None:
-        """Stop the server that the page may have started."""
-        self._bash(["pgauthkit dev-db stop"])
+        """Stop the server, where the page has started one."""
+        if any(self.project.rglob(".pgauthkit")):
+            self._bash(["pgauthkit dev-db stop"])
 
     def _bash(self, lines: list[str]) -> None:
         before = [
@@ -52,7 +57,9 @@ class Page:
         ]
         script = "\n".join([*before, *lines])
         path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+        # What a page runs, tests run as well: coverage would only make it slower.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS_")}
+        environment = {**kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
         subprocess.run(["bash", "-c", script], check=True, cwd=self.project, env=environment)  # noqa: S603, S607 - our own documentation
 
 

@@ -5,6 +5,7 @@ import sys
 
 import psycopg
 import pytest
+from tests.tracing import untraced
 
 from pgauthkit.testing import TestServer
 
@@ -188,7 +189,11 @@ def test_runs_at_the_same_time_do_not_meet(pytester: pytest.Pytester, server_opt
         """
     )
     command = [sys.executable, "-m", "pytest", *QUIET, "-p", "xdist", "-q", "-n", "2", server_option]
-    runs = [subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    environment = untraced()
+    runs = [
+        subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
     for run in runs:
         assert "6 passed" in run.communicate()[0]
 

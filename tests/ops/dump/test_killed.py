@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 import pytest
+from tests.tracing import untraced
 
 from pgauthkit.ops.backup import Backup, backup
 from pgauthkit.ops.dump.inspection import open_dump, refusal
@@ -75,7 +76,8 @@ def usual(pgauthkit_server: TestServer, tmp_path_factory: pytest.TempPathFactory
 def kill_at(moment: float, program: str, *arguments: str | Path, whole_group: bool) -> float:
     """Start a program, kill it after so many seconds of work, alone or with its children; return how long it worked."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+    # What is killed has no coverage to tell.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, env=untraced()) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         started = time.monotonic()

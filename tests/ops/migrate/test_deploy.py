@@ -267,7 +267,8 @@ class TestWaiting:
         """A revision that waits too long for somebody's lock is tried again, and succeeds when that is gone."""
         with ThreadPoolExecutor() as pool, engine.connect() as other:
             other.execute(sa.text("CREATE SCHEMA pgauthkit"))
-            deploying = pool.submit(deploy, engine, statement_lock_timeout=timedelta(milliseconds=200))
+            # Five tries of this length: time enough to see the first fail, also on a busy machine.
+            deploying = pool.submit(deploy, engine, statement_lock_timeout=timedelta(seconds=1))
             eventually(lambda: "SQLSTATE 55P03" in caplog.text)
             other.rollback()
 

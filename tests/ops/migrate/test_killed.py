@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.tracing import untraced
 
 from pgauthkit.ops.migrate import deploy, rollback, status
 from pgauthkit.ops.server.connection import engine_for
@@ -84,7 +85,11 @@ def deployer(project: Project, url: str, *, job: str = "deploy") -> Iterator[sub
     """A deployer that has just been told to start."""
     script = textwrap.dedent(DEPLOYER).replace("deploy(sys", f"{job}(sys")
     command = [sys.executable, "-c", script, str(project.path), url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # What is killed has no coverage to tell.
+    environment = untraced()
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -195,7 +200,7 @@ def test_at_once(project: Project, pgauthkit_empty_url: str, count: int, torture
     script = textwrap.dedent(DEPLOYER).partition('print("ready"')[0] + textwrap.dedent(MANY)
 
     command = [sys.executable, "-c", script, str(project.path), pgauthkit_empty_url, str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=untraced())
 
     assert (done.returncode, done.stderr) == (0, ""), torture_round
     assert status(pgauthkit_empty_url, host=project.track).in_sync

@@ -119,7 +119,7 @@ class TestWaiting:
             with pytest.raises(MigrationLockedError):
                 take(engine, timedelta(seconds=0.3))
 
-        assert 0.3 <= time.monotonic() - started < 10
+        assert time.monotonic() - started >= 0.3
 
     def test_other_database_in_the_same_process(self, engine: sa.Engine, pgauthkit_server: TestServer) -> None:
         """Two databases are not migrated at once by one process, whose Alembic has one context."""
