@@ -68,6 +68,7 @@ REFUSED = "Nothing listens there: is PostgreSQL running, and are host and port r
 NO_SOCKET = "There is no socket in that directory: is PostgreSQL running, and is the path right?"
 NOT_PASSED_ON = "A pooler does not pass on what the URL sets: give pgbouncer=True, and use role settings."
 POOLER_ALONE = "The pooler is there, and got no connection to its server: see its log."
+CLOSED = "The other side closed the connection: see the logs of the server, and of a proxy or pooler before it."
 NO_TLS = "The server speaks no TLS, and the URL demands it (sslmode)."
 
 
@@ -369,7 +370,7 @@ class TestTranslate:
             ("connection failed: server does not support SSL, but SSL was required", (NO_TLS,)),
             ("Connection refused (first host), Connection refused (second host)", (REFUSED,)),
             ("Connection refused, then No such file or directory", (REFUSED, NO_SOCKET)),
-            ("consuming input failed: server closed the connection unexpectedly", GENERAL),
+            ("consuming input failed: server closed the connection unexpectedly", (CLOSED,)),
         ],
     )
     def test_words_of_libpq(self, words: str, hints: tuple[str, ...]) -> None:

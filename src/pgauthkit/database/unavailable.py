@@ -39,6 +39,17 @@ _DATABASE_MISSING: Final = "There is no such database: create it, or check its n
 _NOT_PASSED_ON: Final = "A pooler does not pass on what the URL sets: give pgbouncer=True, and use role settings."
 _NO_SUCH_VALUE: Final = "A setting in the URL, behind its question mark, has a value that libpq does not know."
 _POOLER_ALONE: Final = "The pooler is there, and got no connection to its server: see its log."
+_CLOSED: Final = "The other side closed the connection: see the logs of the server, and of a proxy or pooler before it."
+# The states in which the server, or what is before it, cannot serve anybody; in every other one it answered.
+_UNREACHABLE: Final = re.compile(r"08...|57P0.|53300")
+# libpq counts the parameters itself, sends nothing, and gives no SQLSTATE.
+_TOO_MANY: Final = "number of parameters must be between"
+_ADVICE: Final[Mapping[str, str]] = {
+    "53100": "The server's disk is full: make room on it.",
+    "53200": "The server is out of memory: ask for less at once, or lower work_mem.",
+    "54000": "A limit of PostgreSQL was exceeded, such as the size of a value in an index.",
+    "55000": "The object is not ready for it: refresh a materialized view first; no upsert has a deferrable key.",
+}
 _HINTS_BY_CLASS: Final[Mapping[type[Exception], str]] = {
     PoolTimeoutError: "Every connection of the pool is in use: raise pool_size, or look for a leak.",
     pg.ReadOnlySqlTransaction: "The server is a read-only standby: connect to the primary.",
@@ -76,6 +87,7 @@ _HINTS_BY_WORDS: Final[Mapping[str, str]] = {
     r"certificate": _CERTIFICATE,
     r"does not support SSL": "The server speaks no TLS, and the URL demands it (sslmode).",
     r"unsupported startup parameter": _NOT_PASSED_ON,
+    r"closed the connection unexpectedly": _CLOSED,
     r"query_wait_timeout|cannot connect to server": _POOLER_ALONE,
 }
 _GENERAL: Final = (
@@ -98,8 +110,11 @@ def translate(error: Exception, url: URL | None = None) -> PgAuthKitError:
         return UniqueViolationError(constraint=cause.diag.constraint_name, table=cause.diag.table_name)
     if hints := _hints(cause):
         return DatabaseUnavailableError(f"Cannot reach the database{_shown(url)}.", hints=hints)
-    name, state = type(cause).__name__, getattr(cause, "sqlstate", None)
-    return PgAuthKitError(f"PostgreSQL refused the statement (SQLSTATE {state}, {name}).")
+    if _TOO_MANY in str(cause):
+        return PgAuthKitError("The statement has more than 65,535 parameters: ask for fewer values at once.")
+    name, state = type(cause).__name__, str(getattr(cause, "sqlstate", None))
+    advice = f" {_ADVICE[state]}" if state in _ADVICE else ""
+    return PgAuthKitError(f"PostgreSQL refused the statement (SQLSTATE {state}, {name}).{advice}")
 
 
 @contextmanager
@@ -118,6 +133,8 @@ def _hints(cause: BaseException | None) -> list[str]:
     if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return []
     words = str(cause)
+    if _TOO_MANY in words or (cause.sqlstate and not _UNREACHABLE.fullmatch(cause.sqlstate)):
+        return []
     found = [hint for pattern, hint in _HINTS_BY_WORDS.items() if re.search(pattern, words)]
     return list(dict.fromkeys(found)) or _by_password(cause) or list(_GENERAL)
 

@@ -115,16 +115,29 @@ def _columns(diag: psycopg.errors.Diagnostic, table: Table) -> tuple[str, ...]:
         for item in (*found.constraints, *found.indexes):
             if isinstance(item, ColumnCollectionConstraint | Index) and _name(item, found) == diag.constraint_name:
                 return tuple(column.name for column in item.columns)
+    return _columns_of_partition(diag, table)
+
+
+def _columns_of_partition(diag: psycopg.errors.Diagnostic, table: Table) -> tuple[str, ...]:
+    """Return the columns of a constraint of a partition, which the server names after the partition."""
+    for item in table.constraints:
+        if (
+            isinstance(item, ColumnCollectionConstraint)
+            and _made_up(item, str(diag.table_name)) == diag.constraint_name
+        ):
+            return tuple(column.name for column in item.columns)
     return ()
 
 
 def _name(item: Constraint | Index, table: Table) -> str:
     """Return a constraint's name in the database, which makes one up where the model gives none."""
-    if item.name:
-        return str(item.name)
+    return str(item.name) if item.name else _made_up(item, table.name)
+
+
+def _made_up(item: Constraint | Index, table: str) -> str:
     if isinstance(item, PrimaryKeyConstraint):
-        return f"{table.name}_pkey"
+        return f"{table}_pkey"
     if isinstance(item, UniqueConstraint | ForeignKeyConstraint):
         suffix = "key" if isinstance(item, UniqueConstraint) else "fkey"
-        return "_".join([table.name, *(column.name for column in item.columns), suffix])
+        return "_".join([table, *(column.name for column in item.columns), suffix])
     return ""

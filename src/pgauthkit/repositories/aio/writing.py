@@ -21,7 +21,7 @@ class AsyncWriting(AsyncUnit[M]):
         """Insert a row, and return it: see `Repository.create`."""
         return await in_greenlet(self._repository.create, **values)
 
-    async def update(self, key: Mapping[str, object], **values: Any) -> M:  # noqa: ANN401 - of any column
+    async def update(self, key: Mapping[str, object], /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Change the columns given of one row, and return it: see `Repository.update`."""
         return await in_greenlet(self._repository.update, key, **values)
 

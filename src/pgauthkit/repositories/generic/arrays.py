@@ -15,6 +15,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Column,
     ColumnElement,
     Connection,
@@ -31,6 +32,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.types import TypeEngine, UserDefinedType
+
+from pgauthkit.repositories.generic.typed import own_type
 
 if TYPE_CHECKING:
     from psycopg import abc
@@ -81,6 +84,8 @@ def given(dialect: Dialect, columns: Mapping[str, Column[Any]], values: Mapping[
 def _array(kind: TypeEngine[Any], values: Sequence[object], dialect: Dialect) -> ColumnElement[Any]:
     processor = kind.dialect_impl(dialect).bind_processor(dialect)
     processed = list(map(processor, values)) if processor else values
+    if isinstance(kind, JSON):  # None is NULL, not the null of JSON
+        processed = [None if value is None else text for value, text in zip(values, processed, strict=True)]
     element = ARRAY(_element(_plain(kind, dialect)))
     if isinstance(_plain(kind, dialect), ARRAY):
         processed = _texts(processed)
@@ -108,6 +113,8 @@ def _wrapped(kind: TypeEngine[Any], column: ColumnElement[Any], dialect: Dialect
 
 def _plain(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
     """Return the type of the database, below those that convert for Python."""
+    if own := own_type(kind):
+        return own
     plain: TypeEngine[Any] = kind.dialect_impl(dialect)
     while isinstance(plain, TypeDecorator):
         plain = plain.impl_instance
@@ -116,6 +123,8 @@ def _plain(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
 
 def _element(plain: TypeEngine[Any]) -> TypeEngine[Any]:
     """Return the type to cast to: without a length or a scale, to which a cast would cut silently."""
+    if own_type(plain) is not None:
+        return plain
     if isinstance(plain, ARRAY) or (isinstance(plain, String) and not (isinstance(plain, Enum) and plain.native_enum)):
         return Text()
     return Numeric() if isinstance(plain, Numeric) and not isinstance(plain, Float) else plain

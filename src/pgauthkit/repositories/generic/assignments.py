@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from sqlalchemy import Column
+from sqlalchemy import Column, Integer, func, null
 from sqlalchemy.sql import ClauseElement
 
 from pgauthkit.repositories.generic.description import Description
-from pgauthkit.repositories.generic.values import check_value
+from pgauthkit.repositories.generic.values import check_value, is_json
 
-__all__ = ["assigned", "evaluated", "touched", "validated", "validating"]
+__all__ = ["assigned", "evaluated", "touched", "validated", "validating", "versioned"]
 
 
 def validating(of: Description[Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
@@ -58,7 +58,8 @@ def assigned(of: Description[Any], values: Mapping[str, Any]) -> dict[Column[Any
     found = {of.columns[name]: value for name, value in validated(of, values).items()}
     for column, value in found.items():
         check_value(column, value)
-    return found
+    # None is NULL in any column: SQLAlchemy would store it as the null of JSON, for which there is `JSON.NULL`.
+    return {column: null() if value is None and is_json(column) else value for column, value in found.items()}
 
 
 def touched(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Column[Any], Any]:
@@ -67,7 +68,19 @@ def touched(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Co
     SQLAlchemy adds it to an UPDATE by itself, but not to ON CONFLICT DO UPDATE.
     """
     defaults = {column: column.onupdate for column in of.columns.values() if column not in changes and column.onupdate}
-    return {**changes, **{column: evaluated(default, {}) for column, default in defaults.items()}}
+    return versioned(of, {**changes, **{column: evaluated(default, {}) for column, default in defaults.items()}})
+
+
+def versioned(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Column[Any], Any]:
+    """Return the changes, and with them the next version of a row whose class has a `version_id_col`.
+
+    SQLAlchemy moves it in a flush only; without it a form that was opened before would overwrite the changes.
+    """
+    moved: dict[Column[Any], Any] = {of.columns[name]: value for name, value in of.version.items()}
+    for column in moved:
+        if isinstance(column.type, Integer):
+            moved[column] = func.coalesce(column, 0) + 1
+    return {**moved, **changes}
 
 
 def evaluated(default: Any, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a default of SQLAlchemy, for any type

@@ -11,7 +11,7 @@ from pgauthkit.errors import RepositoryError
 from pgauthkit.identifiers import new_id, new_ids
 from pgauthkit.repositories.generic.assignments import evaluated, validating
 from pgauthkit.repositories.generic.description import Description
-from pgauthkit.repositories.generic.values import check_column
+from pgauthkit.repositories.generic.values import check_column, is_json
 
 __all__ = ["Group", "Row", "batches", "completed", "computed", "groups", "refuse_duplicates", "refuse_missing"]
 
@@ -74,8 +74,9 @@ def completed(of: Description[Any], group: Group) -> Columns:
     """
     for name, values in group.columns.items():
         check_column(of.columns[name], values)
+    first = {name: [value] * group.size for name, value in of.version.items() if name not in group.columns}
     missing = [(name, default) for name, default in _missing(of, group.columns) if _is_python(default)]
-    return {**group.columns, **{name: _defaults(default, group) for name, default in missing}}
+    return {**first, **group.columns, **{name: _defaults(default, group) for name, default in missing}}
 
 
 def computed(of: Description[Any], given: Iterable[str]) -> dict[str, ColumnElement[Any]]:
@@ -117,7 +118,7 @@ def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], S
     defaulted = {
         name
         for name, column in of.columns.items()
-        if (column.default or column.server_default) and not column.type.should_evaluate_none
+        if (column.default or column.server_default) and (is_json(column) or not column.type.should_evaluate_none)
     }
     names = rows[0].keys()
     if names >= of.kind.keys() and all(row.keys() == names for row in rows):

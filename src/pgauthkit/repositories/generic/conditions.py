@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.typed import own_type, typed
 from pgauthkit.repositories.generic.values import check_storable
 
 __all__ = ["Condition", "Order", "conditions", "equalities", "orders", "sequence"]
@@ -49,8 +50,15 @@ def equalities(of: Description[Any], equals: Mapping[str, object]) -> list[Colum
     of.require(equals)
     check_storable(of.columns, equals)
     return [
-        of.attribute(name).is_(None) if value is None else of.attribute(name) == value for name, value in equals.items()
+        of.attribute(name).is_(None) if value is None else of.attribute(name) == _bound(of, name, value)
+        for name, value in equals.items()
     ]
+
+
+def _bound(of: Description[Any], name: str, value: object) -> object:
+    kind = of.columns[name].type
+    # What is no plain value, and most types, SQLAlchemy binds by itself.
+    return value if isinstance(value, ClauseElement) or own_type(kind) is None else typed(kind, value)
 
 
 def orders(of: Description[Any], order_by: Order | Sequence[Order]) -> list[ColumnElement[Any]]:

@@ -1,11 +1,12 @@
 """Deleting, softly where the model is a `SoftDelete`, and restoring."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import UpdateBase, delete, func, update
+from sqlalchemy import Column, UpdateBase, delete, func, update
 
 from pgauthkit.errors import RepositoryError
+from pgauthkit.repositories.generic.assignments import versioned
 from pgauthkit.repositories.generic.conditions import Condition, conditions
 from pgauthkit.repositories.generic.unit import Unit
 
@@ -40,7 +41,7 @@ class Deleting(Unit[M]):
         soft = self._of.soft and not hard
         where = self._by_key(key, deleted_too=hard)
         if soft:
-            return self._only(self._written(update(self._of.table).where(*where).values(deleted_at=func.now())))
+            return self._only(self._written(update(self._of.table).where(*where).values(self._deleted(func.now()))))
         gone = self._only(self._written(delete(self._of.table).where(*where)))
         self._db.expunge(gone)
         return gone
@@ -66,7 +67,7 @@ class Deleting(Unit[M]):
             raise RepositoryError(message, table=self._of.table.name)
         found = conditions(self._of, where, deleted_too=hard)
         if self._of.soft and not hard:
-            return self._affected(update(self._of.table).where(*found).values(deleted_at=func.now()))
+            return self._affected(update(self._of.table).where(*found).values(self._deleted(func.now())))
         return self._erased(delete(self._of.model).where(*found))
 
     def restore(self, key: Mapping[str, object]) -> M:
@@ -85,7 +86,10 @@ class Deleting(Unit[M]):
         if not self._of.soft:
             raise RepositoryError(f"{self._of.name} is no SoftDelete: nothing is restored.", table=self._of.table.name)
         where = self._by_key(key, deleted_too=True)
-        return self._only(self._written(update(self._of.table).where(*where).values(deleted_at=None)))
+        return self._only(self._written(update(self._of.table).where(*where).values(self._deleted(None))))
+
+    def _deleted(self, moment: Any) -> dict[Column[Any], Any]:  # noqa: ANN401 - an SQL expression, or None
+        return versioned(self._of, {self._of.columns["deleted_at"]: moment})
 
     def _erased(self, statement: UpdateBase) -> int:
         # What the session holds of the rows must leave it, or the same key could not be created again.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
 from pgauthkit.errors import RepositoryError
 from pgauthkit.models import SoftDelete
 from pgauthkit.repositories.generic.keys import UniqueKey, find_key, unique_keys
+from pgauthkit.repositories.generic.values import is_json
 
 __all__ = ["Description", "describe"]
 
@@ -63,6 +64,16 @@ class Description(Generic[M]):
         identity: object = self.mapper.polymorphic_identity
         return {} if name is None or identity is None else {name: identity}
 
+    @property
+    def version(self) -> Mapping[str, object]:
+        """The column that tells the states of a row apart (`version_id_col`), and a new value; mostly nothing.
+
+        Also nothing where the server counts (`version_id_generator=False`).
+        """
+        name = self.keys_of_columns.get(cast("Column[Any]", self.mapper.version_id_col))
+        generator = self.mapper.version_id_generator
+        return {name: cast("Any", generator)(None)} if name and generator else {}
+
     @cached_property
     def kinds(self) -> tuple[object, ...]:
         """What the rows of this class and of those below it have in that column; nothing where all rows are its own."""
@@ -87,6 +98,10 @@ class Description(Generic[M]):
         """
         self.require([name])
         return cast("InstrumentedAttribute[Any]", getattr(self.model, name))
+
+    def is_json(self, name: str) -> bool:
+        """Tell whether a name is that of a column of JSON."""
+        return name in self.columns and is_json(self.columns[name])
 
     def require(self, names: Iterable[str]) -> None:
         """Make sure that each name is that of a column.

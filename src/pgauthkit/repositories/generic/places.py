@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
-from sqlalchemy import Column, ColumnElement, SQLColumnExpression, UnaryExpression, and_, literal, or_, tuple_
+from sqlalchemy import Column, ColumnElement, SQLColumnExpression, UnaryExpression, and_, or_, tuple_
 from sqlalchemy.sql import operators
 
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.conditions import Order, orders
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.typed import typed
 
 __all__ = ["Place", "beyond", "places"]
 
@@ -37,7 +38,7 @@ class Place:
 
     def bound(self, value: object) -> ColumnElement[Any]:
         """Return a value as a parameter of the column's type."""
-        return literal(value, self.column.type)
+        return typed(self.column.type, value)
 
 
 def places(of: Description[Any], order_by: Order | Sequence[Order]) -> list[Place]:

@@ -50,7 +50,9 @@ class Upserting(Unit[M]):
             raise RepositoryError(message, columns=clash, table=self._of.table.name)
         unique = self._of.unique_key(key, deleted_too=False)
         changes = assigned(self._of, update)
-        statement = insert(self._of.table).values(assigned(self._of, {**self._of.kind, **create, **key}))
+        statement = insert(self._of.table).values(
+            assigned(self._of, {**self._of.kind, **self._of.version, **create, **key})
+        )
         found = self._written(self._on_conflict(statement, unique, touched(self._of, changes) if changes else {}))
         if not found:
             columns = [self._of.columns[name].name for name in unique.columns]

@@ -12,7 +12,7 @@ from sqlalchemy.sql import ClauseElement
 from pgauthkit.errors import CheckViolationError, RepositoryError, ValueTooLongError
 from pgauthkit.identifiers import is_storable
 
-__all__ = ["check_column", "check_storable", "check_value"]
+__all__ = ["check_column", "check_storable", "check_value", "is_json"]
 
 Problem = tuple[type[RepositoryError], str]
 Check = Callable[[Any], Problem | None]
@@ -56,6 +56,11 @@ def check_storable(columns: Mapping[str, Column[Any]], values: Mapping[str, obje
     for name, value in values.items():
         if isinstance(value, str) and not is_storable(value):
             _refuse(columns[name], _UNSTORABLE)
+
+
+def is_json(column: Column[Any]) -> bool:
+    """Tell whether a column is of JSON, for which SQLAlchemy writes None as a value."""
+    return isinstance(column.type, JSON)
 
 
 def _refuse(column: Column[Any], problem: Problem) -> NoReturn:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import inspect, select, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from pgauthkit.database.violations import guarded
 from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.assignments import assigned
+from pgauthkit.repositories.generic.assignments import assigned, versioned
 from pgauthkit.repositories.generic.conditions import Condition, conditions
 from pgauthkit.repositories.generic.unit import Unit
 from pgauthkit.repositories.generic.unloaded import close
@@ -42,10 +43,15 @@ class Writing(Unit[M]):
         self._of.require(name for name in values if not self._of.takes(name))
         assigned(self._of, {name: value for name, value in values.items() if name in self._of.columns})
 
+        # Given as None to an object it would be the null of JSON.
+        empty = {name for name, value in values.items() if value is None and self._of.is_json(name)}
+
         def insert() -> M:
-            instance = self._of.model(**values)
+            instance = self._of.model(**{name: value for name, value in values.items() if name not in empty})
             self._db.add(instance)
             self._db.flush()
+            for name in inspect(instance).unloaded & empty:
+                set_committed_value(instance, name, None)
             if left := inspect(instance).expired_attributes:
                 self._db.refresh(instance, left)
             return instance
@@ -55,7 +61,7 @@ class Writing(Unit[M]):
         close([instance], fresh=True)
         return instance
 
-    def update(self, key: Mapping[str, object], **values: Any) -> M:  # noqa: ANN401 - of any column
+    def update(self, key: Mapping[str, object], /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Change the columns given of one row, and return it. One UPDATE … RETURNING, which locks the row.
 
         `updated_at` moves. Without values it is a read. A row that is deleted is not found: restore it first.
@@ -84,7 +90,7 @@ class Writing(Unit[M]):
             raise RepositoryError(message, columns=fixed, table=self._of.table.name)
         if not changes:
             return self._only(self._objects(select(self._of.model).where(*where), deleted_too=False))
-        return self._only(self._written(update(self._of.table).where(*where).values(changes)))
+        return self._only(self._written(update(self._of.table).where(*where).values(versioned(self._of, changes))))
 
     def update_many(self, *where: Condition, **values: Any) -> int:  # noqa: ANN401 - of any column
         """Change the columns given of all rows that meet the conditions, and return how many. One UPDATE.
@@ -113,5 +119,5 @@ class Writing(Unit[M]):
         changes = assigned(self._of, values)
         if not changes:
             raise RepositoryError(f"Say what to change of {self._of.name}.", table=self._of.table.name)
-        statement = update(self._of.table).where(*conditions(self._of, where, deleted_too=False)).values(changes)
-        return self._affected(statement)
+        statement = update(self._of.table).where(*conditions(self._of, where, deleted_too=False))
+        return self._affected(statement.values(versioned(self._of, changes)))
