@@ -16,7 +16,7 @@ from psycopg.errors import CheckViolation
 from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.migrate import deploy
-from pgauthkit.ops.revisions import alembic_config
+from pgauthkit.ops.revisions.bundled import alembic_config
 from pgauthkit.testing.strategies import emails
 
 # What the release with revision 0001 as its last sends, as text: its code may run while 0002 is there.
