@@ -87,7 +87,8 @@ def duration(name: str) -> ColumnElement[Any]:
 
     Not of `timedelta`, which goes out with days: a day has 23 or 25 hours where the session's time zone says so.
     """
-    return cast(_parameter(name, Double()), Double()) * literal_column("interval '1 second'", Interval())
+    seconds: Double[Any] = Double()
+    return cast(_parameter(name, seconds), seconds) * literal_column("interval '1 second'", Interval())
 
 
 def moment(name: str) -> BindParameter[Any]:
