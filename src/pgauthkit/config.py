@@ -188,7 +188,8 @@ class AuthConfig:
         access_ttl: how long an access token is good.
         session_idle_ttl: how long a session lives without being used (ASVS 7.3.1).
         session_ttl: how long a session lives at most (ASVS 7.3.2).
-        refresh_grace: how long the previous pair is still honoured after a refresh, 0 to 300 seconds.
+        refresh_grace: how long the previous access token is good after a refresh, and the previous refresh token after
+            the first use of the new pair, 0 to 300 seconds.
         touch_interval: how old `last_used_at` may get before `authenticate` moves it.
         allow_sign_up: whether a link makes an account for an address that has none.
         peppers: keys for what is stored; the first makes new tokens, all verify.

@@ -11,10 +11,11 @@ import attrs
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.secret import Secret
 
-__all__ = ["Kind", "SecretToken", "SessionToken"]
+__all__ = ["Kind", "SecretToken", "SessionToken", "kind_of"]
 
 SECRET_BYTES: Final = 32  # 256 bits; OWASP ASVS 5.0 6.5.2 asks 112 for a secret that is stored under a fast hash
 SELECTOR_BYTES: Final = 16
+GENERATION_BYTES: Final = 6  # a refresh each microsecond would need nine years for all of them
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES: Final = bytes(max(_ALPHABET.find(chr(code)), 0) for code in range(256))
@@ -28,11 +29,14 @@ class Kind(StrEnum):
     ACCESS = "at"
     REFRESH = "rt"
     BINDING = "bd"
+    EMAIL_CHANGE = "ec"
+    HANDOFF = "ho"
+    DEVICE = "dv"
 
 
 @attrs.frozen
 class SecretToken:
-    """A token that is one secret: a magic link, or a browser binding."""
+    """A token that is one secret: of a link, or of a browser (binding, handoff, device)."""
 
     pepper_id: int
     secret: bytes = attrs.field(repr=False)
@@ -55,11 +59,16 @@ class SecretToken:
 
 @attrs.frozen
 class SessionToken:
-    """A token of a session: a selector that finds the row, and a secret that proves who holds it."""
+    """A token of a session: a selector that finds the row, and a secret that proves who holds it.
+
+    Its generation says how many pairs of the session came before, so that one that the row does not know yet, after a
+    failover or a restore, is not taken for one that was followed long ago.
+    """
 
     pepper_id: int
     selector: bytes = attrs.field(repr=False)
     secret: bytes = attrs.field(repr=False)
+    generation: int = attrs.field(default=0, repr=False)
 
     @classmethod
     def new(cls, pepper_id: int) -> Self:
@@ -69,17 +78,35 @@ class SessionToken:
     @classmethod
     def parse(cls, kind: Kind, text: str) -> Self:
         """Read a token; `InvalidTokenError` when it is not a well-formed one of that kind."""
-        payload = _decode(kind, text, 1 + SELECTOR_BYTES + SECRET_BYTES)
-        return cls(payload[0], payload[1 : 1 + SELECTOR_BYTES], payload[1 + SELECTOR_BYTES :])
+        payload = _decode(kind, text, 1 + GENERATION_BYTES + SELECTOR_BYTES + SECRET_BYTES)
+        generation, rest = payload[1 : 1 + GENERATION_BYTES], payload[1 + GENERATION_BYTES :]
+        return cls(payload[0], rest[:SELECTOR_BYTES], rest[SELECTOR_BYTES:], int.from_bytes(generation))
 
     def text(self, kind: Kind) -> Secret:
         """Return the text form."""
-        return _encode(kind, bytes([self.pepper_id]) + self.selector + self.secret)
+        generation = self.generation.to_bytes(GENERATION_BYTES)
+        return _encode(kind, bytes([self.pepper_id]) + generation + self.selector + self.secret)
+
+    @property
+    def proof(self) -> bytes:
+        """What is hashed for the row: the secret with its generation, so that an edited one is another hash."""
+        return self.generation.to_bytes(GENERATION_BYTES) + self.secret
+
+    @property
+    def next_generation(self) -> int:
+        """The generation of its successor. After the last comes the first: such a token nobody was given."""
+        return (self.generation + 1) % 256**GENERATION_BYTES
 
     @property
     def access_selector(self) -> bytes:
         """The selector of the access token that goes with this refresh token; it does not tell this one's."""
         return hashlib.sha256(b"at" + self.selector).digest()[:SELECTOR_BYTES]
+
+
+def kind_of(text: object) -> Kind:
+    """Return what a token of a session says that it is, for `SessionToken.parse` to check."""
+    is_refresh = isinstance(text, str) and text.startswith(f"pgak_{Kind.REFRESH}_")
+    return Kind.REFRESH if is_refresh else Kind.ACCESS
 
 
 def _encode(kind: Kind, payload: bytes) -> Secret:

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from pgauthkit.statements import codes, magic_links, purge, sessions, users
+from pgauthkit.statements import codes, magic_links, purge, revocation, sessions, users
 from pgauthkit.statements.statement import Statement
 
 KNOWN = {
     statement_name: statement
-    for module in (codes, magic_links, purge, sessions, users)
+    for module in (codes, magic_links, purge, revocation, sessions, users)
     for statement_name, statement in vars(module).items()
     if isinstance(statement, Statement)
 } | {
@@ -32,3 +32,12 @@ def test_a_statement_is_one(statement: Statement) -> None:
     """There is no second statement in the text, and it is compiled once."""
     assert ";" not in statement.sql
     assert statement.sql is statement.sql
+
+
+@pytest.mark.parametrize("statement", KNOWN.values(), ids=KNOWN)
+def test_a_clock_is_in_a_text_of_its_own(statement: Statement) -> None:
+    """In production the server's time stands in the text itself; with a clock there is none of it."""
+    times = ("statement_timestamp()", "clock_timestamp()")
+    assert "%(clock)s" not in statement.sql
+    assert not any(time in statement.sql_on_a_clock for time in times)
+    assert any(time in statement.sql for time in times) == ("%(clock)s" in statement.sql_on_a_clock)

@@ -25,8 +25,7 @@ NOWHERE = "postgresql://nobody@/nothing?host=/nowhere"
 Call = Callable[[AuthService, Any], object]
 
 TOKENS: dict[Kind, SecretToken | SessionToken] = {
-    Kind.MAGIC_LINK: SecretToken(0, bytes(range(32))),
-    Kind.BINDING: SecretToken(0, bytes(range(32))),
+    **dict.fromkeys(Kind, SecretToken(0, bytes(range(32)))),
     Kind.ACCESS: SessionToken(0, bytes(range(16)), bytes(range(32))),
     Kind.REFRESH: SessionToken(0, bytes(range(16)), bytes(range(32))),
 }

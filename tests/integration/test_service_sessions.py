@@ -1,12 +1,14 @@
 """Sessions: authenticate, touch, refresh, open, end, list."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
 
 import attrs
+import psycopg
 import pytest
+from sqlalchemy import orm, text as sql
 
-from pgauthkit import AuthService
+from pgauthkit import AuthConfig, AuthService
 from pgauthkit.errors import (
     AuthenticationError,
     InvalidTokenError,
@@ -16,12 +18,13 @@ from pgauthkit.errors import (
     TokenExpiredError,
     UserInactiveError,
 )
+from pgauthkit.statements import sessions
 from pgauthkit.testing import Clock
 from pgauthkit.tokens import Kind, SessionToken
-from pgauthkit.values import Identity, SessionInfo, SignIn, TokenPair, UserRole
+from pgauthkit.values import AuthEvent, Identity, SessionInfo, SignIn, TokenPair, UserRole
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Configured, Database, SigningIn
+    from tests.integration.conftest import Configured, Database, Host, SigningIn
 
 INSTANT = timedelta(microseconds=1)
 GRACE = timedelta(seconds=30)
@@ -217,6 +220,55 @@ class TestTouch:
         with pytest.raises(TokenExpiredError):
             auth.authenticate(access(tokens))
 
+    def test_it_waits_for_nobody(
+        self, auth: AuthService, database: "Database", tokens: TokenPair, pgauthkit_clock: Clock
+    ) -> None:
+        """While somebody has the row locked a token is good, and the touch is left to the next request."""
+        opened_at = pgauthkit_clock()
+        now = pgauthkit_clock.move(timedelta(minutes=5))
+        used = "SELECT last_used_at FROM pgauthkit.sessions"
+        with psycopg.connect(database.url) as other:
+            other.execute("SELECT 1 FROM pgauthkit.sessions FOR UPDATE")
+            auth.authenticate(access(tokens))
+            assert [(opened_at,)] == database.ask(used)
+        auth.authenticate(access(tokens))
+        assert [(now,)] == database.ask(used)
+
+    def test_it_revives_nothing(self, database: "Database", tokens: TokenPair, pgauthkit_clock: Clock) -> None:
+        """A touch that comes after the end of the session, idle or by a hand, writes nothing."""
+        changes: tuple[LiteralString, ...] = (
+            "UPDATE pgauthkit.sessions SET revoked_at = %s",
+            "UPDATE pgauthkit.sessions SET revoked_at = NULL, idle_expires_at = %s",
+        )
+        given = {"session_id": tokens.session_id, "access_token_hash": b"", "touch_interval": 60.0}
+        for change in changes:
+            now = pgauthkit_clock.move(timedelta(minutes=5))
+            database.tell(change, now)
+            with psycopg.connect(database.url) as late:
+                found = late.execute(
+                    sessions.TOUCH.sql_on_a_clock.encode(), {**given, "clock": now, "session_idle_ttl": 3600.0}
+                )
+                assert found.fetchall() == []
+
+    def test_a_server_that_takes_no_writes(
+        self, auth: AuthService, host: "Host", database: "Database", tokens: TokenPair
+    ) -> None:
+        """A good token stays good where nothing can be written, in a host's transaction as well."""
+        database.tell("UPDATE pgauthkit.sessions SET last_used_at = last_used_at - interval '5 minutes'")
+        before = database.contents()
+
+        def read_only(db: orm.Session) -> Identity:
+            db.execute(sql("SET TRANSACTION READ ONLY"))
+            identity = auth.within(db).authenticate(access(tokens))
+            db.execute(sql("SELECT 1"))
+            return identity
+
+        engine = host.engine(database.url, connect_args={"options": "-c default_transaction_read_only=on"})
+        standby = host.service_on(engine, AuthConfig(clock=lambda: datetime.now(UTC)))
+        assert host.in_session(host.kept_engine(database.url), read_only).session_id == tokens.session_id
+        assert standby.authenticate(access(tokens)).session_id == tokens.session_id
+        assert before == database.contents()
+
 
 class TestPreviousAccessToken:
     @pytest.mark.parametrize("after", [timedelta(), JUST_WITHIN, GRACE - INSTANT])
@@ -323,8 +375,9 @@ class TestRefresh:
     def test_a_replay_after_the_grace(
         self, auth: AuthService, database: "Database", tokens: TokenPair, pgauthkit_clock: Clock, after: timedelta
     ) -> None:
-        """The same token again after the grace is a replay: the session is revoked, though the call raises."""
+        """After the grace from its successor's first use it is a replay: the session ends, though the call raises."""
         new = auth.refresh(refresh(tokens))
+        auth.authenticate(access(new))
         now = pgauthkit_clock.move(after)
         with pytest.raises(RefreshTokenReusedError):
             auth.refresh(refresh(tokens))
@@ -347,6 +400,7 @@ class TestRefresh:
     def test_an_end_by_replay_is_told_once(self, auth: AuthService, tokens: TokenPair, pgauthkit_clock: Clock) -> None:
         """After a replay, the previous token and the current one tell their holder that the session was ended."""
         new = auth.refresh(refresh(tokens))
+        auth.authenticate(access(new))
         pgauthkit_clock.move(JUST_AFTER)
         with pytest.raises(RefreshTokenReusedError):
             auth.refresh(refresh(tokens))
@@ -355,10 +409,12 @@ class TestRefresh:
                 auth.refresh(text)
 
     def test_without_a_grace(self, configured: "Configured", sign_in: "SigningIn") -> None:
-        """With a grace of nothing, the second use of a token is a replay, and the previous access token has ended."""
+        """With a grace of nothing, a token is a replay once its successor was used; its access token ended before."""
         auth = configured(refresh_grace=timedelta())
         tokens = sign_in(by=auth).tokens
-        auth.refresh(refresh(tokens))
+        new = auth.refresh(refresh(tokens))
+        assert new == auth.refresh(refresh(tokens))
+        auth.authenticate(access(new))
         with pytest.raises(TokenExpiredError):
             auth.authenticate(access(tokens))
         with pytest.raises(RefreshTokenReusedError):
@@ -433,6 +489,136 @@ class TestRefresh:
         tokens = sign_in(by=configured(session_ttl=timedelta(minutes=5))).tokens
         ends_at = pgauthkit_clock() + timedelta(minutes=5)
         assert (ends_at, ends_at) == (tokens.access_expires_at, tokens.refresh_expires_at)
+
+
+class TestLostAnswers:
+    @pytest.mark.parametrize("after", [timedelta(seconds=31), timedelta(minutes=2), timedelta(days=1)])
+    def test_late(
+        self,
+        auth: AuthService,
+        *,
+        database: "Database",
+        tokens: TokenPair,
+        pgauthkit_clock: Clock,
+        events: list[AuthEvent],
+        after: timedelta,
+    ) -> None:
+        """While nobody has used the successor, its predecessor gives the same pair however late, and it is good."""
+        lost = auth.refresh(refresh(tokens), ip="203.0.113.7")
+        now = pgauthkit_clock.move(after)
+
+        found = auth.refresh(refresh(tokens), ip="198.51.100.7")
+
+        assert (lost.access_token, lost.refresh_token) == (found.access_token, found.refresh_token)
+        assert now < auth.authenticate(access(found)).expires_at == found.access_expires_at
+        assert found.refresh_expires_at > now
+        converged = next(event for event in events if event.kind == "refresh_converged")
+        assert converged.ip == "198.51.100.7"
+        assert {"rotated_by_ip": "203.0.113.7", "late": after.total_seconds()} == converged.detail
+        assert database.ask("SELECT generation, confirmed_at FROM pgauthkit.sessions") == [(1, now)]
+
+    def test_an_access_token_that_nobody_used_gets_a_new_time(
+        self, auth: AuthService, database: "Database", tokens: TokenPair, pgauthkit_clock: Clock
+    ) -> None:
+        """The lost pair's access token would have ended; it ends 15 minutes on, and the idle time moves with it."""
+        auth.refresh(refresh(tokens))
+        now = pgauthkit_clock.move(ACCESS)
+        found = auth.refresh(refresh(tokens))
+        assert (now + ACCESS, now + IDLE) == (found.access_expires_at, found.refresh_expires_at)
+        before = database.contents()
+        assert found == auth.refresh(refresh(tokens))
+        assert before == database.contents()
+
+    @pytest.mark.parametrize(("after", "is_theft"), [(JUST_WITHIN, False), (JUST_AFTER, True)])
+    def test_the_grace_begins_with_the_first_use(
+        self,
+        auth: AuthService,
+        *,
+        database: "Database",
+        tokens: TokenPair,
+        pgauthkit_clock: Clock,
+        after: timedelta,
+        is_theft: bool,
+    ) -> None:
+        """It is the successor's first use that begins the grace, whenever that is, and not the second one."""
+        new = auth.refresh(refresh(tokens))
+        used_at = pgauthkit_clock.move(timedelta(minutes=10))
+        auth.authenticate(access(new))
+        pgauthkit_clock.move(timedelta(seconds=20))
+        auth.authenticate(access(new))
+        pgauthkit_clock.move(after - timedelta(seconds=20))
+        assert [(used_at,)] == database.ask("SELECT confirmed_at FROM pgauthkit.sessions")
+        if is_theft:
+            with pytest.raises(RefreshTokenReusedError):
+                auth.refresh(refresh(tokens))
+        else:
+            again = auth.refresh(refresh(tokens))
+            assert (new.access_token, new.refresh_token) == (again.access_token, again.refresh_token)
+
+    def test_the_token_of_before_confirms_nothing(
+        self, auth: AuthService, database: "Database", tokens: TokenPair, pgauthkit_clock: Clock
+    ) -> None:
+        """A request in flight with the previous access token, which also touches, is no use of the successor."""
+        pgauthkit_clock.move(timedelta(minutes=2))
+        auth.refresh(refresh(tokens))
+        database.tell("UPDATE pgauthkit.sessions SET last_used_at = last_used_at - interval '5 minutes'")
+        auth.authenticate(access(tokens))
+        confirmed = "SELECT confirmed_at, last_used_at FROM pgauthkit.sessions"
+        assert [(None, pgauthkit_clock())] == database.ask(confirmed)
+
+    def test_a_successor_that_was_followed(self, auth: AuthService, tokens: TokenPair) -> None:
+        """Whoever refreshed with the successor has used it: its predecessor is theft at once."""
+        auth.refresh(refresh(auth.refresh(refresh(tokens))))
+        with pytest.raises(RefreshTokenReusedError):
+            auth.refresh(refresh(tokens))
+
+
+class TestLostRotations:
+    def test_ahead(self, auth: AuthService, database: "Database", tokens: TokenPair, events: list[AuthEvent]) -> None:
+        """After a failover that lost a rotation the newest token is refused, nothing ends, and the log says why."""
+        database.tell("CREATE TEMPORARY TABLE standby AS SELECT * FROM pgauthkit.sessions")
+        newest = auth.refresh(refresh(tokens))
+        database.tell("DELETE FROM pgauthkit.sessions")
+        database.tell("INSERT INTO pgauthkit.sessions SELECT * FROM standby")
+        database.tell("DROP TABLE standby")
+        before = database.contents()
+
+        for use in (lambda: auth.authenticate(access(newest)), lambda: auth.refresh(refresh(newest))):
+            with pytest.raises(InvalidTokenError):
+                use()
+
+        assert before == database.contents()
+        assert (events[-1].kind, events[-1].detail) == ("refresh_ahead", {"generation": 1})
+        assert events[-1].session_id == tokens.session_id
+        auth.authenticate(access(auth.refresh(refresh(tokens))))
+
+    @pytest.mark.parametrize("generation", [1, 2, 3, 256**6 - 1])
+    def test_another_hash_of_a_late_generation(
+        self, auth: AuthService, database: "Database", tokens: TokenPair, generation: int
+    ) -> None:
+        """Of the row's generation, the one before, or a later one, a token with another hash ends nothing."""
+        newest = auth.refresh(refresh(auth.refresh(refresh(tokens))))
+        edited = attrs.evolve(
+            SessionToken.parse(Kind.REFRESH, refresh(newest)), generation=generation, secret=bytes(32)
+        )
+        before = database.contents()
+        with pytest.raises(InvalidTokenError):
+            auth.refresh(edited.text(Kind.REFRESH).reveal())
+        assert before == database.contents()
+
+    @pytest.mark.parametrize("by", [-1, 1])
+    def test_an_edited_generation(self, auth: AuthService, tokens: TokenPair, by: int) -> None:
+        """The generation is a part of what is hashed: who edits it has another token."""
+        newest = auth.refresh(refresh(tokens))
+        for kind, text, use in (
+            (Kind.ACCESS, access(newest), auth.authenticate),
+            (Kind.REFRESH, refresh(newest), auth.refresh),
+        ):
+            token = SessionToken.parse(kind, text)
+            edited = attrs.evolve(token, generation=token.generation + by).text(kind).reveal()
+            with pytest.raises(InvalidTokenError):
+                use(edited)
+        auth.authenticate(access(newest))
 
 
 class TestOpenSession:
@@ -512,11 +698,35 @@ class TestSignOut:
             auth.authenticate(access(new))
 
     def test_the_selector_is_not_enough(self, auth: AuthService, database: "Database", tokens: TokenPair) -> None:
-        """A made-up token, and one with another secret, end nothing and say nothing."""
+        """A made-up token says nothing, and one of a live session with another secret is refused; neither ends any."""
         before = database.contents()
-        auth.sign_out(made_up(Kind.ACCESS))
-        auth.sign_out(forged(access(tokens), Kind.ACCESS))
+        for kind, text in ((Kind.ACCESS, access(tokens)), (Kind.REFRESH, refresh(tokens))):
+            auth.sign_out(made_up(kind))
+            with pytest.raises(InvalidTokenError):
+                auth.sign_out(forged(text, kind))
         assert before == database.contents()
+
+    @pytest.mark.parametrize("refreshed", [0, 1])
+    def test_a_refresh_token_signs_out(
+        self, auth: AuthService, database: "Database", tokens: TokenPair, refreshed: int
+    ) -> None:
+        """Where the access token is gone, the refresh token ends the session, the one of before as well."""
+        for _ in range(refreshed):
+            auth.refresh(refresh(tokens))
+        auth.sign_out(refresh(tokens))
+        assert database.ask("SELECT 1 FROM pgauthkit.sessions WHERE revoked_at IS NULL") == []
+
+    def test_one_that_is_too_old_says_so(self, auth: AuthService, tokens: TokenPair, pgauthkit_clock: Clock) -> None:
+        """Two refreshes on, a token ends nothing and says so; when the session is over there is nothing to say."""
+        newest = auth.refresh(refresh(auth.refresh(refresh(tokens))))
+        for text in (access(tokens), refresh(tokens)):
+            with pytest.raises(InvalidTokenError):
+                auth.sign_out(text)
+        auth.authenticate(access(newest))
+        pgauthkit_clock.move(ABSOLUTE)
+        auth.sign_out(access(tokens))
+        auth.sign_out(refresh(newest))
+        auth.sign_out(refresh(tokens))
 
 
 class TestList:

@@ -17,7 +17,7 @@ from pgauthkit.errors import (
     UserInactiveError,
 )
 from pgauthkit.testing import Clock
-from pgauthkit.values import SignIn, UserInfo, UserRole
+from pgauthkit.values import AuthEvent, SignIn, UserInfo, UserRole
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Database, SigningIn
@@ -84,15 +84,22 @@ class TestSwitch:
     def test_sessions_and_links_end(
         self, auth: AuthService, database: "Database", sign_in: "SigningIn", pgauthkit_clock: Clock, switch: Switch
     ) -> None:
-        """Either way every session is ended and every pending link is; what is used, and others', is left alone."""
+        """Either way every session is ended and every pending link is; what is used, and others', is left alone.
+
+        To be switched on the user is off, by another hand than ours.
+        """
         mine = [sign_in(ADA) for _ in range(3)]
         auth.sign_out(access(mine[0]))
         other = sign_in(EVE)
         others_link = auth.request_magic_link(EVE).token.reveal()
         links = [auth.request_magic_link(ADA).token.reveal() for _ in range(2)]
         pgauthkit_clock.move(timedelta(minutes=1))
+        database.tell(
+            "UPDATE pgauthkit.users SET is_active = %s WHERE email = %s", switch is SWITCHES["deactivate"], ADA
+        )
 
         ended = switch(auth, mine[0].user.user_id)
+        database.tell("UPDATE pgauthkit.users SET is_active = true")
 
         assert {one.tokens.session_id for one in mine[1:]} == set(ended)
         for link in links:
@@ -122,6 +129,13 @@ class TestSwitch:
         """The second time there is nothing left to end."""
         switch(auth, ada.user.user_id)
         assert switch(auth, ada.user.user_id) == []
+
+    def test_on_already(self, auth: AuthService, database: "Database", ada: SignIn, events: list[AuthEvent]) -> None:
+        """To activate who is active ends nothing, kills no link, and tells the audit log nothing."""
+        auth.request_magic_link(ADA)
+        before, told = database.contents(), list(events)
+        assert auth.activate_user(ada.user.user_id) == []
+        assert (before, told) == (database.contents(), events)
 
     def test_nobody(self, auth: AuthService, database: "Database", switch: Switch) -> None:
         """There must be such a user."""

@@ -158,7 +158,7 @@ class TestRolledBack:
         """As the docstring warns: an attempt at a code, and the revocation after a replay, go with the rollback."""
         auth = configured(codes=True, refresh_grace=timedelta())
         tokens = sign_in(by=auth).tokens
-        auth.refresh(tokens.refresh_token.reveal())
+        auth.authenticate(auth.refresh(tokens.refresh_token.reveal()).access_token.reveal())
         link = auth.request_magic_link(ADA)
         before = database.contents()
 

@@ -94,7 +94,7 @@ class Session:
     idle_ends: datetime
     ends: datetime
     pairs: list[TokenPair]
-    rotated: datetime = LONG_AGO
+    confirmed: datetime | None = None
     previous_access_ends: datetime = LONG_AGO
     revoked: datetime | None = None
     is_purged: bool = False
@@ -109,6 +109,9 @@ class Session:
 
     def is_open(self) -> bool:
         return not (self.is_purged or self.revoked)
+
+    def is_live(self, now: datetime) -> bool:
+        return self.is_open() and now < self.over
 
     def why_over(self, now: datetime) -> type[PgAuthKitError] | None:
         return first(
@@ -127,7 +130,7 @@ class Session:
 
     def refuses_refresh(self, age: int, now: datetime) -> type[PgAuthKitError] | None:
         is_known = age in {0, 1}
-        is_late = age == 1 and now - self.rotated >= GRACE
+        is_late = age == 1 and self.confirmed is not None and now - self.confirmed >= GRACE
         unknown = first(
             (self.is_purged, InvalidTokenError), (not is_known and self.why_over(now) is not None, InvalidTokenError)
         )
@@ -136,15 +139,27 @@ class Session:
     def access_ends(self, age: int) -> datetime:
         return self.pairs[-1].access_expires_at if age == 0 else self.previous_access_ends
 
-    def touch(self, now: datetime) -> None:
-        is_stale = self.used < now - TOUCH
-        self.used = now if is_stale else self.used
-        self.idle_ends = min(now + IDLE_TTL, self.ends) if is_stale else self.idle_ends
+    def touch(self, age: int, now: datetime) -> None:
+        is_first_use = age == 0 and len(self.pairs) > 1 and self.confirmed is None
+        if is_first_use:
+            self.confirmed = now
+        if is_first_use or self.used < now - TOUCH:
+            self.use(now)
+
+    def use(self, now: datetime) -> None:
+        self.used, self.idle_ends = now, min(now + IDLE_TTL, self.ends)
+
+    def is_unused_and_over(self, now: datetime) -> bool:
+        return self.confirmed is None and self.access_ends(0) <= now
+
+    def renew(self, now: datetime) -> None:
+        self.use(now)
+        self.pairs[-1] = attrs.evolve(self.pairs[-1], access_expires_at=min(now + ACCESS_TTL, self.ends))
 
     def rotate(self, pair: TokenPair, now: datetime) -> None:
         self.previous_access_ends = min(self.access_ends(0), now + GRACE)
-        self.rotated = self.used = now
-        self.idle_ends = min(now + IDLE_TTL, self.ends)
+        self.confirmed = None
+        self.use(now)
         self.pairs.append(pair)
 
 
@@ -312,7 +327,7 @@ class World(RuleBasedStateMachine):
         refusal = session.refuses_access(age, self.now)
         assert (refusal or self.identity(session, age)) == ((refusal and type(identity)) or identity)
         if not refusal:
-            session.touch(self.now)
+            session.touch(age, self.now)
 
     @rule(target=holdings, holding=holdings)
     def refresh(self, holding: Holding) -> "Holding | MultipleResults[Holding]":
@@ -325,6 +340,8 @@ class World(RuleBasedStateMachine):
             return multiple()
         assert isinstance(pair, TokenPair)
         if age:
+            if session.is_unused_and_over(self.now):
+                session.renew(self.now)
             assert attrs.evolve(session.pairs[-1], refresh_expires_at=session.over) == pair
             return multiple()
         session.rotate(pair, self.now)
@@ -339,15 +356,19 @@ class World(RuleBasedStateMachine):
         known = SessionToken.parse(Kind.ACCESS, holding.access)
         forged = attrs.evolve(known, secret=secrets.token_bytes(32))
         assert InvalidTokenError is type(outcome(lambda: self.auth.refresh(forged.text(Kind.REFRESH).reveal())))
-        assert InvalidTokenError is type(outcome(lambda: self.auth.authenticate(forged.text(Kind.ACCESS).reveal())))
-        self.auth.sign_out(forged.text(Kind.ACCESS).reveal())
+        text = forged.text(Kind.ACCESS).reveal()
+        assert InvalidTokenError is type(outcome(lambda: self.auth.authenticate(text)))
+        refusal = first((holding.session.is_live(self.now), InvalidTokenError)) or type(None)
+        assert refusal is type(outcome(lambda: self.auth.sign_out(text)))
 
     @rule(holding=holdings)
     def forge_with_the_refresh_selector(self, holding: Holding) -> None:
         known = SessionToken.parse(Kind.REFRESH, holding.refresh)
         forged = attrs.evolve(known, secret=secrets.token_bytes(32))
         refused = outcome(lambda: self.auth.refresh(forged.text(Kind.REFRESH).reveal()))
-        refusal = holding.session.refuses_refresh(2, self.now)
+        # Of the generation of the row or the one before, nobody was followed.
+        age = holding.age
+        refusal = holding.session.refuses_refresh(2, self.now) if age > 1 else InvalidTokenError
         assert refusal is type(refused)
         self.end_sessions([holding.session] * (refusal is RefreshTokenReusedError))
 
@@ -361,9 +382,18 @@ class World(RuleBasedStateMachine):
         return self.opened(owner, signed_in)
 
     @rule(holding=holdings)
-    def sign_out(self, holding: Holding) -> None:
-        self.auth.sign_out(holding.access)
-        self.end_sessions([holding.session] * (holding.age <= 1))
+    def present_a_token_of_later(self, holding: Holding) -> None:
+        known = SessionToken.parse(Kind.REFRESH, holding.refresh)
+        later = attrs.evolve(known, generation=len(holding.session.pairs))
+        assert InvalidTokenError is type(outcome(lambda: self.auth.refresh(later.text(Kind.REFRESH).reveal())))
+
+    @rule(holding=holdings, kind=st.sampled_from([Kind.ACCESS, Kind.REFRESH]))
+    def sign_out(self, holding: Holding, kind: Kind) -> None:
+        session, is_known = holding.session, holding.age <= 1
+        text = holding.access if kind is Kind.ACCESS else holding.refresh
+        refusal = first((not is_known and session.is_live(self.now), InvalidTokenError)) or type(None)
+        assert refusal is type(outcome(lambda: self.auth.sign_out(text)))
+        self.end_sessions([session] * is_known)
 
     @rule(holding=holdings)
     def list_sessions(self, holding: Holding) -> None:
@@ -391,7 +421,11 @@ class World(RuleBasedStateMachine):
     @rule(holding=holdings, is_active=st.booleans())
     def switch(self, *, holding: Holding, is_active: bool) -> None:
         owner, auth = holding.session.owner, self.auth
+        is_nothing = is_active and owner.is_active
         ended = (auth.activate_user if is_active else auth.deactivate_user)(owner.id)
+        if is_nothing:
+            assert ended == []
+            return
         owner.is_active = is_active
         self.end_links(owner.email)
         assert self.end_sessions(self.sessions_of(owner)) == sorted(ended)
@@ -452,8 +486,12 @@ def walk(world: World) -> None:
     world.authenticate(holding=holding)
     world.wait(step=TOUCH + INSTANT)
     world.authenticate(holding=holding)
-    world.refresh(holding=holding)
+    successor = world.refresh(holding=holding)
+    assert isinstance(successor, Holding)
     world.authenticate(holding=holding)
+    world.wait(step=ACCESS_TTL)
+    world.refresh(holding=holding)
+    world.authenticate(holding=successor)
     world.refresh(holding=holding)
     world.wait(step=GRACE)
     world.refresh(holding=holding)

@@ -15,16 +15,18 @@ from pgauthkit.errors import InvalidTokenError
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 
 BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
-SECRET_KINDS: Final = [Kind.MAGIC_LINK, Kind.BINDING]
+SECRET_KINDS: Final = [Kind.MAGIC_LINK, Kind.BINDING, Kind.EMAIL_CHANGE, Kind.HANDOFF, Kind.DEVICE]
 SESSION_KINDS: Final = [Kind.ACCESS, Kind.REFRESH]
 LINK: Final = SecretToken(7, bytes(range(32)))
-PAIR: Final = SessionToken(7, bytes(range(100, 116)), bytes(range(32)))
+PAIR: Final = SessionToken(7, bytes(range(100, 116)), bytes(range(32)), 5)
 
-PAIR_DIGITS: Final = "0uOLEigu87JlQs37aCjIYF6ZzMnkVltPKBj0KBLzUEVpVN3BWClikXbLyXCS0upkhL"
+PAIR_DIGITS: Final = "16qDHcFMrEnJ6Bm3GM2AC3XraPxgpLGvxyLLFk6m7Jin2OQHv1tQsZKEeyUuDTXbICstCapfVH"
 
 any_text = st.text() | st.text(BASE62 + "_\0\ud800é")
 secret_tokens = st.binary(min_size=33, max_size=33).map(lambda data: SecretToken(data[0], data[1:]))
-session_tokens = st.binary(min_size=49, max_size=49).map(lambda data: SessionToken(data[0], data[1:17], data[17:]))
+session_tokens = st.binary(min_size=55, max_size=55).map(
+    lambda data: SessionToken(data[0], data[7:23], data[23:], int.from_bytes(data[1:7]))
+)
 texts = st.one_of(
     st.builds(lambda token, kind: (kind, token.text(kind).reveal()), secret_tokens, st.sampled_from(SECRET_KINDS)),
     st.builds(lambda token, kind: (kind, token.text(kind).reveal()), session_tokens, st.sampled_from(SESSION_KINDS)),
@@ -34,6 +36,9 @@ PARSERS: Final[list[Callable[[str], object]]] = [
     lambda text: SecretToken.parse(Kind.BINDING, text),
     lambda text: SessionToken.parse(Kind.ACCESS, text),
     lambda text: SessionToken.parse(Kind.REFRESH, text),
+    lambda text: SecretToken.parse(Kind.EMAIL_CHANGE, text),
+    lambda text: SecretToken.parse(Kind.HANDOFF, text),
+    lambda text: SecretToken.parse(Kind.DEVICE, text),
 ]
 
 
@@ -96,17 +101,18 @@ def test_text_of_a_secret_token(token: SecretToken, kind: Kind) -> None:
 
 @given(session_tokens, st.sampled_from(SESSION_KINDS))
 def test_text_of_a_session_token(token: SessionToken, kind: Kind) -> None:
-    """The payload of a session's token is the pepper's id, the selector and the secret."""
-    number = int.from_bytes(bytes([token.pepper_id]) + token.selector + token.secret, "big")
-    assert Secret(written(kind.value, number, 66)) == token.text(kind)
+    """The payload of a session's token is the pepper's id, the generation, the selector and the secret."""
+    generation = token.generation.to_bytes(6, "big")
+    number = int.from_bytes(bytes([token.pepper_id]) + generation + token.selector + token.secret, "big")
+    assert Secret(written(kind.value, number, 74)) == token.text(kind)
 
 
 @given(texts)
 def test_text_matches_the_documented_expression(text: tuple[Kind, str]) -> None:
-    """Secret scanners find tokens by one expression; a link has 59 characters, a session's token 80."""
+    """Secret scanners find tokens by one expression; a link has 59 characters, a session's token 88."""
     kind, token = text
     assert re.fullmatch(rf"pgak_{kind}_[0-9A-Za-z]+", token)
-    assert len(token) == (59 if kind in SECRET_KINDS else 80)
+    assert len(token) == (59 if kind in SECRET_KINDS else 88)
 
 
 @pytest.mark.parametrize(
@@ -115,13 +121,27 @@ def test_text_matches_the_documented_expression(text: tuple[Kind, str]) -> None:
         (SecretToken(0, bytes(32)), Kind.MAGIC_LINK, f"pgak_ml_{'0' * 45}42gLMC"),
         (SecretToken(255, b"\xff" * 32), Kind.BINDING, "pgak_bd_42ebS5q5hiPQaogoRbMMUhKkS7mY5F842DTGCCUy3HeiF4c9wVb"),
         (LINK, Kind.MAGIC_LINK, "pgak_ml_06qwElnNtRutqrvZeMB1aOBUIezV1XQmgoSkibIYkG2Wt0ZfH58"),
-        (PAIR, Kind.ACCESS, f"pgak_at_{PAIR_DIGITS}0mv4EG"),
-        (PAIR, Kind.REFRESH, f"pgak_rt_{PAIR_DIGITS}3GTtEx"),
+        (PAIR, Kind.ACCESS, f"pgak_at_{PAIR_DIGITS}3JgG6p"),
+        (PAIR, Kind.REFRESH, f"pgak_rt_{PAIR_DIGITS}2QTsCh"),
     ],
 )
 def test_the_text_form_never_changes(token: SecretToken | SessionToken, kind: Kind, text: str) -> None:
     """Tokens in people's mailboxes and browsers must be readable by every later version."""
     assert text == token.text(kind).reveal()
+
+
+def test_a_token_of_a_session_without_a_generation_is_refused() -> None:
+    """A token as it was made before there were generations is malformed, whatever it was good for."""
+    payload = bytes([PAIR.pepper_id]) + PAIR.selector + PAIR.secret
+    for kind in SESSION_KINDS:
+        assert accepted(written(kind.value, int.from_bytes(payload, "big"), 66)) == []
+
+
+def test_generations() -> None:
+    """What is hashed has the generation in it; after the last that there is room for comes the first."""
+    last = SessionToken(0, PAIR.selector, PAIR.secret, 256**6 - 1)
+    assert (PAIR.proof, PAIR.next_generation) == (bytes([0, 0, 0, 0, 0, 5]) + PAIR.secret, 6)
+    assert (last.proof, last.next_generation) == (b"\xff" * 6 + PAIR.secret, 0)
 
 
 def test_new_tokens() -> None:
@@ -159,12 +179,13 @@ def test_every_slip_is_refused(text: str) -> None:
 
 @given(texts)
 def test_a_token_of_one_kind_is_no_other(text: tuple[Kind, str]) -> None:
-    """A token is read as its own kind and refused as the three others."""
+    """A token is read as its own kind and refused as all others."""
     kind, token = text
-    assert [kind] == [[*SECRET_KINDS, *SESSION_KINDS][number] for number in accepted(token)]
+    kinds = [*SECRET_KINDS[:2], *SESSION_KINDS, *SECRET_KINDS[2:]]
+    assert [kind] == [kinds[number] for number in accepted(token)]
 
 
-@given(st.sampled_from([(45, SECRET_KINDS), (66, SESSION_KINDS)]), st.integers(1, 2**32 - 1), st.data())
+@given(st.sampled_from([(45, SECRET_KINDS), (74, SESSION_KINDS)]), st.integers(1, 2**32 - 1), st.data())
 def test_a_wrong_checksum_is_refused(shape: tuple[int, list[Kind]], slip: int, data: st.DataObject) -> None:
     """A text of the right shape with another checksum is no token."""
     width, kinds = shape
@@ -173,7 +194,7 @@ def test_a_wrong_checksum_is_refused(shape: tuple[int, list[Kind]], slip: int, d
 
 
 @pytest.mark.parametrize(
-    ("kinds", "width", "size"), [(SECRET_KINDS, 45, 33), (SESSION_KINDS, 66, 49)], ids=["secret", "session"]
+    ("kinds", "width", "size"), [(SECRET_KINDS, 45, 33), (SESSION_KINDS, 74, 55)], ids=["secret", "session"]
 )
 def test_a_payload_out_of_range_is_refused(kinds: list[Kind], width: int, size: int) -> None:
     """The largest payload is read; the next number, and all `z`, have too many bits, whatever their checksum says."""
@@ -196,11 +217,12 @@ def test_a_payload_out_of_range_is_refused(kinds: list[Kind], width: int, size: 
         "pgak_ml_\0" + "0" * 44,
         "pgak_ml_\N{LATIN SMALL LETTER E WITH ACUTE}" + "0" * 44,
         "pgak_ml_\N{ARABIC-INDIC DIGIT ZERO}" + "0" * 44,
-        "pgak_rt_" + "0" * 65 + "\N{SUPERSCRIPT TWO}",
+        "pgak_rt_" + "0" * 73 + "\N{SUPERSCRIPT TWO}",
         "pgak_ml_" + "0" * 44,
         "pgak_ml_" + "0" * 46,
-        "pgak_rt_" + "0" * 65,
-        "pgak_rt_" + "0" * 67,
+        "pgak_rt_" + "0" * 73,
+        "pgak_rt_" + "0" * 66,
+        "pgak_rt_" + "0" * 75,
     ],
     ids=ascii,
 )
@@ -315,4 +337,4 @@ def test_tokens_are_frozen(token: SecretToken | SessionToken, field: str) -> Non
 
 def test_kinds() -> None:
     """The kinds are two letters each, written into every token."""
-    assert [kind.value for kind in Kind] == ["ml", "at", "rt", "bd"]
+    assert [kind.value for kind in Kind] == ["ml", "at", "rt", "bd", "ec", "ho", "dv"]

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from pgauthkit.aio.links import AsyncLinks
 from pgauthkit.aio.purge import AsyncPurge
+from pgauthkit.aio.revocation import AsyncRevocation
 from pgauthkit.aio.sessions import AsyncSessions
 from pgauthkit.aio.users import AsyncUsers
 from pgauthkit.aio.wire import AsyncWire
@@ -17,7 +18,7 @@ from pgauthkit.service import AuthService
 __all__ = ["AsyncAuthService"]
 
 
-class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncPurge):
+class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, AsyncPurge):
     """Magic links, codes and sessions for async code; each method is that of `AuthService`, awaited.
 
     Args:

@@ -22,9 +22,9 @@ class AsyncSessions(AsyncService):
         """Sign a user in whom the host has proved another way: see `AuthService.open_session`."""
         return await in_greenlet(self._service.open_session, user_id, ip=ip, user_agent=user_agent)
 
-    async def sign_out(self, access_token: str) -> None:
-        """End the session of an access token: see `AuthService.sign_out`."""
-        await in_greenlet(self._service.sign_out, access_token)
+    async def sign_out(self, token: str, /) -> None:
+        """End the session of an access or refresh token: see `AuthService.sign_out`."""
+        await in_greenlet(self._service.sign_out, token)
 
     async def list_sessions(self, user_id: str) -> list[SessionInfo]:
         """Return the live sessions of a user: see `AuthService.list_sessions`."""

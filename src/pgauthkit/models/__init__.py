@@ -1,6 +1,7 @@
 """The tables, as SQLAlchemy models: the one source of truth for statements and migrations."""
 
 from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.devices import Device
 from pgauthkit.models.magic_links import MagicLink
 from pgauthkit.models.mixins import CuidPrimaryKey, SoftDelete, Timestamps, unique_unless_deleted
 from pgauthkit.models.rate_limits import RateLimit
@@ -12,6 +13,7 @@ __all__ = [
     "SCHEMA",
     "Base",
     "CuidPrimaryKey",
+    "Device",
     "MagicLink",
     "RateLimit",
     "Session",

@@ -1,9 +1,9 @@
-"""`Session`: one signed-in browser or device, with the hashes of its current and previous tokens."""
+"""`Session`: one signed-in browser, with the hashes of its current and previous tokens."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pgauthkit.models.base import SCHEMA, Base
@@ -17,6 +17,11 @@ __all__ = ["Session"]
 
 class Session(CuidPrimaryKey, Base):
     """A session. A rotation or a touch changes no indexed column, so that it is a HOT update.
+
+    Attributes:
+        generation: how many pairs of tokens came before the current one; it is in the tokens as well.
+        confirmed_at: when the current pair was first used; empty until then.
+        device_id: the device that the sign-in came from, which may be gone.
 
     Example:
         >>> Repository(db, Session).count(Session.revoked_at.is_(None))  # doctest: +SKIP
@@ -39,6 +44,8 @@ class Session(CuidPrimaryKey, Base):
     previous_refresh_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info={"secret": True})
     rotation_nonce: Mapped[bytes | None] = mapped_column(LargeBinary, info={"secret": True})
     rotated_at: Mapped[datetime | None]
+    generation: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    confirmed_at: Mapped[datetime | None]
     authenticated_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     access_expires_at: Mapped[datetime]
@@ -47,6 +54,7 @@ class Session(CuidPrimaryKey, Base):
     revoked_at: Mapped[datetime | None]
     ip: Mapped[str | None]
     user_agent: Mapped[str | None]
+    device_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     user_id: Mapped[str] = mapped_column(ForeignKey(f"{SCHEMA}.users.id", ondelete="CASCADE"))
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CheckConstraint, Enum, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from pgauthkit.email_address import canonical_email
+from pgauthkit.email_address import IS_CANONICAL, canonical_email
 from pgauthkit.models.base import SCHEMA, Base
 from pgauthkit.models.mixins import CuidPrimaryKey, Timestamps
 from pgauthkit.values import UserRole
 
 if TYPE_CHECKING:
+    from pgauthkit.models.devices import Device
     from pgauthkit.models.magic_links import MagicLink
     from pgauthkit.models.sessions import Session
 
@@ -22,7 +23,7 @@ class User(CuidPrimaryKey, Timestamps, Base):
     """A person who signs in.
 
     Setting `email` makes it canonical, and raises `InvalidEmailError` where that cannot be. Deleting a user deletes the
-    sessions and keeps the links, without their user, in the database itself.
+    sessions and devices and keeps the links, without their user, in the database itself.
 
     Example:
         >>> User(email="Ada@Example.com").email
@@ -33,6 +34,7 @@ class User(CuidPrimaryKey, Timestamps, Base):
     __table_args__: Any = (
         UniqueConstraint("email"),
         CheckConstraint("role IN ('USER', 'ADMIN')", name="role"),
+        CheckConstraint(IS_CANONICAL, name="email"),
         # Room on each page for HOT updates: every sign-in moves last_login_at.
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 80}},
     )
@@ -48,6 +50,7 @@ class User(CuidPrimaryKey, Timestamps, Base):
     last_login_at: Mapped[datetime | None]
 
     sessions: Mapped[list["Session"]] = relationship(back_populates="user", lazy="raise", passive_deletes="all")
+    devices: Mapped[list["Device"]] = relationship(back_populates="user", lazy="raise", passive_deletes="all")
     magic_links: Mapped[list["MagicLink"]] = relationship(back_populates="user", lazy="raise", passive_deletes="all")
 
     @validates("email")

@@ -11,13 +11,14 @@ from pgauthkit.service.audit import Audit
 from pgauthkit.service.joining import after_commit, connection_of
 from pgauthkit.service.links import Links
 from pgauthkit.service.purge import Purge
+from pgauthkit.service.revocation import Revocation
 from pgauthkit.service.sessions import Sessions
 from pgauthkit.service.users import Users
 
 __all__ = ["AuthService"]
 
 
-class AuthService(Links, Sessions, Users, Purge):
+class AuthService(Links, Sessions, Users, Revocation, Purge):
     """Magic links, codes and sessions, on an engine of the host.
 
     Each method is one statement in autocommit on a connection of the engine's pool, unless it says otherwise; so it is

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from pgauthkit.config import AuthConfig
 from pgauthkit.hashing import Hasher, Purpose
+from pgauthkit.service.moments import read_clock
 from pgauthkit.values import AuthEvent
 
 __all__ = ["Audit"]
@@ -40,7 +41,7 @@ class Audit:
             session_id=session_id,
             email_hash=None if email is None else self._hasher.key(Purpose.EMAIL, email).hex(),
             ip=ip,
-            at=self._config.clock() if self._config.clock else datetime.now(UTC),
+            at=read_clock(self._config) or datetime.now(UTC),
             detail=detail,
         )
         if self._later is None:

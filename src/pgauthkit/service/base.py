@@ -18,6 +18,7 @@ from pgauthkit.errors import (
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.audit import Audit
+from pgauthkit.service.moments import in_seconds, read_clock
 from pgauthkit.statements.statement import Statement
 from pgauthkit.values import Identity
 
@@ -60,8 +61,10 @@ class Service:
         self._audit = audit or Audit(config, self._hasher)
 
     def _rows(self, statement: Statement, **parameters: object) -> list[Row]:
-        clock = self._config.clock
-        return self._runner.fetch(statement.sql, {"clock": clock() if clock else None, **parameters})
+        now, values = read_clock(self._config), in_seconds(parameters)
+        if now is None:
+            return self._runner.fetch(statement.sql, values)
+        return self._runner.fetch(statement.sql_on_a_clock, {"clock": now, **values})
 
     def _row(self, statement: Statement, **parameters: object) -> tuple[Any, ...] | None:
         rows = self._rows(statement, **parameters)

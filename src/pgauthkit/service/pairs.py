@@ -38,17 +38,18 @@ class Pair:
     def after(cls, presented: SessionToken, nonce: bytes) -> Self:
         """Derive the pair that follows a refresh token; the same for everybody who presents the same."""
         access, refresh = (successor(kind, presented.secret, nonce) for kind in (Kind.ACCESS, Kind.REFRESH))
+        generation = presented.next_generation
         return cls(
-            SessionToken(nonce[0], presented.access_selector, access),
-            SessionToken(nonce[0], presented.selector, refresh),
+            SessionToken(nonce[0], presented.access_selector, access, generation),
+            SessionToken(nonce[0], presented.selector, refresh, generation),
         )
 
     def hashes(self, hasher: Hasher) -> Mapping[str, bytes]:
         """Return what the row of a new session keeps."""
         return {
             "selector_hash": selector_hash(self.access.selector),
-            "access_token_hash": hasher.digest(Purpose.ACCESS, self.access.secret, self.access.pepper_id),
-            "refresh_token_hash": hasher.digest(Purpose.REFRESH, self.refresh.secret, self.refresh.pepper_id),
+            "access_token_hash": hasher.digest(Purpose.ACCESS, self.access.proof, self.access.pepper_id),
+            "refresh_token_hash": hasher.digest(Purpose.REFRESH, self.refresh.proof, self.refresh.pepper_id),
         }
 
     def value(self, session_id: str, access_expires_at: datetime, refresh_expires_at: datetime) -> TokenPair:

@@ -1,6 +1,7 @@
 """Sessions: authenticate a request, refresh, open, end, list."""
 
 from functools import partial
+from typing import Final
 
 import attrs
 
@@ -13,10 +14,15 @@ from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import Pair, new_nonce
 from pgauthkit.statements import sessions as statements
 from pgauthkit.statements.statement import Statement
-from pgauthkit.tokens import Kind, SessionToken
+from pgauthkit.tokens import Kind, SessionToken, kind_of
 from pgauthkit.values import Identity, SessionInfo, SignIn, TokenPair, UserRole
 
 __all__ = ["Sessions"]
+
+_SIGN_OUT: Final = {
+    Kind.ACCESS: (statements.SIGN_OUT_BY_ACCESS, Purpose.ACCESS, "access_token_hash"),
+    Kind.REFRESH: (statements.SIGN_OUT_BY_REFRESH, Purpose.REFRESH, "refresh_token_hash"),
+}
 
 
 class Sessions(Service):
@@ -25,8 +31,10 @@ class Sessions(Service):
     def authenticate(self, access_token: str) -> Identity:
         """Return who holds an access token.
 
-        One read, by the row's unique index; where `last_used_at` is older than `touch_interval`, a second statement
-        moves it, with the end of the idle time. Locks nothing that another request waits for.
+        One read, by the row's unique index. A second statement follows where `last_used_at` is older than
+        `touch_interval`, which it moves with the end of the idle time, and at the first use of a pair, which ends the
+        time in which its predecessor may still be exchanged for it. It waits for nobody, and is left out where the
+        server takes no writes.
 
         Args:
             access_token: from `TokenPair.access_token`, or a successor of it.
@@ -44,19 +52,20 @@ class Sessions(Service):
             'ada@example.com'
         """
         token = self._session_token(Kind.ACCESS, access_token)
+        access_token_hash = self._hasher.digest(Purpose.ACCESS, token.proof, token.pepper_id)
         row = self._row(
             statements.AUTHENTICATE,
             selector_hash=selector_hash(token.selector),
-            access_token_hash=self._hasher.digest(Purpose.ACCESS, token.secret, token.pepper_id),
+            access_token_hash=access_token_hash,
             touch_interval=self._config.touch_interval,
         )
         if row is None:
             raise InvalidTokenError
-        verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, is_stale = row
+        verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, touch = row
         if verdict != "ok":
             raise refusal(verdict)
-        if is_stale:
-            self._touch(session_id)
+        if touch:
+            self._touch(session_id, access_token_hash)
         return Identity(
             user_id=user_id,
             email=email,
@@ -70,8 +79,10 @@ class Sessions(Service):
     def refresh(self, refresh_token: str, *, ip: str | None = None, user_agent: str | None = None) -> TokenPair:
         """Exchange a refresh token for the next pair.
 
-        One statement, which locks the session's row. The same token presented again within `refresh_grace` gives the
-        same pair again: several tabs, a lost answer and a retry all end at one pair. Any older token ends the session.
+        One statement, which locks the session's row. The same token presented again gives the same pair again: however
+        late, while nobody has used that pair (with a new time for its access token, where that is over), and for
+        `refresh_grace` after its first use. So several tabs, a lost answer and a retry all end at one pair. After that,
+        and any older token, it ends the session.
 
         Args:
             refresh_token: from the latest `TokenPair`.
@@ -79,7 +90,8 @@ class Sessions(Service):
             user_agent: the browser; kept with the session.
 
         Raises:
-            InvalidTokenError: malformed or unknown; nothing was changed.
+            InvalidTokenError: malformed or unknown, or of a refresh that the database has lost in a failover or a
+                restore; nothing was changed.
             TokenExpiredError: the session is over.
             SessionRevokedError: the session was ended, as `deactivate_user` does as well.
             RefreshTokenReusedError: the token had a successor; the session is revoked by now, whatever the caller does.
@@ -95,13 +107,16 @@ class Sessions(Service):
         )
         if row is None:
             raise InvalidTokenError
-        verdict, session_id, user_id, email, kept_nonce, kept_ip, access_expires_at, ends_at = row
+        verdict, session_id, user_id, email, kept_nonce, kept_ip, access_expires_at, ends_at, late = row
         tell = partial(self._audit.tell, user_id=user_id, session_id=session_id, email=email, ip=ip)
         if verdict == "reused":
             tell("refresh_replayed")
             raise RefreshTokenReusedError
-        if verdict == "same":
-            tell("refresh_converged", rotated_by_ip=kept_ip or "")
+        if verdict == "ahead":
+            tell("refresh_ahead", generation=presented.generation)
+            raise InvalidTokenError
+        if verdict in {"same", "renewed"}:
+            tell("refresh_converged", rotated_by_ip=kept_ip or "", late=max(int(late), 0))
             return Pair.after(presented, kept_nonce).value(session_id, access_expires_at, ends_at)
         if verdict != "rotated":
             raise refusal(verdict)
@@ -127,23 +142,33 @@ class Sessions(Service):
         self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by="host")
         return signed_in
 
-    def sign_out(self, access_token: str) -> None:
-        """End the session of an access token, expired or not; nothing where it has ended already. One statement.
+    def sign_out(self, token: str, /) -> None:
+        """End the session of an access or refresh token, expired or not. One statement.
+
+        Nothing happens where the session is not there, or has ended already.
+
+        Args:
+            token: of the current pair of tokens, or of the one before.
 
         Raises:
-            InvalidTokenError: malformed, or made with a pepper that is not known here.
+            InvalidTokenError: nothing was ended: malformed, made with a pepper that is not known here, or of a session
+                that lives on with other tokens, as when it was refreshed twice since.
 
         Example:
             >>> auth.sign_out(token)  # doctest: +SKIP
         """
-        token = self._session_token(Kind.ACCESS, access_token)
-        row = self._row(
-            statements.SIGN_OUT,
-            selector_hash=selector_hash(token.selector),
-            access_token_hash=self._hasher.digest(Purpose.ACCESS, token.secret, token.pepper_id),
-        )
-        if row:
-            self._audit.tell("signed_out", session_id=row[0], user_id=row[1])
+        kind = kind_of(token)
+        presented = self._session_token(kind, token)
+        selector = presented.access_selector if kind is Kind.REFRESH else presented.selector
+        statement, purpose, name = _SIGN_OUT[kind]
+        digest = self._hasher.digest(purpose, presented.proof, presented.pepper_id)
+        row = self._row(statement, selector_hash=selector_hash(selector), **{name: digest})
+        if row is None:
+            return
+        is_held, session_id, user_id = row
+        if not is_held:
+            raise InvalidTokenError
+        self._audit.tell("signed_out", session_id=session_id, user_id=user_id)
 
     def list_sessions(self, user_id: str) -> list[SessionInfo]:
         """Return the live sessions of a user, newest first. One read.
@@ -181,11 +206,12 @@ class Sessions(Service):
         self._hasher.accept(token.pepper_id)
         return token
 
-    def _touch(self, session_id: str) -> None:
+    def _touch(self, session_id: str, access_token_hash: bytes) -> None:
         config = self._config
         self._rows(
             statements.TOUCH,
             session_id=session_id,
+            access_token_hash=access_token_hash,
             touch_interval=config.touch_interval,
             session_idle_ttl=config.session_idle_ttl,
         )
@@ -194,7 +220,8 @@ class Sessions(Service):
         config, following = self._config, Pair.after(presented, nonce).hashes(self._hasher)
         return {
             "selector_hash": following["selector_hash"],
-            "refresh_token_hash": self._hasher.digest(Purpose.REFRESH, presented.secret, presented.pepper_id),
+            "refresh_token_hash": self._hasher.digest(Purpose.REFRESH, presented.proof, presented.pepper_id),
+            "generation": presented.generation,
             "next_access_token_hash": following["access_token_hash"],
             "next_refresh_token_hash": following["refresh_token_hash"],
             "rotation_nonce": nonce,

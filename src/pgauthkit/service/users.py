@@ -56,7 +56,8 @@ class Users(Service):
     def activate_user(self, user_id: str) -> list[str]:
         """Let a user in again, to sign in anew. Return the ids of the sessions ended.
 
-        Those are of sign-ins that were under way during the deactivation. One statement, as `deactivate_user`.
+        Those are of sign-ins that were under way during the deactivation. Nothing happens to a user who is active. One
+        statement, as `deactivate_user`.
 
         Raises:
             NotFoundError: there is no such user.
@@ -105,6 +106,7 @@ class Users(Service):
         row = self._row(statement, user_id=user_id) if is_storable(user_id) else None
         if row is None:
             raise NotFoundError("There is no such user.", table="users")
-        email, ids = row
-        self._audit.tell(kind, user_id=user_id, email=email, sessions=len(ids))
+        email, has_switched, ids = row
+        if has_switched:
+            self._audit.tell(kind, user_id=user_id, email=email, sessions=len(ids))
         return list(ids)

@@ -2,10 +2,25 @@
 
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, case, false, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Table,
+    and_,
+    case,
+    cast as as_type,
+    false,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from pgauthkit.models import Session, User
-from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, materialized, text
+from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
 
 __all__ = [
     "AUTHENTICATE",
@@ -14,7 +29,8 @@ __all__ = [
     "REFRESH",
     "REVOKE_SESSION",
     "REVOKE_SESSIONS",
-    "SIGN_OUT",
+    "SIGN_OUT_BY_ACCESS",
+    "SIGN_OUT_BY_REFRESH",
     "TOUCH",
     "ended",
     "opened",
@@ -84,19 +100,47 @@ def _authenticate() -> Statement:
         (func.least(expires_at, ENDS_AT) <= NOW, constant("expired")),
         else_=constant("ok"),
     )
-    stale = s.last_used_at < NOW - duration("touch_interval")
+    # A server that takes no writes is not asked for one: a standby, or a primary whose disk is full.
+    writable = func.current_setting(constant("transaction_read_only")) == constant("off")
+    touch = and_(or_(_is_stale(), _is_unconfirmed(current)), writable)
     return Statement(
-        select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, stale)
+        select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, touch)
         .join_from(sessions, users, users.c.id == s.user_id)
         .where(s.selector_hash == binary("selector_hash"))
     )
 
 
+def _is_stale() -> ColumnElement[bool]:
+    return s.last_used_at < NOW - duration("touch_interval")
+
+
+def _is_unconfirmed(current: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tell whether it is the first use of a pair that follows another."""
+    return and_(current, s.rotated_at.is_not(None), s.confirmed_at.is_(None))
+
+
 def _touch() -> Statement:
+    """Write that a session, and its current pair, are in use; where nobody has the row locked, and it is still live.
+
+    Who has it locked is about to rotate, to end or to touch it; the next request writes what this one has not.
+    """
+    current = s.access_token_hash == binary("access_token_hash")
+    live = (
+        select(s.id)
+        .where(s.id == text("session_id"), s.revoked_at.is_(None), ENDS_AT > NOW)
+        .where(or_(_is_stale(), _is_unconfirmed(current)))
+        .with_for_update(key_share=True, skip_locked=True)
+        .scalar_subquery()
+    )
+    idle_expires_at = func.least(NOW + duration("session_idle_ttl"), s.expires_at)
     return Statement(
         update(sessions)
-        .values(last_used_at=NOW, idle_expires_at=func.least(NOW + duration("session_idle_ttl"), s.expires_at))
-        .where(s.id == text("session_id"), s.last_used_at < NOW - duration("touch_interval"))
+        .values(
+            confirmed_at=case((_is_unconfirmed(current), NOW), else_=s.confirmed_at),
+            last_used_at=func.greatest(s.last_used_at, NOW),
+            idle_expires_at=func.greatest(s.idle_expires_at, idle_expires_at),
+        )
+        .where(s.id == live)
         .returning(s.id)
     )
 
@@ -105,8 +149,8 @@ def _locked() -> CTE:
     presented = binary("refresh_token_hash")
     return materialized(
         select(
-            *(s.id, s.user_id, s.rotation_nonce, s.rotated_at, s.revoked_at, s.access_expires_at, s.ip),
-            ENDS_AT.label("ends_at"),
+            *(s.id, s.user_id, s.rotation_nonce, s.rotated_at, s.confirmed_at, s.revoked_at, s.generation),
+            *(s.access_expires_at, s.ip, ENDS_AT.label("ends_at")),
             (s.refresh_token_hash == presented).label("is_current"),
             func.coalesce(s.previous_refresh_token_hash == presented, false()).label("is_previous"),
         )
@@ -117,15 +161,23 @@ def _locked() -> CTE:
 
 
 def _judged(row: CTE) -> CTE:
+    generation = big_number("generation")
     over = or_(row.c.revoked_at.is_not(None), row.c.ends_at <= NOW, ~users.c.is_active)
-    known = or_(row.c.is_current, row.c.is_previous)
-    within_grace = row.c.rotated_at > NOW - duration("refresh_grace")
+    unknown = ~or_(row.c.is_current, row.c.is_previous)
+    # Of this generation or the one before, but with another hash: forged, or of a history that a failover has dropped.
+    # Only an older one proves that it was followed.
+    is_no_ancestor = generation >= row.c.generation - literal_column("1")
+    is_unused = row.c.confirmed_at.is_(None)
+    within_grace = or_(is_unused, row.c.confirmed_at > NOW - duration("refresh_grace"))
     verdict = case(
-        (and_(over, ~known), constant("invalid")),
+        (and_(unknown, generation > row.c.generation), constant("ahead")),
+        (and_(unknown, or_(over, is_no_ancestor)), constant("invalid")),
         (row.c.revoked_at.is_not(None), constant("revoked")),
         (row.c.ends_at <= NOW, constant("expired")),
         (~users.c.is_active, constant("inactive")),
         (row.c.is_current, constant("rotated")),
+        # Nobody has used the successor, but its access token has ended by now: it gets a new time.
+        (and_(row.c.is_previous, is_unused, row.c.access_expires_at <= NOW), constant("renewed")),
         (and_(row.c.is_previous, within_grace), constant("same")),
         else_=constant("reused"),
     )
@@ -134,8 +186,9 @@ def _judged(row: CTE) -> CTE:
 
 
 def _moved(row: CTE) -> CTE:
-    rotated = row.c.verdict == constant("rotated")
-    new = {
+    rotated, reused = row.c.verdict == constant("rotated"), row.c.verdict == constant("reused")
+    rotation = {
+        s.generation: s.generation + literal_column("1"),
         s.access_token_hash: binary("next_access_token_hash"),
         s.refresh_token_hash: binary("next_refresh_token_hash"),
         s.previous_access_token_hash: s.access_token_hash,
@@ -143,17 +196,21 @@ def _moved(row: CTE) -> CTE:
         s.previous_access_expires_at: func.least(s.access_expires_at, NOW + duration("refresh_grace")),
         s.rotation_nonce: binary("rotation_nonce"),
         s.rotated_at: NOW,
-        s.last_used_at: NOW,
-        s.access_expires_at: func.least(NOW + duration("access_ttl"), s.expires_at),
-        s.idle_expires_at: func.least(NOW + duration("session_idle_ttl"), s.expires_at),
+        s.confirmed_at: as_type(null(), s.confirmed_at.type),
         s.ip: func.coalesce(text("ip"), s.ip),
         s.user_agent: func.coalesce(text("user_agent"), s.user_agent),
     }
+    times = {
+        s.last_used_at: NOW,
+        s.access_expires_at: func.least(NOW + duration("access_ttl"), s.expires_at),
+        s.idle_expires_at: func.least(NOW + duration("session_idle_ttl"), s.expires_at),
+    }
     return (
         update(sessions)
-        .values({column: case((rotated, value), else_=column) for column, value in new.items()})
-        .values(revoked_at=case((~rotated, NOW)))
-        .where(s.id == row.c.id, row.c.verdict.in_([constant("rotated"), constant("reused")]))
+        .values({column: case((rotated, value), else_=column) for column, value in rotation.items()})
+        .values({column: case((reused, column), else_=value) for column, value in times.items()})
+        .values(revoked_at=case((reused, NOW)))
+        .where(s.id == row.c.id, row.c.verdict.in_([constant(word) for word in ("rotated", "renewed", "reused")]))
         .returning(s.access_expires_at, ENDS_AT.label("ends_at"))
         .cte("moved")
     )
@@ -162,29 +219,33 @@ def _moved(row: CTE) -> CTE:
 def _refresh() -> Statement:
     row = _judged(_locked())
     moved = _moved(row)
+    late = func.floor(func.extract("epoch", NOW - row.c.rotated_at))
     return Statement(
         select(
             *(row.c.verdict, row.c.id, row.c.user_id, row.c.email, row.c.rotation_nonce, row.c.ip),
             func.coalesce(moved.c.access_expires_at, row.c.access_expires_at),
             func.coalesce(moved.c.ends_at, row.c.ends_at),
+            late,
         )
         .select_from(row)
         .outerjoin(moved, literal_column("true"))
     )
 
 
-def _sign_out() -> Statement:
-    presented = binary("access_token_hash")
-    return Statement(
-        update(sessions)
-        .values(revoked_at=NOW)
-        .where(
-            s.selector_hash == binary("selector_hash"),
-            or_(s.access_token_hash == presented, s.previous_access_token_hash == presented),
-            s.revoked_at.is_(None),
+def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
+    """End the session that one of these hashes is of. Gives what is live by its selector, and whether it was ended."""
+    row = materialized(
+        select(
+            *(s.id, s.user_id, ENDS_AT.label("ends_at")),
+            func.coalesce(or_(*(column == binary(presented) for column in hashes)), false()).label("is_held"),
         )
-        .returning(s.id, s.user_id)
+        .where(s.selector_hash == binary("selector_hash"), s.revoked_at.is_(None))
+        .with_for_update(key_share=True),
+        "locked",
     )
+    ended = update(sessions).values(revoked_at=NOW).where(s.id == row.c.id, row.c.is_held).cte("ended")
+    live = or_(row.c.is_held, row.c.ends_at > NOW)
+    return Statement(select(row.c.is_held, row.c.id, row.c.user_id).where(live).add_cte(ended))
 
 
 def _list_sessions() -> Statement:
@@ -215,7 +276,10 @@ OPEN_SESSION: Final = _open_session()
 AUTHENTICATE: Final = _authenticate()
 TOUCH: Final = _touch()
 REFRESH: Final = _refresh()
-SIGN_OUT: Final = _sign_out()
+SIGN_OUT_BY_ACCESS: Final = _sign_out(s.access_token_hash, s.previous_access_token_hash, presented="access_token_hash")
+SIGN_OUT_BY_REFRESH: Final = _sign_out(
+    s.refresh_token_hash, s.previous_refresh_token_hash, presented="refresh_token_hash"
+)
 LIST_SESSIONS: Final = _list_sessions()
 REVOKE_SESSION: Final = _revoke(s.id == text("session_id"))
 REVOKE_SESSIONS: Final = _revoke(s.id.is_distinct_from(text("keep")))

@@ -1,13 +1,16 @@
 """`Statement`: one operation as one SQL text, compiled once from SQLAlchemy Core."""
 
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     Boolean,
     ColumnElement,
     DateTime,
+    Double,
     Integer,
     Interval,
     LargeBinary,
@@ -15,17 +18,20 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    func,
     literal_column,
 )
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 __all__ = [
     "BY_NOW",
     "NOW",
     "Statement",
+    "big_number",
     "binary",
     "constant",
     "duration",
@@ -37,6 +43,8 @@ __all__ = [
 ]
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
+# The same, told apart: what is compiled for it takes the time from a parameter.
+_ON_A_CLOCK: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # the same
 
 
 class Statement:
@@ -54,6 +62,11 @@ class Statement:
         """The text, in psycopg's parameter style, with a cast at each parameter so that the server prepares it once."""
         return str(self._element.compile(dialect=_DIALECT))
 
+    @cached_property
+    def sql_on_a_clock(self) -> str:
+        """The text with a parameter `clock` in place of the server's time."""
+        return str(self._element.compile(dialect=_ON_A_CLOCK))
+
 
 def _parameter(name: str, kind: TypeEngine[Any]) -> BindParameter[Any]:
     return bindparam(name, type_=kind, required=True)
@@ -69,9 +82,13 @@ def binary(name: str) -> ColumnElement[Any]:
     return cast(_parameter(name, LargeBinary()), LargeBinary())
 
 
-def duration(name: str) -> BindParameter[Any]:
-    """A parameter of `timedelta`."""
-    return _parameter(name, Interval())
+def duration(name: str) -> ColumnElement[Any]:
+    """A parameter of seconds, as an interval.
+
+    Not of `timedelta`, which goes out with days: a day has 23 or 25 hours where the session's time zone says so.
+    """
+    seconds: Double[Any] = Double()
+    return cast(_parameter(name, seconds), seconds) * literal_column("interval '1 second'", Interval())
 
 
 def moment(name: str) -> BindParameter[Any]:
@@ -89,6 +106,11 @@ def number(name: str) -> BindParameter[Any]:
     return _parameter(name, Integer())
 
 
+def big_number(name: str) -> BindParameter[Any]:
+    """A parameter of `int`, in 64 bits."""
+    return _parameter(name, BigInteger())
+
+
 def constant(word: str) -> ColumnElement[str]:
     """A word of our own, written into the SQL."""
     return literal_column(f"'{word}'", Text())
@@ -99,7 +121,23 @@ def materialized(rows: SelectBase, name: str) -> CTE:
     return rows.cte(name).prefix_with("MATERIALIZED")
 
 
+class _Now(FunctionElement[datetime]):
+    """The time by which a statement judges: the server's, or that of a clock which was given on purpose."""
+
+    type = DateTime(timezone=True)
+    inherit_cache = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__()
+
+
+@compiles(_Now)
+def _compile_now(element: _Now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return compiler.process(moment("clock"), **options) if compiler.dialect is _ON_A_CLOCK else f"{element.name}()"
+
+
 # statement_timestamp() and not now(), which stands still inside a host's transaction.
-NOW: Final[ColumnElement[Any]] = func.coalesce(moment("clock"), func.statement_timestamp())
+NOW: Final[ColumnElement[Any]] = _Now("statement_timestamp")
 # For what is judged after a wait for a row: whoever held it may have begun later than this statement did.
-BY_NOW: Final[ColumnElement[Any]] = func.coalesce(moment("clock"), func.clock_timestamp())
+BY_NOW: Final[ColumnElement[Any]] = _Now("clock_timestamp")

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, ColumnElement, Table, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Table, and_, exists, func, literal_column, not_, or_, select, update
 
 from pgauthkit.models import User
 from pgauthkit.statements.magic_links import magic_links
@@ -24,13 +24,15 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
     """Switch a user, and end every session and pending link.
 
     Also when switching on: a sign-in that was in flight during the deactivation may have opened a session since, which
-    only the inactive user kept out. Links are locked before the user, as a sign-in locks them.
+    only the inactive user kept out. To switch on who is on already changes nothing. Links are locked before the user,
+    as a sign-in locks them. Gives the address, whether there was something to do, and the ids of the sessions.
     """
     m = magic_links.c
+    wanted = users.c.id == text("user_id"), not_(and_(users.c.is_active, is_active))
     links = materialized(
         select(m.id)
         .join_from(magic_links, users, users.c.email == m.email)
-        .where(users.c.id == text("user_id"), m.used_at.is_(None), m.revoked_at.is_(None))
+        .where(*wanted, m.used_at.is_(None), m.revoked_at.is_(None))
         .order_by(m.id)
         .with_for_update(of=magic_links),
         "links",
@@ -39,14 +41,14 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
     switched = (
         update(users)
         .values(is_active=is_active, updated_at=NOW)
-        .where(users.c.id == text("user_id"), locked_first)
-        .returning(users.c.id, users.c.email)
+        .where(*wanted, locked_first)
+        .returning(users.c.id)
         .cte("switched")
     )
     killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, switched.c.id.is_not(None))
-    return Statement(
-        select(switched.c.email, _ids(ended(sessions.c.user_id == switched.c.id))).add_cte(killed.cte("killed"))
-    )
+    switched_one = exists(select(switched.c.id))
+    row = select(users.c.email, switched_one, _ids(ended(sessions.c.user_id == switched.c.id)))
+    return Statement(row.where(users.c.id == text("user_id")).add_cte(killed.cte("killed")))
 
 
 def _change_email() -> Statement:

@@ -124,7 +124,9 @@ class TestStatus:
         (track,) = values.pop("tracks")
         assert {"current": None, "head": HEAD, "pending": list(bundled_revisions()), "in_sync": False} == values
         assert (track["name"], track["ahead"], track["diverged"]) == ("bundled", False, False)
-        assert [(one["id"], one["state"], one["duration"]) for one in track["revisions"]] == [("0001", "pending", None)]
+        assert [(one["id"], one["state"], one["duration"]) for one in track["revisions"]] == [
+            (revision, "pending", None) for revision in bundled_revisions()
+        ]
         assert result.exit_code == 1
 
 

@@ -81,6 +81,7 @@ class TestApplying:
 
         assert tables(engine) == [
             "alembic_version",
+            "devices",
             "magic_links",
             "migration_ledger",
             "rate_limits",

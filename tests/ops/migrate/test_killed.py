@@ -100,7 +100,12 @@ def deployer(project: Project, url: str, *, job: str = "deploy") -> Iterator[sub
 
 
 def states(url: str, project: Project) -> list[str]:
-    return [revision.state for track in status(url, host=project.track).tracks for revision in track.revisions]
+    """Return the states of the application's revisions, behind the one that all of ours have."""
+    ours, theirs = (
+        [revision.state for revision in track.revisions] for track in status(url, host=project.track).tracks
+    )
+    assert len(set(ours)) == 1
+    return [ours[0], *theirs]
 
 
 def asked(url: str, query: str) -> object:

@@ -122,11 +122,11 @@ def test_undone_by_hand(project: Project, pgauthkit_url: str) -> None:
 def test_same_name(project: Project, pgauthkit_url: str) -> None:
     """Where both tracks have a revision of one name, it is the application's; ours goes by its full name."""
     project.write(HEAD, None, "pass")
-    project.write("0002", HEAD, "pass")
+    project.write("after", HEAD, "pass")
 
     assert resolve_applied(pgauthkit_url, HEAD, host=project.track).track == "host"
     assert resolve_applied(pgauthkit_url, f"bundled:{HEAD}", host=project.track).track == "bundled"
-    assert deploy(pgauthkit_url, host=project.track).host == ("0002",)
-    assert rollback(pgauthkit_url, HEAD, host=project.track).undone == ("0002",)
+    assert deploy(pgauthkit_url, host=project.track).host == ("after",)
+    assert rollback(pgauthkit_url, HEAD, host=project.track).undone == ("after",)
     with pytest.raises(MigrationError, match="nothing to undo"):
         rollback(pgauthkit_url, f"bundled:{HEAD}", host=project.track)

@@ -100,19 +100,24 @@ def search(tables: Mapping[str, Sequence[Row]], issued: Collection[Secret]) -> S
 
 def kept_hash(token: Secret) -> bytes:
     """Return what the tables keep of a token that was made without a pepper: SHA-256, labelled by purpose."""
-    return Hasher(AuthConfig()).digest(_PURPOSES[_kind(token)], _secret_of(token), 0)
+    return Hasher(AuthConfig()).digest(_PURPOSES[_kind(token)], _proof_of(token), 0)
 
 
 def _spellings(token: Secret) -> tuple[str, ...]:
     # Without what is the same in every token: the prefix could be cut off before storing.
     payload = token.reveal().rpartition("_")[2]
-    return payload, payload.encode().hex(), _secret_of(token).hex()
+    return payload, payload.encode().hex(), _parsed(token).secret.hex()
 
 
-def _secret_of(token: Secret) -> bytes:
+def _proof_of(token: Secret) -> bytes:
+    parsed = _parsed(token)
+    return parsed.proof if isinstance(parsed, SessionToken) else parsed.secret
+
+
+def _parsed(token: Secret) -> SecretToken | SessionToken:
     kind = _kind(token)
     parse = SecretToken.parse if kind is Kind.MAGIC_LINK else SessionToken.parse
-    return parse(kind, token.reveal()).secret
+    return parse(kind, token.reveal())
 
 
 def _kind(token: Secret) -> Kind:

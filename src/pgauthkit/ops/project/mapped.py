@@ -7,12 +7,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import registry
 
 from pgauthkit.errors import ConfigError
-from pgauthkit.models import Base, MagicLink, RateLimit, Session, User
+from pgauthkit.models import Base, Device, MagicLink, RateLimit, Session, User
 from pgauthkit.ops.project.named import named, registries_in
 
 __all__ = ["OURS", "mapped_classes"]
 
-OURS: Final[tuple[type[Any], ...]] = (User, MagicLink, Session, RateLimit)
+OURS: Final[tuple[type[Any], ...]] = (User, MagicLink, Session, Device, RateLimit)
 
 
 def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
@@ -28,8 +28,8 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
         ConfigError: there is no such module or base, or its classes cannot be mapped.
 
     Example:
-        >>> [model.__name__ for model in mapped_classes()][:4]
-        ['User', 'MagicLink', 'Session', 'RateLimit']
+        >>> [model.__name__ for model in mapped_classes()][:5]
+        ['User', 'MagicLink', 'Session', 'Device', 'RateLimit']
     """
     registries = [Base.registry, *(_registries(models) if models else [])]
     try:

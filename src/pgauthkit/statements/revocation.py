@@ -1,0 +1,40 @@
+"""Statements that end everybody's sessions and pending links, a batch at a time."""
+
+from typing import Final, cast
+
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select, update
+
+from pgauthkit.models import MagicLink, Session
+from pgauthkit.statements.statement import NOW, Statement, materialized, moment, number, text
+
+__all__ = ["REVOKE_ALL_LINKS", "REVOKE_ALL_SESSIONS", "WHAT_TIME"]
+
+magic_links: Final = cast("Table", MagicLink.__table__)
+sessions: Final = cast("Table", Session.__table__)
+
+
+def _end(table: Table, *which: ColumnElement[bool]) -> Statement:
+    """End what was made by a moment, along the primary key. Gives the last key passed (None at the end), and how many.
+
+    Rows are waited for, and not skipped: none may stay. They are locked in the order of their ids, as elsewhere.
+    """
+    key, revoked_at = table.c.id, table.c.revoked_at
+    page = select(key).where(key > text("after")).order_by(key).limit(number("batch_size")).cte("page")
+    live: Select[str] = (
+        select(key)
+        .where(key.in_(select(page.c.id)), revoked_at.is_(None), table.c.created_at <= moment("before"), *which)
+        .order_by(key)
+        .with_for_update(key_share=True)
+    )
+    locked = materialized(live, "live")
+    ended = update(table).values(revoked_at=NOW).where(key == locked.c.id).returning(key).cte("ended")
+    last = select(page.c.id).order_by(page.c.id.desc()).limit(literal_column("1")).scalar_subquery()
+    return Statement(select(last, select(func.count()).select_from(ended).scalar_subquery()))
+
+
+# An invitation is no sign-in of its own yet: nobody has shown that the address is theirs.
+REVOKE_ALL_LINKS: Final = _end(
+    magic_links, magic_links.c.used_at.is_(None), magic_links.c.purpose != literal_column("'invite'")
+)
+REVOKE_ALL_SESSIONS: Final = _end(sessions)
+WHAT_TIME: Final = Statement(select(NOW))
