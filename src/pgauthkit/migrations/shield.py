@@ -1,4 +1,4 @@
-"""A plugin of Alembic, found by its entry point: a host's autogenerate neither drops nor makes our tables."""
+"""A plugin of Alembic, found by its entry point: autogenerate leaves our tables alone, and evaluates no default."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def setup(plugin: Plugin) -> None:
     """
     from alembic.util import DispatchPriority  # noqa: PLC0415 - not before Alembic is there
 
+    from pgauthkit.migrations.defaults import compare_defaults  # noqa: PLC0415 - the same
+
     plugin.add_autogenerate_comparator(_leave_ours, "autogenerate", priority=DispatchPriority.LAST)
+    plugin.add_autogenerate_comparator(compare_defaults, "column", "server_default")
 
 
 def _leave_ours(context: AutogenContext, operations: UpgradeOps) -> PriorityDispatchResult:

@@ -25,7 +25,8 @@ class Difference:
     """One thing that is not as the migrations make it.
 
     Attributes:
-        kind: `table`, `column`, `constraint`, `index`, `trigger`, `policy`, `type`, `view`, `function` or `sequence`.
+        kind: `table`, `column`, `constraint`, `index`, `trigger`, `rule`, `policy`, `statistics`, `type`, `view`,
+            `function`, `sequence`, `operator`, `collation` and so on; see `pgauthkit.ops.migrate.catalog.Kind`.
         name: its full name.
         migrations: its definition by the migrations; None where they do not make it.
         database: its definition in the database; None where it is not there.
@@ -132,10 +133,11 @@ def _expected(
 
 def _differences(expected: Mapping[Item, str], found: Mapping[Item, str]) -> tuple[Difference, ...]:
     items = sorted(expected.keys() | found.keys(), key=lambda item: (item.owner or item.name, item.kind, item.name))
-    tables = {item.name for item in items if item.kind == "table" and (item in expected) != (item in found)}
+    holders = ("table", "view")
+    tables = {item.name for item in items if item.kind in holders and (item in expected) != (item in found)}
     return tuple(
         Difference(kind=item.kind, name=item.name, migrations=expected.get(item), database=found.get(item))
         for item in items
-        # A table that is there on one side only speaks for all that belongs to it.
-        if expected.get(item) != found.get(item) and (item.kind == "table" or item.owner not in tables)
+        # A table or view that is there on one side only speaks for all that belongs to it.
+        if expected.get(item) != found.get(item) and (item.kind in holders or item.owner not in tables)
     )
