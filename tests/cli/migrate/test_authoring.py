@@ -52,6 +52,34 @@ class TestInit:
         assert result.exit_code == 2
         assert "--models blog.models:Base" in result.stderr
 
+    @pytest.mark.parametrize(
+        ("models", "sentence"),
+        [
+            ("blog.model:Base", "models: blog.model:Base cannot be imported: No module named 'blog.model'."),
+            ("blog.models:Bas", "models: blog.models:Bas cannot be imported: "),
+            ("blog.models:Mapped", "models: blog.models:Mapped is not a declarative base"),
+            ("blog.models", "models: it looks like blog.models:Base"),
+        ],
+    )
+    def test_mistyped(self, models: str, sentence: str, blog: Blog) -> None:
+        """Mistyped models are refused before anything is written, also where the settings have them."""
+        (blog.path / "pyproject.toml").write_text(f'[tool.pgauthkit]\nmodels = "{models}"\nmigrations = "migrations"\n')
+
+        for result in (blog.migrate("init"), blog.migrate("new", "-m", "Add posts")):
+            assert result.exit_code == 1
+            assert sentence in result.stderr
+        assert not (blog.path / "migrations").exists()
+
+    def test_again(self, blog: Blog) -> None:
+        """A second time it is refused, with where to change what the first has written."""
+        blog.migrate("init")
+
+        result = blog.migrate("init", "--models", "blog.models:Base")
+
+        assert result.exit_code == 1
+        assert "migrations/env.py" in result.stderr
+        assert "`models` in [tool.pgauthkit] of pyproject.toml" in result.stderr
+
 
 class TestNew:
     def test_makes_the_folder(self, blog: Blog) -> None:

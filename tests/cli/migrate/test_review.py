@@ -91,8 +91,11 @@ class TestSql:
         ]
 
     def test_lint_finds_nothing(self, posts: Blog) -> None:
-        """Where all is safe, or nothing pending, the exit code is 0."""
-        assert posts.migrate("sql", "--lint").exit_code == 0
+        """Where nothing is pending that is said, and the exit code is 0."""
+        result, as_json = posts.migrate("sql", "--lint"), posts.migrate("sql", "--lint", "--json")
+
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (0, "Nothing is pending.")
+        assert (as_json.exit_code, as_json.stdout) == (0, "[]\n")
 
 
 class TestRollback:
@@ -104,6 +107,13 @@ class TestRollback:
         assert "DROP TABLE posts" in result.stdout
         assert as_json["losses"] == [{"what": "posts", "rows": 2}]
         assert posts.migrate("status").exit_code == 0
+
+    def test_more_than_there_are(self, posts: Blog) -> None:
+        """More than are applied is refused, with `--sql` too, and nothing is printed that could be run."""
+        for options in (["--sql"], ["--yes"]):
+            result = posts.migrate("rollback", "-5", *options)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert "Only 1 is applied" in result.stderr
 
     def test_yes(self, posts: Blog) -> None:
         """`-1` undoes the last revision; what is lost is told with its count."""

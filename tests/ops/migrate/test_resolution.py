@@ -15,6 +15,7 @@ from pgauthkit.ops.migrate.drift import find_drift
 from pgauthkit.ops.migrate.resolution import resolve_applied, resolve_rolled_back
 from pgauthkit.ops.migrate.rollback import rollback
 from pgauthkit.ops.revisions.bundled import bundled_revisions
+from pgauthkit.ops.revisions.tracks import BUNDLED
 
 if TYPE_CHECKING:
     from tests.ops.migrate.conftest import Project
@@ -58,6 +59,19 @@ def test_over_several(project: Project, pgauthkit_url: str) -> None:
     found = status(pgauthkit_url, host=project.track).host
     assert found is not None
     assert [(one.id, one.how) for one in found.revisions] == [("posts1", "stamped"), ("index2", "stamped")]
+
+
+def test_by_the_file(project: Project, pgauthkit_url: str) -> None:
+    """The name of a revision's file does as well, with or without its folder and ending, ours and the application's."""
+    path = project.posts()
+    named = path.rename(path.with_name("posts1_add_posts.py"))
+    deploy(pgauthkit_url, host=project.track)
+
+    for name in (str(named), named.name, named.stem):
+        assert resolve_applied(pgauthkit_url, name, host=project.track).revision == "posts1"
+    ours = BUNDLED.revisions()[0]
+    assert resolve_applied(pgauthkit_url, ours.path.name, host=project.track).revision == ours.id
+    assert resolve_applied(pgauthkit_url, ours.path.stem).track == "bundled"
 
 
 def test_applied_already(project: Project, pgauthkit_url: str) -> None:

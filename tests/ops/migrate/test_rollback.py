@@ -178,6 +178,17 @@ class TestRefused:
         with pytest.raises(MigrationError, match="is not applied"):
             rollback(pgauthkit_url, to)
 
+    @pytest.mark.parametrize(("kept", "sentence"), [("gone3", "Only 3 are applied"), ("posts1", "Only 1 is applied")])
+    def test_more_than_there_are(self, kept: str, sentence: str, deployed: Project, pgauthkit_url: str) -> None:
+        """More revisions than are applied are not taken for all of them; the plan says the same."""
+        if kept != "gone3":
+            rollback(pgauthkit_url, kept, host=deployed.track)
+
+        for ask in (plan_rollback, rollback):
+            with pytest.raises(MigrationError, match=sentence):
+                ask(pgauthkit_url, "-5", host=deployed.track)
+        assert plan_rollback(pgauthkit_url, host=deployed.track).revisions == (kept,)
+
     def test_pending(self, deployed: Project, pgauthkit_url: str) -> None:
         """A revision that exists, and is not applied, is no way back either."""
         deployed.write("pending4", "gone3", "pass")

@@ -14,11 +14,12 @@ from pgauthkit.cli.migrate.options import (
     database,
     host_to_write,
     is_production,
+    made_folder,
     print_json,
     say,
     shown,
 )
-from pgauthkit.cli.settings import project_directory, read_settings
+from pgauthkit.cli.settings import read_settings
 from pgauthkit.ops import migrate as ops
 from pgauthkit.ops.migrate import Script
 
@@ -40,7 +41,7 @@ def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
     if models is None:
         raise click.UsageError("Give the declarative base: --models blog.models:Base.")
     folder = migrations or settings.migrations or "migrations"
-    paths = [shown(path) for path in ops.scaffold(project_directory(), models=models, migrations=folder)]
+    paths = [shown(path) for path in made_folder(models, folder)]
     if as_json:
         print_json({"written": paths})
     else:

@@ -9,8 +9,11 @@ from typing import Final
 import click
 from rich.console import Console
 
+from pgauthkit.cli.printable import printable
 from pgauthkit.cli.settings import project_directory, read_settings, resolve_url
 from pgauthkit.ops.migrate.scaffold import scaffold
+from pgauthkit.ops.project.mapped import require_base
+from pgauthkit.ops.project.settings import make_importable
 from pgauthkit.ops.revisions.host import find_host
 from pgauthkit.ops.revisions.tracks import Track
 
@@ -25,6 +28,7 @@ __all__ = [
     "host",
     "host_to_write",
     "is_production",
+    "made_folder",
     "needs_consent",
     "print_json",
     "say",
@@ -79,9 +83,22 @@ def host_to_write() -> Track | None:
     """Return the track of the application; its folder is made first where the settings name one that is not there."""
     project, settings = project_directory(), read_settings()
     if settings.models and settings.migrations and not (project / settings.migrations / "env.py").exists():
-        written = scaffold(project, models=settings.models, migrations=settings.migrations)
+        written = made_folder(settings.models, settings.migrations)
         click.echo(f"Made {settings.migrations}: {', '.join(map(shown, written))}.", err=True)
     return host()
+
+
+def made_folder(models: str, migrations: str) -> tuple[Path, ...]:
+    """Make the folder of the application's migrations, and return what was written.
+
+    Raises:
+        ConfigError: the models cannot be imported, which is told before anything is written; or see `scaffold`.
+    """
+    project = project_directory()
+    make_importable(project)
+    if ":" in models:  # What is not of that form, `scaffold` says.
+        require_base(models)
+    return scaffold(project, models=models, migrations=migrations)
 
 
 def is_production() -> bool:
@@ -110,7 +127,7 @@ def print_json(values: object) -> None:
 
 def say(text: str) -> None:
     """Print for a person, with rich's markup."""
-    Console(highlight=False, soft_wrap=True).print(text)
+    Console(highlight=False, soft_wrap=True).print(printable(text))
 
 
 def shown(path: Path) -> str:

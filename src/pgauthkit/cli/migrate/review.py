@@ -55,6 +55,8 @@ def sql(
     else:
         for script in scripts:
             click.echo(script.sql)
+        if not scripts:
+            click.echo("Nothing is pending.", err=True)
         for findings in found.values():
             _print_findings(findings)
     ctx.exit(1 if any(found.values()) else 0)

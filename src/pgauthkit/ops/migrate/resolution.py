@@ -1,6 +1,8 @@
 """Telling the records what was done by hand: a baseline, an accepted edit, a failed revision to be tried again."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -53,7 +55,8 @@ def resolve_applied(
 
     Args:
         target: as for `pgauthkit.ops.migrate.deploy`.
-        revision: of either track, the application's first; `bundled:0001` for ours where both have a 0001.
+        revision: of either track, the application's first; `bundled:0001` for ours where both have a 0001. Its file's
+            name does as well, with or without folder and `.py`.
         host: the application's own revisions.
         lock_timeout: how long to wait for a deployer.
 
@@ -98,7 +101,8 @@ def resolve_rolled_back(
 
     Args:
         target: as for `pgauthkit.ops.migrate.deploy`.
-        revision: of either track, the application's first; `bundled:0001` for ours where both have a 0001.
+        revision: of either track, the application's first; `bundled:0001` for ours where both have a 0001. Its file's
+            name does as well, with or without folder and `.py`.
         host: the application's own revisions.
         lock_timeout: how long to wait for a deployer.
 
@@ -123,6 +127,14 @@ def resolve_rolled_back(
 
 
 def _found(connection: Connection, revision: str, host: Track | None) -> tuple[Track, RevisionStatus]:
-    for standing, found in diagnose(connection, host).named(revision):
-        return (host if host and standing.name == "host" else BUNDLED), found
+    known = diagnose(connection, host)
+    for name in (revision, *_of_file(revision, host)):
+        for standing, found in known.named(name):
+            return (host if host and standing.name == "host" else BUNDLED), found
     raise MigrationError(f"There is no revision {revision}; `pgauthkit migrate status --json` lists them all.")
+
+
+def _of_file(name: str, host: Track | None) -> Iterator[str]:
+    stem = Path(name).name.removesuffix(".py")
+    for track in (host, BUNDLED) if host else (BUNDLED,):
+        yield from (f"{track.name}:{known.id}" for known in track.revisions() if known.path.stem == stem)

@@ -105,7 +105,8 @@ def plan_rollback(target: Target, to: str = "-1", *, host: Track | None = None) 
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached.
-        MigrationError: there is nothing to undo, no such revision, or no file for one that must be undone.
+        MigrationError: there is nothing to undo, or less than `to` says, no such revision, or no file for one that must
+            be undone.
 
     Example:
         >>> plan_rollback("postgresql://app@db.example/app", "base").losses  # doctest: +SKIP
@@ -150,7 +151,7 @@ def rollback(
         BackupError: there is no backup to be had; nothing was undone.
         MigrationLockedError: a deployer was not done in time.
         MigrationError: the server refused, as where a foreign key of the application points at our tables; there is
-            nothing to undo, no such revision, or no file for one that must be undone.
+            nothing to undo, or less than `to` says, no such revision, or no file for one that must be undone.
 
     Example:
         >>> rollback("postgresql://app@db.example/app", host=track).undone  # doctest: +SKIP
@@ -182,6 +183,9 @@ def _chosen(found: Status, host: Track | None, to: str) -> tuple[Track, tuple[Re
     if to == "base":
         undone = applied
     elif to.startswith("-"):
+        if -int(to) > len(applied) > 0:
+            count = f"{len(applied)} are" if len(applied) > 1 else "1 is"
+            raise MigrationError(f"Only {count} applied, so {to} cannot be undone. Nothing was changed. `base` is all.")
         undone = applied[int(to) :]
     else:
         last = to.rpartition(":")[2]

@@ -65,7 +65,10 @@ def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> t
     if not (re.fullmatch(r"\w+(\.\w+)*", module) and name.isidentifier()):
         problems.append("models: it looks like blog.models:Base, the module and the declarative base in it.")
     if (folder / "env.py").exists():
-        problems.append(f"migrations: {migrations} has an env.py already.")
+        problems.append(
+            f"migrations: {migrations} has an env.py already. To use other models, change {migrations}/env.py, and"
+            " `models` in [tool.pgauthkit] of pyproject.toml."
+        )
     if (project / "alembic.ini").exists():
         problems.append("migrations: there is an alembic.ini, which is used as it is; nothing needs to be made.")
     if problems:

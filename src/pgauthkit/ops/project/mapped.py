@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import MetaData, Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import registry
 
@@ -10,7 +10,7 @@ from pgauthkit.errors import ConfigError
 from pgauthkit.models import Base, Device, MagicLink, RateLimit, Session, User
 from pgauthkit.ops.project.named import named, registries_in
 
-__all__ = ["OURS", "mapped_classes"]
+__all__ = ["OURS", "mapped_classes", "require_base"]
 
 OURS: Final[tuple[type[Any], ...]] = (User, MagicLink, Session, Device, RateLimit)
 
@@ -40,6 +40,22 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     found = {mapper.class_: mapper for one in registries for mapper in one.mappers}
     theirs = (model for model, mapper in found.items() if model not in OURS and isinstance(mapper.local_table, Table))
     return (*OURS, *sorted(theirs, key=lambda model: (model.__name__, model.__module__)))
+
+
+def require_base(models: str) -> None:
+    """Import the application's declarative base, so that a mistyped one is known before anything is made for it.
+
+    Args:
+        models: as `module:name`.
+
+    Raises:
+        ConfigError: there is no such module or base.
+
+    Example:
+        >>> require_base("pgauthkit.models:Base")
+    """
+    if not all(isinstance(getattr(found, "metadata", None), MetaData) for found in named(models)):
+        raise ConfigError([f"models: {models} is not a declarative base, such as blog.models:Base."])
 
 
 def _registries(models: str) -> list[registry]:
