@@ -288,10 +288,10 @@ class BaselineError(MigrationError):
 
 
 class BackupError(PgAuthKitError):
-    """The backup was not made."""
+    """The backup was not made, or is none that can be restored."""
 
 
-class RestoreError(PgAuthKitError):
+class RestoreError(BackupError):
     """The backup was not restored."""
 
 

@@ -145,6 +145,28 @@ class TestVerify:
         expected = [{"what": "rows of pgauthkit.users", "backup": "9", "database": "0"}]
         assert json.loads(result.stdout)["discrepancies"] == expected
 
+    def test_names_do_not_steer_the_terminal(self, pgauthkit_url: str) -> None:
+        """What a manifest names is printed with every control character written out, in results and in errors."""
+        backup("--url", pgauthkit_url)
+        path = Manifest.path(written()[0])
+        values = json.loads(path.read_text())
+        rows = {**values["rows"], 'public."\x1b[2J[red]\u202e"': 9}
+        revisions = {"pgauthkit.alembic_version": ["\x1b]0;gone\x07"]}
+        path.write_text(json.dumps({**values, "rows": rows, "revisions": revisions}))
+
+        result = backup("verify", str(written()[0]))
+
+        assert result.exit_code == 1
+        assert 'rows of public."\\x1b[2J[red]\\u202e": 9 there, no such table here.' in result.stdout
+        assert "alembic_version: \\x1b]0;gone\\x07 there" in result.stdout
+        assert not set(result.output) & set("\x1b\x07\u202e")
+
+    def test_an_error_does_not_either(self, tmp_path: Path) -> None:
+        """The name of a file neither."""
+        result = backup("verify", str(tmp_path / "\x1b[2J.dump"))
+
+        assert (result.exit_code, "\\x1b[2J.dump cannot be read" in result.stderr) == (1, True)
+
 
 @pytest.mark.parametrize("command", [[], ["verify"]])
 def test_help(command: list[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from pgauthkit.cli.printable import printable
 from pgauthkit.errors import PgAuthKitError
 
 __all__ = ["main"]
@@ -48,7 +49,7 @@ class _Main(click.Group):
         try:
             return super().invoke(ctx)
         except PgAuthKitError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
         except (KeyboardInterrupt, click.Abort):
             click.echo("cancelled", err=True)
             ctx.exit(CANCELLED)

@@ -90,7 +90,8 @@ def told(done: ops.Restoration) -> Iterator[str]:
     elif done.manifest.schema_only:
         yield "The dump has no rows, so its revisions are not recorded: see `pgauthkit migrate resolve --applied`."
     for one in done.discrepancies:
-        yield f"[red]Not as the manifest says:[/] {escape(one.what)}: {one.backup} there, {one.database} here."
+        there, here = escape(one.backup), escape(one.database)
+        yield f"[red]Not as the manifest says:[/] {escape(one.what)}: {there} there, {here} here."
     if done.manifest and not done.manifest.schema_only and not done.discrepancies:
         yield "Rows and revisions are those of the manifest."
     if done.pending:

@@ -6,29 +6,30 @@ import asyncio
 import hashlib
 import os
 import shlex
+import tempfile
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pytest
 import sqlalchemy as sa
+from tests.ops.conftest import Database
 
-from pgauthkit.database import create_async_engine, create_engine
+from pgauthkit.database import create_async_engine, create_engine, guard
+from pgauthkit.database.account import find_account
 from pgauthkit.database.binaries import find_binaries
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.errors import BackupError, ConfigError, DatabaseUnavailableError
 from pgauthkit.ops.backup import backup
 from pgauthkit.ops.dump.archive import claimed
 from pgauthkit.ops.dump.manifest import Manifest
+from pgauthkit.ops.dump.verification import rehearse
 from pgauthkit.ops.migrate.scaffold import scaffold
 from pgauthkit.ops.restore import restore
 from pgauthkit.ops.revisions.bundled import bundled_revisions
 from pgauthkit.ops.revisions.tracks import host_track
-
-if TYPE_CHECKING:
-    from tests.ops.conftest import Database
 
 Script: TypeAlias = Callable[[str, str], Path]
 
@@ -322,3 +323,20 @@ class TestContainer:
 
         with pytest.raises(ConfigError, match="neither podman nor docker"):
             backup(database.url, directory=tmp_path / "backups", container="blog-postgres")
+
+
+def test_of_a_standby(tmp_path: Path) -> None:
+    """On a standby no row of an UNLOGGED table can be read, nor is one in the dump, as its manifest says."""
+    settings, account = {"wal_level": "replica"}, find_account()
+    with tempfile.TemporaryDirectory(prefix="pgak-") as place:
+        account.let_in(Path(place))
+        directory = Path(place) / "server"
+        with EmbeddedPostgres(directory=directory, settings=settings) as server:
+            Database(server.url()).run("CREATE UNLOGGED TABLE cache AS SELECT 1", "CREATE TABLE posts AS SELECT 1")
+        (directory / guard.DATA / "standby.signal").touch()
+        account.give(directory / guard.DATA / "standby.signal")
+        with EmbeddedPostgres(directory=directory, settings=settings) as server:
+            done = backup(server.url(), directory=tmp_path / "backups")
+
+    assert done.manifest.rows == {"public.cache": 0, "public.posts": 1}
+    assert rehearse(done.file).discrepancies == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -56,6 +57,36 @@ def test_application(kind: str, request: pytest.FixtureRequest, pgauthkit_url: s
     assert done.deployment.host == ("posts1",)
     assert not exists(pgauthkit_url, "public.v")
     run(pgauthkit_url, "CREATE TYPE public.mood AS ENUM ('good')")
+
+
+def test_every_kind(project: Project, pgauthkit_url: str) -> None:
+    """Of every kind of object in the application's schemas none is left, so that its revisions can make each again."""
+    sql = (Path(__file__).parents[1] / "every_kind.sql").read_text()
+    project.posts()
+    deploy(pgauthkit_url, host=project.track)
+    run(pgauthkit_url, f'{sql}; CREATE TABLE "100%" ()')
+
+    reset(pgauthkit_url, name=database_name(pgauthkit_url), host=project.track)
+
+    run(pgauthkit_url, "DROP FOREIGN DATA WRAPPER every_kind_wrapper CASCADE")  # It is in no schema.
+    run(pgauthkit_url, f'{sql}; CREATE TABLE "100%" ()')
+
+
+def test_all_or_nothing(project: Project, pgauthkit_url: str) -> None:
+    """Where the server refuses to drop one object, every other is still there."""
+    project.posts()
+    deploy(pgauthkit_url, host=project.track)
+    role = f"{database_name(pgauthkit_url)}_owner"
+    run(pgauthkit_url, f"CREATE ROLE {role} LOGIN; CREATE TABLE public.zoo ()")
+    run(pgauthkit_url, f"ALTER TABLE public.posts OWNER TO {role}; GRANT ALL ON SCHEMA pgauthkit TO {role}")
+    run(pgauthkit_url, f"GRANT ALL ON ALL TABLES IN SCHEMA pgauthkit, public TO {role}")
+    url = sa.make_url(pgauthkit_url).set(username=role).render_as_string(hide_password=False)
+    try:
+        with pytest.raises(MigrationError, match="must be owner of table"):
+            reset(url, name=database_name(pgauthkit_url), host=project.track, force=True)
+        assert exists(pgauthkit_url, "public.posts")
+    finally:
+        run(pgauthkit_url, f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
 
 
 class TestSeed:

@@ -1,9 +1,9 @@
 """How many rows the tables of a database have, and which revisions its version tables name."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, CursorResult, text
 
 from pgauthkit.migrations import VERSION_TABLE
 from pgauthkit.models import SCHEMA
@@ -16,7 +16,8 @@ BUNDLED_TABLE: Final = f"{SCHEMA}.{VERSION_TABLE}"
 
 # Partitions count for themselves; temporary tables, and what belongs to an extension, are not dumped.
 _TABLES: Final = text(
-    "SELECT pg_catalog.format('%I.%I', nspname, relname) FROM pg_catalog.pg_class"
+    "SELECT pg_catalog.format('%I.%I', nspname, relname), relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()"
+    " FROM pg_catalog.pg_class"
     " JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace"
     " WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^(pg_|information_schema$)' AND NOT EXISTS"
     " (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
@@ -39,8 +40,8 @@ def count_rows(connection: Connection) -> dict[str, int]:
         42
     """
     connection.execute(_ALL_ROWS)
-    tables: list[str] = list(connection.scalars(_TABLES))
-    return {table: int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()) for table in tables}  # noqa: S608 - quoted by the server
+    # A standby has UNLOGGED tables, and none of their rows: nor has a dump of it, and it refuses to be asked.
+    return {table: 0 if is_unread else _count(connection, table) for table, is_unread in connection.execute(_TABLES)}
 
 
 def read_revisions(connection: Connection, tables: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
@@ -64,8 +65,17 @@ def host_version_table(connection: Connection, host: Track) -> str:
     return str(connection.execute(_NAME, {"schema": found.version_schema, "name": found.version_table}).scalar_one())
 
 
+def _count(connection: Connection, table: str) -> int:
+    return int(_ask(connection, f"SELECT count(*) FROM {table}").scalar_one())  # noqa: S608 - quoted by the server
+
+
 def _read(connection: Connection, table: str) -> tuple[str, ...]:
     if not connection.execute(_EXISTS, {"name": table}).scalar_one():
         return ()
-    found = connection.exec_driver_sql(f"SELECT version_num FROM {table} ORDER BY 1").scalars()  # noqa: S608 - quoted by the server
+    found = _ask(connection, f"SELECT version_num FROM {table} ORDER BY 1").scalars()  # noqa: S608 - quoted by the server
     return tuple(str(revision) for revision in found)
+
+
+def _ask(connection: Connection, query: str) -> CursorResult[Any]:
+    # Without parameters, or a % in a name would be taken for the place of one.
+    return connection.exec_driver_sql(query, execution_options={"no_parameters": True})

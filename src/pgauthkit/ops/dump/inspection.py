@@ -1,6 +1,5 @@
 """Looking at a dump before anything is done with it: whole, unaltered, of one database, readable."""
 
-import mmap
 import os
 import re
 from collections.abc import Generator
@@ -21,7 +20,9 @@ _MAGIC: Final = b"PGDMP"
 _BEGINNING: Final = b"-- PostgreSQL database dump"
 _END: Final = b"-- PostgreSQL database dump complete"
 _TAIL: Final = 1024  # bytes, in which the end stands, with what current releases write below it
-_LEAVES: Final = re.compile(rb"^\\(connect|c)\s", re.MULTILINE)
+# Near the beginning, and after what makes the database; anywhere else psql refuses it, and a text may have such a line.
+_LEAVES: Final = re.compile(rb"^CREATE DATABASE .{,4096}?^\\connect\s", re.MULTILINE | re.DOTALL)
+_HEAD: Final = 1 << 14  # bytes
 _UNTOUCHED: Final = "The database was not touched."
 
 
@@ -91,9 +92,8 @@ def require_whole_script(dump: IO[bytes], name: str) -> None:
     dump.seek(max(0, os.fstat(dump.fileno()).st_size - _TAIL))
     if _END not in dump.read():
         raise RestoreError(f"{name} is cut off: the last line of pg_dump's is missing. {_UNTOUCHED}")
-    with mmap.mmap(dump.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        leaves = _LEAVES.search(text)
-    if leaves:
+    dump.seek(0)
+    if _LEAVES.search(dump.read(_HEAD)):
         raise RestoreError(
             f"{name} connects to a database of its own choice (pg_dump --create). {_UNTOUCHED}"
             " Take a dump without --create."

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final, Literal, Self, TypeAlias
+from typing import IO, Any, Final, Literal, Self, TypeAlias, get_args
 
 import attrs
+from attrs.validators import and_, deep_iterable, deep_mapping, ge, in_, instance_of, matches_re
 
 from pgauthkit.errors import RestoreError
 
@@ -18,6 +20,11 @@ Format: TypeAlias = Literal["custom", "plain"]
 
 _VERSION: Final = 1
 _SUFFIX: Final = ".json"
+_WORD: Final = r'("([^"\0]|"")+"|[a-z_][a-z0-9_$]*)'
+# Somebody may have written it by hand: what is read from it ends in queries, in names of programs, on terminals.
+_TEXT: Final = instance_of(str)
+_TABLE: Final = matches_re(rf"{_WORD}\.{_WORD}", flags=re.DOTALL)
+_NUMBER: Final = and_(instance_of(int), ge(0))
 
 
 @attrs.frozen(kw_only=True)
@@ -37,16 +44,18 @@ class Manifest:
         rows: how many rows each table has, by its name.
     """
 
-    database: str
+    database: str = attrs.field(validator=_TEXT)
     created_at: datetime
-    format: Format
-    schema_only: bool
-    size: int
-    sha256: str
-    server_version: str
-    tool_version: str
-    revisions: Mapping[str, tuple[str, ...]]
-    rows: Mapping[str, int]
+    format: Format = attrs.field(validator=in_(get_args(Format)))
+    schema_only: bool = attrs.field(validator=instance_of(bool))
+    size: int = attrs.field(validator=_NUMBER)
+    sha256: str = attrs.field(validator=matches_re(r"[0-9a-f]{64}"))
+    server_version: str = attrs.field(validator=matches_re(r"\d{1,2}\.\d{1,4}", flags=re.ASCII))
+    tool_version: str = attrs.field(validator=matches_re(r"\d{1,2}[.\w]{0,20}", flags=re.ASCII))
+    revisions: Mapping[str, tuple[str, ...]] = attrs.field(
+        validator=deep_mapping(_TABLE, deep_iterable(_TEXT))
+    )
+    rows: Mapping[str, int] = attrs.field(validator=deep_mapping(_TABLE, _NUMBER))
 
     @staticmethod
     def path(file: Path) -> Path:
@@ -69,7 +78,7 @@ class Manifest:
             return None
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise RestoreError(f"The manifest {path.name} cannot be read ({type(error).__name__}).") from error
 
     @classmethod
@@ -83,10 +92,16 @@ class Manifest:
             AttributeError: the same.
         """
         values: dict[str, Any] = json.loads(text)
+        json.dumps(
+            values, ensure_ascii=False
+        ).encode()  # Half a character, which JSON can write and no server can read.
         if values.pop("version") != _VERSION:
             raise ValueError("version")
         values["created_at"] = datetime.fromisoformat(values["created_at"])
+        if values["created_at"].tzinfo is None:
+            raise ValueError("created_at")
         values["revisions"] = {table: tuple(revisions) for table, revisions in values["revisions"].items()}
+        values["rows"] = dict(values["rows"].items())
         return cls(**values)
 
     def as_json(self) -> str:

@@ -16,6 +16,9 @@ from pgauthkit.ops.dump.address import Address
 __all__ = ["Programs", "find_programs", "first_error"]
 
 _ENGINES: Final = ("podman", "docker")
+# The first minor release, of each major one, whose psql knows \restrict; from 18 all do:
+# https://www.postgresql.org/support/security/CVE-2025-8714/
+_RESTRICTS: Final = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +38,13 @@ class Programs:
     @property
     def major(self) -> int:
         """The major version, such as 16."""
-        return int(self.version.partition(".")[0])
+        return int(re.split(r"\D", self.version)[0])  # Of 19beta1 as well.
+
+    @property
+    def restricts(self) -> bool:
+        """Whether psql can be kept from running programs that a dump names."""
+        minor = re.match(r"\d+\.(\d+)", self.version)
+        return self.major > max(_RESTRICTS) or (minor is not None and int(minor[1]) >= _RESTRICTS.get(self.major, 99))
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return the words that run a program."""

@@ -14,6 +14,7 @@ from pgauthkit.ops.dump.address import Address
 from pgauthkit.ops.dump.child import Child, start
 from pgauthkit.ops.dump.manifest import Format
 from pgauthkit.ops.dump.programs import Programs
+from pgauthkit.ops.dump.restriction import restriction, without_restrictions
 
 __all__ = ["Script", "replay"]
 
@@ -64,8 +65,8 @@ def replay(
 ) -> None:
     """Carry a dump out: through pg_restore where it is of pg_dump's own format, and psql.
 
-    psql gets the COMMIT from us, after the last byte, so that whoever is killed on the way, we, pg_restore or psql,
-    leaves the database as it was.
+    psql obeys no backslash command of the dump's: one is an error. It gets the COMMIT from us, after the last byte, so
+    that whoever is killed on the way, we, pg_restore or psql, leaves the database as it was.
 
     Args:
         script: what is to be done.
@@ -87,8 +88,8 @@ def replay(
     ):
         failure = None
         with _until_it_ends(psql) as write:
-            write("\n".join([_BEGIN, *(f"{statement};" for statement in script.first), ""]).encode())
-            for chunk in _chunks(source, server):
+            write(restriction() + "\n".join([_BEGIN, *(f"{statement};" for statement in script.first), ""]).encode())
+            for chunk in without_restrictions(_chunks(source, server)):
                 write(chunk)
                 if on_progress:
                     on_progress(os.lseek(script.dump.fileno(), 0, os.SEEK_CUR))

@@ -20,7 +20,7 @@ from pgauthkit.ops.dump.snapshot import server_version
 from pgauthkit.ops.revisions.diagnosis import diagnose
 from pgauthkit.ops.revisions.tracks import Track
 from pgauthkit.ops.server.connection import Target, engine_for
-from pgauthkit.ops.server.contents import statements_to_empty
+from pgauthkit.ops.server.contents import find_subscriptions, statements_to_empty, statements_to_reset_privileges
 from pgauthkit.ops.server.failure import explained
 from pgauthkit.ops.server.lock import migration_lock
 from pgauthkit.ops.server.presence import count_others, name_of
@@ -138,7 +138,8 @@ def restore(
             _refuse(connection, drops, clean=clean, name=name, force=force)
             before = count_rows(connection)
             diagnose(connection, host)  # An env.py that fails should fail before.
-            script = Script(dump=dump.file, format=dump.format, owners=owners, first=drops)
+            first = (*statements_to_reset_privileges(connection), *drops) if clean else ()
+            script = Script(dump=dump.file, format=dump.format, owners=owners, first=first)
             replay(script, programs, Address.of(connection, name=_CALLED), server=server, on_progress=on_progress)
             return _restoration(connection, dump, host, before=before, started=started)
 
@@ -161,7 +162,12 @@ def _restoration(
 
 def _fit(known: tuple[Programs, ...], server: int, dump: Dump) -> Programs:
     # The server's own version first, then later ones; the earlier ones may still be able to read the dump.
-    ordered = sorted(known, key=lambda one: (one.major < server, one.major))
+    ordered = sorted((one for one in known if one.restricts), key=lambda one: (one.major < server, one.major))
+    if not ordered:
+        raise RestoreError(
+            f"psql {known[-1].version} can be made to run programs by a dump. {_UNTOUCHED}"
+            " Install the latest minor release of it (16.10 or later), or name its directory (--binaries)."
+        )
     if dump.format == "plain":
         return ordered[0]
     refusals = {one: refusal(one, dump.file) for one in ordered}
@@ -180,6 +186,10 @@ def _refuse(connection: Connection, contents: tuple[str, ...], *, clean: bool, n
         )
     if (contents or name is not None) and name != actual:
         raise RestoreError(f'The database is "{actual}", not "{name or ""}". {_UNTOUCHED}')
+    if subscriptions := find_subscriptions(connection):
+        raise RestoreError(
+            f"No transaction can drop a subscription: {', '.join(subscriptions)}. {_UNTOUCHED} Drop it first."
+        )
     if not force and (others := count_others(connection)):
         raise RestoreError(
             f"Other sessions are connected to the database: {others}. {_UNTOUCHED} Stop the application first."

@@ -106,8 +106,9 @@ def reset(
         going = (SCHEMA, *(_schemas(connection, host) if host else ()))
         _refuse(connection, name, going, production=production, force=force)
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
+        # Without parameters, or a % in a name would be taken for the place of one.
         for statement in statements_to_empty_schemas(connection, [name for name in going if name != SCHEMA]):
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
         connection.commit()
     done = deploy(engine, host=host, lock_timeout=lock_timeout)
