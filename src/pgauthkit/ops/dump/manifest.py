@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Self, TypeAlias, get_args
@@ -23,6 +23,7 @@ _SUFFIX: Final = ".json"
 _WORD: Final = r'("([^"\0]|"")+"|[a-z_][a-z0-9_$]*)'
 # Somebody may have written it by hand: what is read from it ends in queries, in names of programs, on terminals.
 _TEXT: Final = instance_of(str)
+_TEXTS: Final["Callable[[Any, attrs.Attribute[Any], Any], None]"] = deep_iterable(_TEXT)
 _TABLE: Final = matches_re(rf"{_WORD}\.{_WORD}", flags=re.DOTALL)
 _NUMBER: Final = and_(instance_of(int), ge(0))
 
@@ -52,9 +53,7 @@ class Manifest:
     sha256: str = attrs.field(validator=matches_re(r"[0-9a-f]{64}"))
     server_version: str = attrs.field(validator=matches_re(r"\d{1,2}\.\d{1,4}", flags=re.ASCII))
     tool_version: str = attrs.field(validator=matches_re(r"\d{1,2}[.\w]{0,20}", flags=re.ASCII))
-    revisions: Mapping[str, tuple[str, ...]] = attrs.field(
-        validator=deep_mapping(_TABLE, deep_iterable(_TEXT))
-    )
+    revisions: Mapping[str, tuple[str, ...]] = attrs.field(validator=deep_mapping(_TABLE, _TEXTS))
     rows: Mapping[str, int] = attrs.field(validator=deep_mapping(_TABLE, _NUMBER))
 
     @staticmethod
