@@ -19,7 +19,7 @@ from pgauthkit.service.opening import Opening
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
 from pgauthkit.statements.statement import Statement
-from pgauthkit.tokens import Kind, SecretToken
+from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import IssuedMagicLink, MagicLinkPreview, SignIn
 
 __all__ = ["Links"]
@@ -112,7 +112,7 @@ class Links(Service):
         pending links of the address that it sees, and opens a session. A refusal changes nothing.
 
         Args:
-            token: from the link.
+            token: from the link; what a mail program leaves around it (blanks, brackets, a full stop) does not count.
             binding: from the browser's cookie, where the link was asked for with `bind=True`.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
@@ -149,7 +149,7 @@ class Links(Service):
 
         Args:
             link_id: `IssuedMagicLink.id`, which the host kept for the browser that asked.
-            code: what the person typed; case, blanks and dashes do not count.
+            code: what the person typed or pasted; only letters and digits count, in whatever case.
             binding: from the browser's cookie, where the link was asked for with `bind=True`; a wrong one counts for
                 nothing.
             ip: where the request comes from. Without it the hourly budget of address and ip is skipped.
@@ -223,7 +223,7 @@ class Links(Service):
         return refusal(verdict)
 
     def _link_hash(self, text: str) -> bytes:
-        token = SecretToken.parse(Kind.MAGIC_LINK, text)
+        token = SecretToken.parse(Kind.MAGIC_LINK, pasted(text))
         self._hasher.accept(token.pepper_id)
         return self._hasher.digest(Purpose.MAGIC_LINK, token.secret, token.pepper_id)
 
