@@ -7,7 +7,7 @@ from sqlalchemy import CTE, ColumnElement, Table, and_, case, exists, func, lite
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
-from pgauthkit.statements.rate_limits import bucket
+from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
@@ -23,11 +23,9 @@ ENDED: Final = or_(m.revoked_at.is_not(None), m.expires_at <= NOW)
 
 @cache
 def request_magic_link(limits: tuple[str, ...]) -> Statement:
-    """Take from each limit in turn, and write the link where all granted."""
-    buckets: list[CTE] = []
-    for name in limits:
-        buckets.append(bucket(name, buckets[-1] if buckets else None))
-    link = _written(buckets[-1] if buckets else None)
+    """Take from the limits, and write the link where all granted. Gives when it ends, the wait, and `should_send`."""
+    buckets = Buckets.of(limits) if limits else None
+    link = _written(buckets)
     email = text("email")
     # The row of the address, or else the next one: to fetch a row takes some microseconds, which would tell whoever
     # measures often enough that there is one.
@@ -40,16 +38,13 @@ def request_magic_link(limits: tuple[str, ...]) -> Statement:
     found = nearest.subquery("nearest")
     is_active = select(case((found.c.email == email, found.c.is_active))).scalar_subquery()
     should_send = func.coalesce(is_active, flag("allow_sign_up"))
-    # The last bucket that was asked is the one that says how long to wait.
-    wait = func.coalesce(*(step.c.wait for step in reversed(buckets)), literal_column("interval '0'"))
-    start = select(TRUE.label("one")).subquery("start")
-    row = select(link.c.expires_at, wait, should_send).select_from(start)
-    for step in (*buckets, link):
-        row = row.outerjoin(step, TRUE)
-    return Statement(row)
+    if buckets is None:
+        return Statement(select(link.c.expires_at, literal_column("interval '0'"), should_send).select_from(link))
+    row = buckets.joined(select(link.c.expires_at, buckets.wait, should_send))
+    return Statement(row.outerjoin(link, TRUE))
 
 
-def _written(granted: CTE | None) -> CTE:
+def _written(buckets: Buckets | None) -> CTE:
     # Whose it is stands in the row when it has been used. To check the foreign key takes 25 µs, and would tell whoever
     # measures often enough that the address has an account.
     values: dict[str, ColumnElement[Any]] = {
@@ -65,8 +60,8 @@ def _written(granted: CTE | None) -> CTE:
         "created_at": NOW,
     }
     row = select(*values.values())
-    if granted is not None:
-        row = row.where(granted.c.granted)
+    if buckets is not None:
+        row = buckets.joined(row).where(buckets.granted)
     return (
         insert(magic_links).from_select(list(values), row, include_defaults=False).returning(m.expires_at).cte("link")
     )
