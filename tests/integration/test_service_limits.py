@@ -332,7 +332,7 @@ def test_what_the_error_says(configured: "Configured") -> None:
 
 
 def test_a_day_of_a_stranger(configured: "Configured", pgauthkit_clock: Clock) -> None:
-    """A stranger who asks all day from a dual-stack line refuses an owner, who asks each hour from elsewhere, nothing."""
+    """A stranger at a dual-stack line who asks all day refuses an owner who asks each hour nothing."""
     auth = configured()
     for _ in range(24):
         for ip in (HERE, "2001:db8::1"):
