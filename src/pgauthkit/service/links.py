@@ -66,14 +66,14 @@ class Links(Service):
         target = None if redirect_to is None else checked_redirect(redirect_to, self._config.allowed_redirects)
         link = NewLink.new(self._config, self._hasher, bind=bind)
         limits = link_limits(self._config, self._hasher, address, ip)
-        counted = {"email": address, **parameters(limits)}
+        counted: dict[str, object] = {"email": address, **parameters(limits)}
         code_hash = None
         if link.code:
             # The limits first: a request that they refuse shall cost no slow hash.
             self._take(limits, counted, ip)
-            code_hash, limits = self._runner.compute(partial(self._hasher.hash_code, link.id, link.code)), {}
+            code_hash = self._runner.compute(partial(self._hasher.hash_code, link.id, link.code))
         rows = self._rows(
-            statements.request_magic_link(tuple(limits)),
+            statements.request_magic_link(() if link.code else tuple(limits)),
             **link.hashes(self._hasher),
             **counted,
             code_hash=code_hash,

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Select, Table, and_, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
@@ -37,10 +37,11 @@ def request_magic_link(limits: tuple[str, ...]) -> Statement:
     )
     found = nearest.subquery("nearest")
     is_active = select(case((found.c.email == email, found.c.is_active))).scalar_subquery()
-    should_send = func.coalesce(is_active, flag("allow_sign_up"))
+    should_send = cast("ColumnElement[bool]", func.coalesce(is_active, flag("allow_sign_up")))
+    ends = cast("ColumnElement[Any]", link.c.expires_at)
     if buckets is None:
-        return Statement(select(link.c.expires_at, literal_column("interval '0'"), should_send).select_from(link))
-    row = buckets.joined(select(link.c.expires_at, buckets.wait, should_send))
+        return Statement(select(ends, literal_column("interval '0'"), should_send).select_from(link))
+    row = buckets.joined(ends, buckets.wait, should_send)
     return Statement(row.outerjoin(link, TRUE))
 
 
@@ -59,9 +60,9 @@ def _written(buckets: Buckets | None) -> CTE:
         "expires_at": NOW + duration("magic_link_ttl"),
         "created_at": NOW,
     }
-    row = select(*values.values())
+    row: Select[Any] = select(*values.values())
     if buckets is not None:
-        row = buckets.joined(row).where(buckets.granted)
+        row = buckets.joined(*values.values()).where(buckets.granted)
     return (
         insert(magic_links).from_select(list(values), row, include_defaults=False).returning(m.expires_at).cte("link")
     )

@@ -80,9 +80,9 @@ class Buckets:
         """How long to wait where it is not."""
         return func.greatest(self.look.c.wait, *(case((not_(step.c.granted), step.c.wait)) for step in self.steps))
 
-    def joined(self, rows: Select[Any]) -> Select[Any]:
-        """Join the one row of all buckets to a SELECT that has no FROM of its own."""
-        rows = rows.select_from(self.look)
+    def joined(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """Select from the one row of all buckets."""
+        rows: Select[Any] = select(*columns).select_from(self.look)
         for step in self.steps:
             rows = rows.outerjoin(step, TRUE)
         return rows
@@ -98,4 +98,4 @@ def _wait(name: str) -> ColumnElement[Any]:
 def take(limits: tuple[str, ...]) -> Statement:
     """Take from all limits, or from none. Gives whether they granted, and how long to wait."""
     buckets = Buckets.of(limits)
-    return Statement(buckets.joined(select(buckets.granted, buckets.wait)))
+    return Statement(buckets.joined(buckets.granted, buckets.wait))
