@@ -18,6 +18,7 @@ users: Final = cast("Table", User.__table__)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
+NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
 ENDED: Final = or_(m.revoked_at.is_not(None), m.expires_at <= NOW)
 
 
@@ -40,7 +41,7 @@ def request_magic_link(limits: tuple[str, ...]) -> Statement:
     should_send = cast("ColumnElement[bool]", func.coalesce(is_active, flag("allow_sign_up")))
     ends = cast("ColumnElement[Any]", link.c.expires_at)
     if buckets is None:
-        return Statement(select(ends, literal_column("interval '0'"), should_send).select_from(link))
+        return Statement(select(ends, NOTHING, should_send).select_from(link))
     row = buckets.joined(ends, buckets.wait, should_send)
     return Statement(row.outerjoin(link, TRUE))
 
