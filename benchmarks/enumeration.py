@@ -23,7 +23,9 @@ __all__ = ["main"]
 
 # All three are counted, as in a real host, and none refuses.
 MANY: Final = RateLimit(1_000_000, per=timedelta(seconds=1))
-LIMITS: Final = RateLimits(per_ip=MANY, per_email=MANY, per_email_and_ip=MANY)
+LIMITS: Final = RateLimits(
+    per_ip=MANY, per_network=MANY, per_email=MANY, per_email_and_ip=MANY, per_email_and_network=MANY
+)
 KINDS: Final = ("known", "unknown", "inactive")
 CERTAIN: Final = 0.05
 WARM_UP: Final = 300  # calls that are not measured

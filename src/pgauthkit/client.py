@@ -1,23 +1,36 @@
-"""Whoever asks: the address and the browser, made fit for storing and for counting."""
+"""The one who asks: the address and the browser, made fit for storing and for counting."""
 
 import ipaddress
+import logging
+import re
 from typing import Final
 
-__all__ = ["clean_ip", "clean_user_agent", "ip_bucket"]
+__all__ = ["clean_ip", "clean_user_agent", "ip_bucket", "network_bucket"]
 
 LONGEST_IP: Final = 64
 LONGEST_USER_AGENT: Final = 512
+HOUSEHOLD: Final = 56  # bits: RIPE-690 section 4.2 wants at least a /56 for each home, and a /48 is the most it names
+NETWORK: Final = 48
+UNKNOWN: Final = "unknown"
+# The well-known prefix of NAT64 (RFC 6052 section 2.1), and the one of SIIT (RFC 2765 section 2.1).
+_TRANSLATED: Final = tuple(ipaddress.IPv6Network(prefix) for prefix in ("64:ff9b::/96", "::ffff:0:0:0/96"))
+_BRACKETED: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?")
+_WITH_PORT: Final = re.compile(r"([^:]*):\d{1,5}")
+_LOGGER: Final = logging.getLogger("pgauthkit")
+_REPORTED: Final[list[str]] = []
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def clean_ip(ip: object) -> str | None:
-    """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4, without a scope; None for nothing.
+    """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4, without port or zone; None for nothing.
 
-    What is no ip address (a proxy's host name, a test client's label) is kept as text, so that it is still limited; an
-    object of `ipaddress` counts as its text.
+    What is no ip address (a proxy's host name, a list of addresses) is kept as text, so that it can be read in the
+    row; an object of `ipaddress` counts as its text.
 
     Example:
-        >>> clean_ip("::ffff:203.0.113.7")
-        '203.0.113.7'
+        >>> clean_ip("::ffff:203.0.113.7"), clean_ip("[2001:db8::1]:443")
+        ('203.0.113.7', '2001:db8::1')
     """
     text = _clean(ip, LONGEST_IP)
     address = _parse(text)
@@ -29,19 +42,36 @@ def clean_user_agent(user_agent: object) -> str | None:
     return _clean(user_agent, LONGEST_USER_AGENT)
 
 
-def ip_bucket(ip: str) -> str:
-    """Return what a rate limit counts for a cleaned ip: the IPv4 address, or the /64 network of an IPv6 one.
+def ip_bucket(ip: str, prefix: int = HOUSEHOLD) -> str:
+    """Return what a rate limit counts for a cleaned ip: the IPv4 address, or the household of an IPv6 one.
 
-    A single subscriber commonly has a whole /64 (RFC 6177), so counting single IPv6 addresses limits nobody.
+    A subscriber has a /56 or a /48 (RIPE-690), so counting single IPv6 addresses limits nobody. An IPv4 address
+    behind NAT64 is that address. Whatever is no address is one bucket, and the log says once what it was: a host that
+    passes a header's text would else give each spelling a bucket of its own.
 
     Example:
-        >>> ip_bucket("2001:db8::1")
-        '2001:db8::/64'
+        >>> ip_bucket("2001:db8::1"), ip_bucket("64:ff9b::203.0.113.7"), ip_bucket("proxy.internal")
+        ('2001:db8::/56', '203.0.113.7', 'unknown')
     """
     address = _parse(ip)
-    if not isinstance(address, ipaddress.IPv6Address):
-        return ip
-    return str(ipaddress.ip_network((int(address), 64), strict=False))
+    if address is None:
+        _report(ip)
+        return UNKNOWN
+    if isinstance(address, ipaddress.IPv6Address):
+        if not any(address in network for network in _TRANSLATED):
+            return str(ipaddress.ip_network((int(address), prefix), strict=False))
+        address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return str(address)
+
+
+def network_bucket(ip: str) -> str:
+    """Return the wider bucket behind an ip's own: the /48 of an IPv6 address, the most that one line is given.
+
+    Example:
+        >>> network_bucket("2001:db8:0:ff00::1"), network_bucket("203.0.113.7")
+        ('2001:db8::/48', '203.0.113.7')
+    """
+    return ip_bucket(ip, NETWORK)
 
 
 def _clean(text: object, longest: int) -> str | None:
@@ -50,9 +80,23 @@ def _clean(text: object, longest: int) -> str | None:
     return str(text).replace("\0", "")[:longest].encode("utf-8", "replace").decode() or None
 
 
-def _parse(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse(text: str | None) -> Address | None:
+    bare = (text or "").strip().strip('"')
+    if found := _BRACKETED.fullmatch(bare) or _WITH_PORT.fullmatch(bare):
+        bare = found[1]
     try:
-        address = ipaddress.ip_address((text or "").partition("%")[0].strip())
+        address = ipaddress.ip_address(bare.partition("%")[0].strip())
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _report(text: str) -> None:
+    if _REPORTED:
+        return
+    _REPORTED.append(text)
+    _LOGGER.warning(
+        "The ip given to pgauthkit is no address but %a; all such requests share one rate limit. Pass the client's "
+        "address, as the proxy that you trust reports it, or None.",
+        text,
+    )

@@ -137,29 +137,37 @@ class RateLimits:
     """The limits of the service; `None` switches one off.
 
     Attributes:
-        per_ip: links asked for from one ip (one /64 of IPv6), whatever the address.
+        per_ip: links asked for from one ip, whatever the address: an IPv4 address, or a household of IPv6.
+        per_network: links asked for from one network, whatever the address: an IPv4 address, or a /48 of IPv6.
         per_email: links asked for one address, from anywhere.
         per_email_and_ip: links asked for one address from one ip, so that one stranger cannot use up `per_email`.
+        per_email_and_network: links asked for one address from one network.
         code_attempts: codes tried for one address from one ip, over all its links.
+        household_prefix: bits of IPv6 that one household has, 48 to 64; 56 (RIPE-690).
 
-    Without an ip the limits that count ips are skipped.
+    Without an ip the limits that count ips and networks are skipped.
 
     Raises:
-        ConfigError: a field is neither a `RateLimit` nor `None`.
+        ConfigError: a field is neither a `RateLimit` nor `None`, or `household_prefix` is out of range.
 
     Example:
         >>> RateLimits(per_ip=None).per_email
-        RateLimit(count=10, per=datetime.timedelta(seconds=3600), burst=10)
+        RateLimit(count=15, per=datetime.timedelta(seconds=3600), burst=50)
     """
 
     per_ip: RateLimit | None = RateLimit(20, per=timedelta(minutes=1))
-    per_email: RateLimit | None = RateLimit(10, per=timedelta(hours=1))
-    per_email_and_ip: RateLimit | None = RateLimit(5, per=timedelta(hours=1))
+    per_network: RateLimit | None = RateLimit(60, per=timedelta(minutes=1))
+    per_email: RateLimit | None = RateLimit(15, per=timedelta(hours=1), burst=50)
+    per_email_and_ip: RateLimit | None = RateLimit(24, per=timedelta(days=1), burst=5)
+    per_email_and_network: RateLimit | None = RateLimit(36, per=timedelta(days=1), burst=8)
     code_attempts: RateLimit | None = RateLimit(10, per=timedelta(hours=1))
+    household_prefix: int = 56
 
     def __attrs_post_init__(self) -> None:
         limits = attrs.asdict(self, recurse=False)
-        _refuse_wrong(self, {name: _optional(limit, RateLimit) for name, limit in limits.items()})
+        prefix = _number(limits.pop("household_prefix"), 48, 64)
+        problems = {name: _optional(limit, RateLimit) for name, limit in limits.items()}
+        _refuse_wrong(self, {**problems, "household_prefix": prefix})
 
 
 # One converter for each type, because mypy does not solve a generic one.

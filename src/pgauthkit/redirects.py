@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from typing import Final, TypeGuard
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import idna
+
 from pgauthkit.errors import InvalidRedirectError
 
 __all__ = ["checked_redirect", "is_absolute_address"]
 
 LONGEST: Final = 2048
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def checked_redirect(target: str, allowed: Sequence[str] = ()) -> str:
@@ -17,7 +20,7 @@ def checked_redirect(target: str, allowed: Sequence[str] = ()) -> str:
     Args:
         target: a path that starts with one slash, or an absolute address.
         allowed: absolute addresses, such as `https://app.example.com/docs`; a target must have the same scheme, host
-            and port, and a path at or below.
+            and port, and a path at or below. The scheme's own port, and punycode, are no difference.
 
     Raises:
         InvalidRedirectError: anything else: `//host`, a backslash or a control character (also percent-encoded in the
@@ -63,10 +66,24 @@ def _is_home(path: str) -> bool:
 
 def _is_below(target: str, entry: str) -> bool:
     parts, root = _split(target), _split(entry)
-    if not parts or not root or (parts.scheme, parts.netloc.lower()) != (root.scheme, root.netloc.lower()):
+    if not parts or not root or (origin := _origin(parts)) is None or origin != _origin(root):
         return False
     base = root.path.rstrip("/")
     return parts.path == base or parts.path.startswith(base + "/")
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None] | None:
+    """Return scheme, host and port as browsers compare them: a default port and punycode are no other place."""
+    if "@" in parts.netloc:
+        return None
+    host = (parts.hostname or "").lower()
+    try:
+        if not host.isascii():
+            # IDNA 2008 without any mapping: what a browser would first turn into another name is refused.
+            host = idna.encode(host, strict=True, std3_rules=True).decode()
+        return parts.scheme, host, parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
 
 
 def _split(text: str) -> SplitResult | None:

@@ -1,6 +1,7 @@
 """The text form of tokens: `pgak_<kind>_<payload><checksum>`, refused before any SQL when it is not well-formed."""
 
 import hashlib
+import re
 import secrets
 import zlib
 from enum import StrEnum
@@ -11,7 +12,7 @@ import attrs
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.secret import Secret
 
-__all__ = ["Kind", "SecretToken", "SessionToken", "kind_of"]
+__all__ = ["Kind", "SecretToken", "SessionToken", "kind_of", "pasted"]
 
 SECRET_BYTES: Final = 32  # 256 bits; OWASP ASVS 5.0 6.5.2 asks 112 for a secret that is stored under a fast hash
 SELECTOR_BYTES: Final = 16
@@ -20,6 +21,28 @@ GENERATION_BYTES: Final = 6  # a refresh each microsecond would need nine years 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES: Final = bytes(max(_ALPHABET.find(chr(code)), 0) for code in range(256))
 _CHECKSUM_DIGITS: Final = 6
+LONGEST_PASTED: Final = 512
+# RFC 2045 section 6.7: `=` at the end of a line says that the line goes on, and `=3D` is an equals sign.
+_BREAK: Final = re.compile("=?[\\s\u00ad\u200b]+")
+_AROUND: Final = r"[^\w\x00-\x1f\x7f]"
+_LINK: Final = re.compile(rf"(?:{_AROUND}|3D)*(pgak_[a-z]{{2}}_[0-9A-Za-z]+){_AROUND}*")
+
+
+def pasted(text: object) -> str:
+    """Return the token of a link as it was mailed, from what a mail program made of the text around it.
+
+    Full stops, brackets, quotes, blanks and invisible marks before and after it, and the line breaks of
+    quoted-printable within it, are taken off; the checksum still says whether what is left is a token. Anything else
+    is nothing.
+
+    Example:
+        >>> pasted("<pgak_ml_0a1B>.")
+        'pgak_ml_0a1B'
+    """
+    if not isinstance(text, str) or len(text) > LONGEST_PASTED:
+        return ""
+    found = _LINK.fullmatch(_BREAK.sub("", text))
+    return found[1] if found else ""
 
 
 class Kind(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import attrs
 
@@ -67,13 +67,24 @@ class IssuedMagicLink:
     def url(self, base: str, param: str = "token") -> str:
         """Return the address to mail: `base` with the token as one more query parameter. It shows the secret.
 
+        It comes before a fragment such as `#top`, and into one that is a route (`#/confirm`), where a router in the
+        browser reads it. All else of `base` stays as it is, also where the scheme is an app's own.
+
         Example:
             >>> link.url("https://app.example.com/sign-in")  # doctest: +SKIP
             'https://app.example.com/sign-in?token=pgak_ml_…'
         """
-        parts = urlsplit(base)
-        query = urlencode({param: self.token.reveal()})
-        return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+        # As text, since urlunsplit changes what urlsplit takes apart: `myapp:///confirm` becomes `myapp:/confirm`.
+        page, mark, fragment = base.partition("#")
+        parameter = urlencode({param: self.token.reveal()})
+        if fragment.startswith(("/", "!/")):
+            return f"{page}#{_with_parameter(fragment, parameter)}"
+        return f"{_with_parameter(page, parameter)}{mark}{fragment}"
+
+
+def _with_parameter(address: str, parameter: str) -> str:
+    mark = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
+    return f"{address}{mark}{parameter}"
 
 
 @attrs.frozen(kw_only=True)

@@ -102,11 +102,14 @@ class TestVerify:
             lambda code: f"{code[:4]}-{code[4:]}",
             lambda code: f" {code[:3]} {code[3:]} ",
             lambda code: "-".join(code.lower()),
+            lambda code: f"\t{code[:4]}\u00a0\u2013\u2011{code[4:]}\u200b.\r\n",
+            lambda code: f"\u200e{code[:4]}\u00ad{code[4:]}\u2069",
+            lambda code: "".join(chr(ord(letter) + 0xFEE0) for letter in code),
         ],
-        ids=["lower", "dash", "blanks", "dashes"],
+        ids=["lower", "dash", "blanks", "dashes", "pasted", "invisible", "full width"],
     )
     def test_what_does_not_count(self, auth: AuthService, link: IssuedMagicLink, typed: Callable[[str], str]) -> None:
-        """Case, blanks and dashes do not count."""
+        """Case, width, blanks, dashes, and what comes along with a copy do not count."""
         assert auth.verify_code(link.id, typed(code_of(link))).user.email == ADA
 
     @pytest.mark.parametrize(

@@ -102,8 +102,8 @@ def test_buckets_that_are_empty_again(auth: AuthService, database: "Database", p
     auth.request_magic_link("ada@example.com", ip="203.0.113.7")
     buckets = database.ask("SELECT full_at FROM pgauthkit.rate_limits ORDER BY full_at")
     waits = [full_at - pgauthkit_clock() for (full_at,) in buckets]
-    assert [timedelta(seconds=3), timedelta(minutes=6), timedelta(minutes=12)] == waits
-    pgauthkit_clock.move(timedelta(minutes=6))
+    assert [timedelta(seconds=3), timedelta(minutes=4), timedelta(hours=1)] == waits
+    pgauthkit_clock.move(timedelta(minutes=4))
     assert auth.purge().rate_limits == 1
     pgauthkit_clock.move(INSTANT)
     assert auth.purge().rate_limits == 1

@@ -58,9 +58,13 @@ class Scene:
     database: "Database"
     clock: Clock
     without_sign_up: AuthService
+    without_codes: AuthService
 
     def closed(self) -> "Scene":
         return attrs.evolve(self, auth=self.without_sign_up)
+
+    def plain(self) -> "Scene":
+        return attrs.evolve(self, auth=self.without_codes)
 
     def email(self) -> str:
         """Return an address that nobody had before."""
@@ -170,9 +174,8 @@ def revoke_session(scene: Scene) -> Callable[[], object]:
 
 
 ONE: dict[str, Ready] = {
-    "request, unknown": lambda scene: request(scene, scene.email()),
-    "request, known": lambda scene: request(scene, scene.signed_in().user.email),
-    "request, inactive": lambda scene: request(scene, scene.inactive().user.email),
+    "request, no code": lambda scene: request(scene.plain(), scene.email()),
+    "request, no code, known": lambda scene: request(scene.plain(), scene.signed_in().user.email),
     "peek": lambda scene: partial(scene.auth.peek_magic_link, scene.link().token.reveal()),
     "verify, first": lambda scene: verify(scene, scene.link()),
     "verify, again": lambda scene: verify(scene, scene.link(scene.signed_in().user.email)),
@@ -190,6 +193,10 @@ ONE: dict[str, Ready] = {
     "activate_user": lambda scene: partial(scene.auth.activate_user, scene.inactive().user.user_id),
 }
 TWO: dict[str, Ready] = {
+    # The limits, and the link; the code is hashed in between.
+    "request, unknown": lambda scene: request(scene, scene.email()),
+    "request, known": lambda scene: request(scene, scene.signed_in().user.email),
+    "request, inactive": lambda scene: request(scene, scene.inactive().user.email),
     "authenticate, touching": lambda scene: authenticate(scene, signed_in_before(scene, TOUCH_INTERVAL + INSTANT)),
     "verify_code": right_code,
     "verify_code, limited": right_code_from_somewhere,
@@ -235,7 +242,8 @@ def scene(
     limits = RateLimits(per_ip=None, per_email_and_ip=two, code_attempts=one)
     config = attrs.evolve(pgauthkit_config, codes=True, rate_limits=limits)
     closed = host.service_on(engine, attrs.evolve(config, allow_sign_up=False))
-    return Scene(host.service_on(engine, config), database, pgauthkit_clock, closed)
+    plain = host.service_on(engine, attrs.evolve(config, codes=False))
+    return Scene(host.service_on(engine, config), database, pgauthkit_clock, closed, plain)
 
 
 class Counting(Protocol):

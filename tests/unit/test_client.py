@@ -1,12 +1,13 @@
-"""Whoever asks: ip addresses in one spelling, fit for storing and for counting."""
+"""The one who asks: ip addresses in one spelling, fit for storing and for counting."""
 
 import ipaddress
+import logging
 from typing import Final
 
 import pytest
 from hypothesis import given, strategies as st
 
-from pgauthkit.client import clean_ip, clean_user_agent, ip_bucket
+from pgauthkit.client import clean_ip, clean_user_agent, ip_bucket, network_bucket
 from pgauthkit.identifiers import is_storable
 
 any_text = st.text() | st.text("0123456789abcdef:.%/ \0\ud800\udfff")
@@ -40,7 +41,18 @@ LONG: Final = 2**20
         ("203.0.113.256", "203.0.113.256"),
         ("0203.0.113.7", "0203.0.113.7"),
         ("203.0.113.7, 10.0.0.1", "203.0.113.7, 10.0.0.1"),
-        ("203.0.113.7:443", "203.0.113.7:443"),
+        ("203.0.113.7:41234", "203.0.113.7"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:DB8::1]:443", "2001:db8::1"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("[::ffff:203.0.113.7]:443", "203.0.113.7"),
+        ('"[2001:db8::1]:443"', "2001:db8::1"),
+        ("2001:db8::1:443", "2001:db8::1:443"),
+        ("203.0.113.7:", "203.0.113.7:"),
+        ("203.0.113.7:443x", "203.0.113.7:443x"),
+        ("[2001:db8::1]443", "[2001:db8::1]443"),
+        ("[2001:db8::1", "[2001:db8::1"),
+        ("proxy.internal:443", "proxy.internal:443"),
         ("203.0.113.0/24", "203.0.113.0/24"),
         ("%eth0", "%eth0"),
         ("203.0.113\0.7", "203.0.113.7"),
@@ -87,40 +99,63 @@ def test_spellings_are_one(address: ipaddress.IPv6Address) -> None:
     assert {address.compressed} == {clean_ip(spelling) for spelling in spellings}
 
 
-@given(v6, st.integers(0, 2**64 - 1))
-def test_one_network_has_one_bucket(address: ipaddress.IPv6Address, host: int) -> None:
-    """All the 2^64 addresses of a /64 are counted together, and those of the next one are not."""
-    network = int(address) >> 64 << 64
+@given(v6, st.integers(0, 2**72 - 1))
+def test_one_household_has_one_bucket(address: ipaddress.IPv6Address, host: int) -> None:
+    """All the addresses of a /56 are counted together, and those of the next one are not; a /48 is behind both."""
+    household = int(address) >> 72 << 72
+    neighbour = ipaddress.IPv6Address(household ^ 1 << 72 | host)
     bucket = ip_bucket(str(address))
-    assert ip_bucket(str(ipaddress.IPv6Address(network | host))) == bucket
-    assert ip_bucket(str(ipaddress.IPv6Address(network ^ 1 << 64 | host))) != bucket
-    assert ipaddress.ip_network(bucket) == ipaddress.IPv6Network((network, 64))
+    assert ip_bucket(str(ipaddress.IPv6Address(household | host))) == bucket
+    assert ip_bucket(str(neighbour)) != bucket
+    assert network_bucket(str(neighbour)) == network_bucket(str(address))
+    assert ipaddress.ip_network(bucket) == ipaddress.IPv6Network((household, 56))
 
 
 @pytest.mark.parametrize(
-    ("ip", "bucket"),
+    ("ip", "bucket", "network"),
     [
-        ("203.0.113.7", "203.0.113.7"),
-        ("2001:db8::1", "2001:db8::/64"),
-        ("2001:db8::ffff:ffff:ffff:ffff", "2001:db8::/64"),
-        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::/64"),
-        ("2001:db8::/64", "2001:db8::/64"),
-        ("testclient", "testclient"),
-        ("", ""),
-        ("\0", "\0"),
+        ("203.0.113.7", "203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::/56", "2001:db8::/48"),
+        ("2001:db8:0:ff:ffff:ffff:ffff:ffff", "2001:db8::/56", "2001:db8::/48"),
+        ("2001:db8:0:100::1", "2001:db8:0:100::/56", "2001:db8::/48"),
+        ("2001:db8:1::1", "2001:db8:1::/56", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/56", "fe80::/48"),
+        ("64:ff9b::203.0.113.7", "203.0.113.7", "203.0.113.7"),
+        ("64:ff9b:0:0:0:0:cb00:7107", "203.0.113.7", "203.0.113.7"),
+        ("64:ff9b::1:203.0.113.7", "64:ff9b::/56", "64:ff9b::/48"),
+        ("::ffff:0:203.0.113.7", "203.0.113.7", "203.0.113.7"),
+        ("::1", "::/56", "::/48"),
+        ("testclient", "unknown", "unknown"),
+        ("203.0.113.7, 10.0.0.1", "unknown", "unknown"),
+        ("203.0.113.8, 10.0.0.1", "unknown", "unknown"),
+        (" ", "unknown", "unknown"),
     ],
 )
-def test_buckets(ip: str, bucket: str) -> None:
-    """An IPv4 address and a text are counted alone, an IPv6 address with its /64."""
-    assert bucket == ip_bucket(ip)
+def test_buckets(ip: str, bucket: str, network: str) -> None:
+    """An IPv4 address is counted alone, an IPv6 address with its household, and all that is no address together."""
+    assert (bucket, network) == (ip_bucket(ip), network_bucket(ip))
+
+
+@pytest.mark.parametrize(("prefix", "bucket"), [(48, "2001:db8::/48"), (64, "2001:db8:0:ff::/64")])
+def test_a_household_of_another_size(prefix: int, bucket: str) -> None:
+    """How large a household is may be said."""
+    assert bucket == ip_bucket("2001:db8:0:ff::1", prefix)
 
 
 @given(any_text)
-def test_a_bucket_is_its_own(ip: str) -> None:
-    """Any text has a bucket, and the bucket's is itself."""
-    assert ip_bucket(ip) == ip_bucket(ip_bucket(ip))
+def test_any_text_has_a_bucket(ip: str) -> None:
+    """Whatever comes in has one bucket, the same in every spelling that cleaning makes one of."""
+    assert ip_bucket(ip) == ip_bucket(clean_ip(ip) or "")
+
+
+def test_what_is_no_address_is_reported_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says once what a host passes that is no address, in ASCII on one line."""
+    monkeypatch.setattr("pgauthkit.client._REPORTED", [])
+    with caplog.at_level(logging.WARNING, "pgauthkit"):
+        for ip in ("203.0.113.7", "proxy\n\u00e9", "another"):
+            ip_bucket(ip)
+    assert len(caplog.messages) == 1
+    assert "is no address but 'proxy\\n\\xe9'; all such requests share one rate limit" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,12 @@ def test_defaults() -> None:
         "accept_unpeppered": False,
         "rate_limits": RateLimits(
             per_ip=RateLimit(20, per=timedelta(minutes=1)),
-            per_email=RateLimit(10, per=timedelta(hours=1)),
-            per_email_and_ip=RateLimit(5, per=timedelta(hours=1)),
+            per_network=RateLimit(60, per=timedelta(minutes=1)),
+            per_email=RateLimit(15, per=timedelta(hours=1), burst=50),
+            per_email_and_ip=RateLimit(24, per=timedelta(days=1), burst=5),
+            per_email_and_network=RateLimit(36, per=timedelta(days=1), burst=8),
             code_attempts=RateLimit(10, per=timedelta(hours=1)),
+            household_prefix=56,
         ),
         "allowed_redirects": (),
         "argon2": argon2.Parameters(
@@ -344,14 +347,19 @@ class TestRateLimit:
 
 
 class TestRateLimits:
-    @pytest.mark.parametrize("name", ["per_ip", "per_email", "per_email_and_ip", "code_attempts"])
+    @pytest.mark.parametrize(
+        "name",
+        ["per_ip", "per_network", "per_email", "per_email_and_ip", "per_email_and_network", "code_attempts"],
+    )
     def test_none_switches_one_off(self, name: str) -> None:
         """Each limit may be None, and the others stay."""
-        limits = RateLimits(**{name: None})
+        off: dict[str, Any] = {name: None}
+        limits = RateLimits(**off)
         switched_off = [field for field, limit in attrs.asdict(limits, recurse=False).items() if limit is None]
         assert [name] == switched_off
 
     def test_all_wrong(self) -> None:
         """All wrong limits are told together."""
         wrong: dict[str, Any] = {"per_ip": 20, "per_email": "10/h", "per_email_and_ip": False, "code_attempts": ()}
+        wrong["household_prefix"] = 47
         assert [f"RateLimits.{name}" for name in wrong] == problems(lambda: RateLimits(**wrong))

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from pgauthkit import Secret
 from pgauthkit.errors import InvalidTokenError
-from pgauthkit.tokens import Kind, SecretToken, SessionToken
+from pgauthkit.tokens import Kind, SecretToken, SessionToken, pasted
 
 BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 SECRET_KINDS: Final = [Kind.MAGIC_LINK, Kind.BINDING, Kind.EMAIL_CHANGE, Kind.HANDOFF, Kind.DEVICE]
@@ -338,3 +338,43 @@ def test_tokens_are_frozen(token: SecretToken | SessionToken, field: str) -> Non
 def test_kinds() -> None:
     """The kinds are two letters each, written into every token."""
     assert [kind.value for kind in Kind] == ["ml", "at", "rt", "bd", "ec", "ho", "dv"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "{}",
+        "{}.",
+        "<{}>",
+        "({})",
+        '"{}"',
+        " {}\r\n",
+        "\u200b{}\u200b",
+        "3D{}",
+        "=3D{}",
+        "{}=",
+        "{}=\n",
+        "\u00ab{}\u00bb,",
+    ],
+    ids=ascii,
+)
+def test_a_token_as_pasted(shape: str) -> None:
+    """What a mail program leaves around a link's token, and the line breaks that it puts in, are no part of it."""
+    token = LINK.text(Kind.MAGIC_LINK).reveal()
+    assert pasted(shape.format(token)) == token
+    for line_break in ("=\r\n", "=\n", "\n", "\u00ad", "\u200b"):
+        assert pasted(shape.format(token[:30] + line_break + token[30:])) == token
+
+
+@pytest.mark.parametrize(
+    "shape", ["x{}", "{}x", "{}_", "_{}", "\0{}", "{}\x7f", "{0} {0}", "\u00e9{}", "{}" + "." * 512]
+)
+def test_what_is_not_left_by_a_mail_program(shape: str) -> None:
+    """Letters, digits and control characters beside a token make another text of it, which is refused."""
+    assert accepted(pasted(shape.format(LINK.text(Kind.MAGIC_LINK).reveal()))) == []
+
+
+@given(any_text | st.none() | st.binary())
+def test_any_paste_is_a_text(value: object) -> None:
+    """Whatever is given, what comes back is the text of a token or nothing, and cleaning it again changes nothing."""
+    assert pasted(value) == pasted(pasted(value))

@@ -165,13 +165,19 @@ def test_roles() -> None:
         ("https://app.example.com/?a=1&a=2&b=", "https://app.example.com/?a=1&a=2&b=&token=pgak_ml_0123"),
         ("https://app.example.com/?flag&q=%ff+%20ä", "https://app.example.com/?flag&q=%ff+%20ä&token=pgak_ml_0123"),
         ("https://app.example.com/#top", "https://app.example.com/?token=pgak_ml_0123#top"),
-        ("https://app.example.com/?a=1#/x?b=2", "https://app.example.com/?a=1&token=pgak_ml_0123#/x?b=2"),
+        ("https://app.example.com/#/confirm", "https://app.example.com/#/confirm?token=pgak_ml_0123"),
+        ("https://app.example.com/?a=1#/x?b=2", "https://app.example.com/?a=1#/x?b=2&token=pgak_ml_0123"),
+        ("https://app.example.com/#!/x", "https://app.example.com/#!/x?token=pgak_ml_0123"),
+        ("myapp://", "myapp://?token=pgak_ml_0123"),
+        ("myapp:///confirm", "myapp:///confirm?token=pgak_ml_0123"),
+        ("com.example.app:/confirm", "com.example.app:/confirm?token=pgak_ml_0123"),
+        ("https://app.example.com/?a=1&", "https://app.example.com/?a=1&token=pgak_ml_0123"),
         ("/sign-in", "/sign-in?token=pgak_ml_0123"),
         ("com.example.app://sign-in", "com.example.app://sign-in?token=pgak_ml_0123"),
     ],
 )
 def test_url(base: str, url: str) -> None:
-    """The token is one more query parameter, before the fragment; what was there stays as it was."""
+    """The token is one more query parameter, before a fragment and in one that is a route; all else stays as it was."""
     assert url == LINK.url(base)
 
 

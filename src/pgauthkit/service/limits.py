@@ -1,28 +1,44 @@
 """Which rate limits a request is counted under, and their keys."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
-from pgauthkit.client import ip_bucket
+import attrs
+
+from pgauthkit.client import ip_bucket, network_bucket
 from pgauthkit.config import AuthConfig, RateLimit, RateLimits
 from pgauthkit.hashing import Hasher, Purpose
 
-__all__ = ["code_limits", "link_limits", "parameters"]
+__all__ = ["Limits", "code_limits", "link_limits", "longest", "parameters"]
 
 Limits = Mapping[str, tuple[bytes, RateLimit]]
 
-_OFF: Final = RateLimits(per_ip=None, per_email=None, per_email_and_ip=None, code_attempts=None)
+_OFF: Final = RateLimits(
+    per_ip=None,
+    per_network=None,
+    per_email=None,
+    per_email_and_ip=None,
+    per_email_and_network=None,
+    code_attempts=None,
+)
 
 
 def link_limits(config: AuthConfig, hasher: Hasher, email: str, ip: str | None) -> Limits:
     """Return the limits on asking for a link, in the order in which they are asked.
 
-    The address's own comes last, so that a stranger who is refused at this ip's share of it takes nothing from it.
+    The address's own comes last: all who ask for it wait for its row, and for as short a time as can be. An IPv4
+    address is its own network, whose limit is asked where it may refuse what the ip's lets through.
     """
-    limits, bucket = config.rate_limits or _OFF, ip and ip_bucket(ip)
+    limits = config.rate_limits or _OFF
+    household, network = _buckets(limits, ip)
+    # What is behind the household's limits: nothing where it is the network.
+    per_ip, per_email = (limits.per_ip, limits.per_email_and_ip) if household == network else (None, None)
     wanted = {
-        "ip": (bucket, limits.per_ip),
-        "email_and_ip": (bucket and f"{email} {bucket}", limits.per_email_and_ip),
+        "email_and_ip": (household and f"{email} {household}", limits.per_email_and_ip),
+        "email_and_network": (network and f"{email} {network}", _wider(limits.per_email_and_network, per_email)),
+        "ip": (household, limits.per_ip),
+        "network": (network, _wider(limits.per_network, per_ip)),
         "email": (email, limits.per_email),
     }
     return {
@@ -34,8 +50,17 @@ def link_limits(config: AuthConfig, hasher: Hasher, email: str, ip: str | None) 
 
 def code_limits(config: AuthConfig, hasher: Hasher, ip: str | None) -> Limits:
     """Return the limit on trying codes; its key is completed by the statement, which knows the address."""
-    limit = (config.rate_limits or _OFF).code_attempts
-    return {"code": (hasher.key(Purpose.LIMIT, f"code {ip_bucket(ip)}"), limit)} if limit and ip else {}
+    limits = config.rate_limits or _OFF
+    household, _ = _buckets(limits, ip)
+    if not (limits.code_attempts and household):
+        return {}
+    return {"code": (hasher.key(Purpose.LIMIT, f"code {household}"), limits.code_attempts)}
+
+
+def longest(config: AuthConfig) -> timedelta:
+    """Return how far ahead of the time a bucket can be that was filled by a right clock."""
+    limits = attrs.asdict(config.rate_limits or _OFF, recurse=False).values()
+    return max((_tolerance(limit) for limit in limits if isinstance(limit, RateLimit)), default=timedelta())
 
 
 def parameters(limits: Limits) -> dict[str, object]:
@@ -45,6 +70,20 @@ def parameters(limits: Limits) -> dict[str, object]:
         found |= {
             f"{name}_key": key,
             f"{name}_interval": limit.interval,
-            f"{name}_tolerance": limit.interval * limit.burst,
+            f"{name}_tolerance": _tolerance(limit),
         }
     return found
+
+
+def _buckets(limits: RateLimits, ip: str | None) -> tuple[str | None, str | None]:
+    return (ip_bucket(ip, limits.household_prefix), network_bucket(ip)) if ip else (None, None)
+
+
+def _wider(limit: RateLimit | None, narrow: RateLimit | None) -> RateLimit | None:
+    if limit and narrow and narrow.interval >= limit.interval and _tolerance(narrow) <= _tolerance(limit):
+        return None
+    return limit
+
+
+def _tolerance(limit: RateLimit) -> timedelta:
+    return limit.interval * limit.burst

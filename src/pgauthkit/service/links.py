@@ -1,6 +1,7 @@
 """Magic links, and the codes beside them: request, peek, verify."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 
 import attrs
@@ -13,13 +14,14 @@ from pgauthkit.hashing import Purpose
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.redirects import checked_redirect
 from pgauthkit.service.base import Service, refusal, who
-from pgauthkit.service.limits import code_limits, link_limits, parameters
+from pgauthkit.service.limits import Limits, code_limits, link_limits, parameters
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
+from pgauthkit.statements.rate_limits import take
 from pgauthkit.statements.statement import Statement
-from pgauthkit.tokens import Kind, SecretToken
+from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import IssuedMagicLink, MagicLinkPreview, SignIn
 
 __all__ = ["Links"]
@@ -39,9 +41,10 @@ class Links(Service):
     ) -> IssuedMagicLink:
         """Make a link for an address, to be mailed by the host where `should_send` says so.
 
-        One statement: it takes from the rate limits (the ip's, the address's from this ip, the address's), and writes
-        the link. It does the same work, and returns the same shape, whether or not the address has an account. Older
-        links stay good, so that a stranger who asks for links cannot end the owner's.
+        One statement: it takes from the rate limits (the address's from this ip and network, theirs, the address's),
+        and writes the link; with codes two, around argon2id, which a request that is refused does not cost. A refusal
+        writes nothing, in no bucket. It does the same work, and returns the same shape, whether or not the address has
+        an account. Older links stay good, so that a stranger who asks for links cannot end the owner's.
 
         Args:
             email: what the person typed.
@@ -62,24 +65,27 @@ class Links(Service):
         address, ip = canonical_email(email), clean_ip(ip)
         target = None if redirect_to is None else checked_redirect(redirect_to, self._config.allowed_redirects)
         link = NewLink.new(self._config, self._hasher, bind=bind)
-        code_hash = link.code and self._runner.compute(partial(self._hasher.hash_code, link.id, link.code))
         limits = link_limits(self._config, self._hasher, address, ip)
+        counted: dict[str, object] = {"email": address, **parameters(limits)}
+        code_hash = None
+        if link.code:
+            # The limits first: a request that they refuse shall cost no slow hash.
+            self._take(limits, counted, ip)
+            code_hash = self._runner.compute(partial(self._hasher.hash_code, link.id, link.code))
         rows = self._rows(
-            statements.request_magic_link(tuple(limits)),
+            statements.request_magic_link(() if link.code else tuple(limits)),
             **link.hashes(self._hasher),
+            **counted,
             code_hash=code_hash,
-            email=address,
             redirect_to=target,
             ip=ip,
             user_agent=clean_user_agent(user_agent),
             magic_link_ttl=self._config.magic_link_ttl,
             allow_sign_up=self._config.allow_sign_up,
-            **parameters(limits),
         )
         expires_at, wait, should_send = rows[0]
         if expires_at is None:
-            self._audit.tell("rate_limited", email=address, ip=ip, what="magic_link")
-            raise RateLimitedError(wait)
+            raise self._limited(wait, address, ip, "magic_link")
         self._audit.tell("link_requested", email=address, ip=ip, link_id=link.id)
         return link.issued(email=address, redirect_to=target, expires_at=expires_at, should_send=should_send)
 
@@ -112,7 +118,7 @@ class Links(Service):
         pending links of the address that it sees, and opens a session. A refusal changes nothing.
 
         Args:
-            token: from the link.
+            token: from the link; what a mail program leaves around it (blanks, brackets, a full stop) does not count.
             binding: from the browser's cookie, where the link was asked for with `bind=True`.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
@@ -149,7 +155,7 @@ class Links(Service):
 
         Args:
             link_id: `IssuedMagicLink.id`, which the host kept for the browser that asked.
-            code: what the person typed; case, blanks and dashes do not count.
+            code: what the person typed or pasted; only letters and digits count, in whatever case.
             binding: from the browser's cookie, where the link was asked for with `bind=True`; a wrong one counts for
                 nothing.
             ip: where the request comes from. Without it the hourly budget of address and ip is skipped.
@@ -190,8 +196,7 @@ class Links(Service):
             raise InvalidTokenError
         verdict, wait, attempts, code_hash, email = row
         if verdict == "limited":
-            self._audit.tell("rate_limited", email=email, ip=ip, what="code")
-            raise RateLimitedError(wait)
+            raise self._limited(wait, email, ip, "code")
         if verdict != "ok":
             raise self._refused(verdict, email, ip)
         if not self._runner.compute(partial(self._hasher.matches_code, str(which["link_id"]), code, code_hash)):
@@ -218,12 +223,23 @@ class Links(Service):
         self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by=by)
         return signed_in
 
+    def _take(self, limits: Limits, counted: Mapping[str, object], ip: str | None) -> None:
+        if not limits:
+            return
+        ((is_granted, wait),) = self._rows(take(tuple(limits)), **counted)
+        if not is_granted:
+            raise self._limited(wait, str(counted["email"]), ip, "magic_link")
+
+    def _limited(self, wait: timedelta, email: str, ip: str | None, what: str) -> RateLimitedError:
+        self._audit.tell("rate_limited", email=email, ip=ip, what=what)
+        return RateLimitedError(wait)
+
     def _refused(self, verdict: str, email: str, ip: str | None) -> AuthenticationError:
         self._audit.tell("link_refused", email=email, ip=ip, why=verdict)
         return refusal(verdict)
 
     def _link_hash(self, text: str) -> bytes:
-        token = SecretToken.parse(Kind.MAGIC_LINK, text)
+        token = SecretToken.parse(Kind.MAGIC_LINK, pasted(text))
         self._hasher.accept(token.pepper_id)
         return self._hasher.digest(Purpose.MAGIC_LINK, token.secret, token.pepper_id)
 

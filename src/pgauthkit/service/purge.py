@@ -8,6 +8,7 @@ import attrs
 
 from pgauthkit.errors import ConfigError
 from pgauthkit.service.base import Service
+from pgauthkit.service.limits import longest
 from pgauthkit.statements import purge as statements
 from pgauthkit.statements.statement import Statement
 from pgauthkit.values import PurgeReport
@@ -60,7 +61,8 @@ class Purge(Service):
         yield from (("magic_links", gone) for gone in self._by_expiry(statements.PURGE_MAGIC_LINKS, size))
         yield from (("sessions", gone) for gone in self._by_expiry(statements.PURGE_SESSIONS, size))
         yield from (("sessions", gone) for gone in self._by_walk(statements.WALK_SESSIONS, "", size))
-        yield from (("rate_limits", gone) for gone in self._by_walk(statements.PURGE_RATE_LIMITS, b"", size))
+        limits = {**size, "longest": longest(self._config)}
+        yield from (("rate_limits", gone) for gone in self._by_walk(statements.PURGE_RATE_LIMITS, b"", limits))
 
     def _by_expiry(self, statement: Statement, size: dict[str, object]) -> Iterator[int]:
         while gone := len(self._rows(statement, **size)):

@@ -49,4 +49,4 @@ def count_attempt(*, limited: bool) -> Statement:
 def _budget(asked: CTE) -> CTE:
     # The address is known only to the row, so the key is made here: SHA-256 over a peppered key of the ip, and it.
     key = func.sha256(binary("code_key").op("||")(func.convert_to(asked.c.email, constant("UTF8"))))
-    return bucket("code", asked, key)
+    return bucket("code", asked, asked.c.granted, key)

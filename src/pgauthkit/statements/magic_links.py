@@ -3,11 +3,11 @@
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Select, Table, and_, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
-from pgauthkit.statements.rate_limits import bucket
+from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
@@ -18,16 +18,15 @@ users: Final = cast("Table", User.__table__)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
+NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
 ENDED: Final = or_(m.revoked_at.is_not(None), m.expires_at <= NOW)
 
 
 @cache
 def request_magic_link(limits: tuple[str, ...]) -> Statement:
-    """Take from each limit in turn, and write the link where all granted."""
-    buckets: list[CTE] = []
-    for name in limits:
-        buckets.append(bucket(name, buckets[-1] if buckets else None))
-    link = _written(buckets[-1] if buckets else None)
+    """Take from the limits, and write the link where all granted. Gives when it ends, the wait, and `should_send`."""
+    buckets = Buckets.of(limits) if limits else None
+    link = _written(buckets)
     email = text("email")
     # The row of the address, or else the next one: to fetch a row takes some microseconds, which would tell whoever
     # measures often enough that there is one.
@@ -39,17 +38,15 @@ def request_magic_link(limits: tuple[str, ...]) -> Statement:
     )
     found = nearest.subquery("nearest")
     is_active = select(case((found.c.email == email, found.c.is_active))).scalar_subquery()
-    should_send = func.coalesce(is_active, flag("allow_sign_up"))
-    # The last bucket that was asked is the one that says how long to wait.
-    wait = func.coalesce(*(step.c.wait for step in reversed(buckets)), literal_column("interval '0'"))
-    start = select(TRUE.label("one")).subquery("start")
-    row = select(link.c.expires_at, wait, should_send).select_from(start)
-    for step in (*buckets, link):
-        row = row.outerjoin(step, TRUE)
-    return Statement(row)
+    should_send = cast("ColumnElement[bool]", func.coalesce(is_active, flag("allow_sign_up")))
+    ends = cast("ColumnElement[Any]", link.c.expires_at)
+    if buckets is None:
+        return Statement(select(ends, NOTHING, should_send).select_from(link))
+    row = buckets.joined(ends, buckets.wait, should_send)
+    return Statement(row.outerjoin(link, TRUE))
 
 
-def _written(granted: CTE | None) -> CTE:
+def _written(buckets: Buckets | None) -> CTE:
     # Whose it is stands in the row when it has been used. To check the foreign key takes 25 µs, and would tell whoever
     # measures often enough that the address has an account.
     values: dict[str, ColumnElement[Any]] = {
@@ -64,9 +61,9 @@ def _written(granted: CTE | None) -> CTE:
         "expires_at": NOW + duration("magic_link_ttl"),
         "created_at": NOW,
     }
-    row = select(*values.values())
-    if granted is not None:
-        row = row.where(granted.c.granted)
+    row: Select[Any] = select(*values.values())
+    if buckets is not None:
+        row = buckets.joined(*values.values()).where(buckets.granted)
     return (
         insert(magic_links).from_select(list(values), row, include_defaults=False).returning(m.expires_at).cte("link")
     )

@@ -44,4 +44,9 @@ WALK_SESSIONS: Final = _by_walk(
     text("after"),
     or_(sessions.c.idle_expires_at < NOW - duration("keep"), sessions.c.revoked_at < NOW - duration("keep")),
 )
-PURGE_RATE_LIMITS: Final = _by_walk(rate_limits, binary("after"), rate_limits.c.full_at < NOW)
+# What is fuller than any bucket can be was filled by a clock that was ahead.
+PURGE_RATE_LIMITS: Final = _by_walk(
+    rate_limits,
+    binary("after"),
+    or_(rate_limits.c.full_at < NOW, rate_limits.c.full_at > NOW + duration("longest")),
+)

@@ -1,43 +1,101 @@
 """Buckets of the rate limiter (GCRA), filled inside the statement that they guard."""
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final, Self, cast
 
-from sqlalchemy import CTE, ColumnElement, Table, case, func, literal_column, select
+import attrs
+from sqlalchemy import CTE, ColumnElement, Select, Table, case, func, literal_column, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import RateLimit
-from pgauthkit.statements.statement import BY_NOW, NOW, binary, duration
+from pgauthkit.statements.statement import BY_NOW, NOW, Statement, binary, duration, materialized
 
-if TYPE_CHECKING:
-    from sqlalchemy import Select
-
-__all__ = ["bucket", "rate_limits"]
+__all__ = ["Buckets", "bucket", "rate_limits", "take"]
 
 rate_limits: Final = cast("Table", RateLimit.__table__)
+TRUE: Final[ColumnElement[bool]] = literal_column("true")
+FALSE: Final[ColumnElement[bool]] = literal_column("false")
+NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
+full_at: Final = rate_limits.c.full_at
 
 
-def bucket(name: str, after: CTE | None = None, key: ColumnElement[Any] | None = None) -> CTE:
-    """Take one from a bucket, where the step before granted it.
+def bucket(name: str, source: CTE, may: ColumnElement[bool], key: ColumnElement[Any] | None = None) -> CTE:
+    """Take one from a bucket, for the row of `source` where it may.
 
     Parameters are `<name>_key`, `<name>_interval` (the time in which one more is let through) and `<name>_tolerance`
     (the interval times the burst). Gives `granted`, and `wait` until the next would be; a refusal takes nothing.
 
     A racer that waited for the bucket is judged at the time when it got it: by the time when its statement began, it
     could be earlier than the first that was let in, and be refused as the fifth of five.
+
+    A bucket that is fuller than full was filled by a clock that was ahead. It lets this one through, and is full.
     """
     interval, tolerance = duration(f"{name}_interval"), duration(f"{name}_tolerance")
-    row: Select[bytes, object] = select(binary(f"{name}_key") if key is None else key, NOW + interval)
-    if after is not None:
-        row = row.where(after.c.granted)
-    filled = func.greatest(rate_limits.c.full_at, NOW) + interval
-    fits: ColumnElement[bool] = filled <= BY_NOW + tolerance
+    row = select(binary(f"{name}_key") if key is None else key, NOW + interval).select_from(source).where(may)
+    filled = func.greatest(full_at, NOW) + interval
+    end: ColumnElement[Any] = BY_NOW + tolerance
+    is_ahead, fits = full_at > end, filled <= end
     taken = insert(rate_limits).from_select(["key", "full_at"], row, include_defaults=False)
-    wait = func.greatest(rate_limits.c.full_at + interval - tolerance - BY_NOW, literal_column("interval '1 us'"))
+    wait = func.greatest(full_at + interval - end, literal_column("interval '1 us'"))
     return (
         taken.on_conflict_do_update(
             index_elements=[rate_limits.c.key],
-            set_={"granted": fits, "full_at": case((fits, filled), else_=rate_limits.c.full_at)},
+            set_={"granted": or_(is_ahead, fits), "full_at": case((is_ahead, end), (fits, filled), else_=full_at)},
         )
         .returning(rate_limits.c.granted, wait.label("wait"))
         .cte(f"{name}_bucket")
     )
+
+
+@attrs.frozen
+class Buckets:
+    """All buckets of a request: read first, so that a refusal writes nothing, and then taken from one by one.
+
+    Attributes:
+        look: one row, with the longest `wait`.
+        steps: the buckets in their order, which is that of their locks.
+    """
+
+    look: CTE
+    steps: Sequence[CTE]
+
+    @classmethod
+    def of(cls, limits: tuple[str, ...]) -> Self:
+        """Build them from their names."""
+        look = materialized(select(func.greatest(*map(_wait, limits), NOTHING).label("wait")), "look")
+        steps: list[CTE] = []
+        for name in limits:
+            may = steps[-1].c.granted if steps else look.c.wait <= NOTHING
+            steps.append(bucket(name, steps[-1] if steps else look, may))
+        return cls(look, steps)
+
+    @property
+    def granted(self) -> ColumnElement[bool]:
+        """Whether the request is let through, in a row of `joined`."""
+        return func.coalesce(self.steps[-1].c.granted, FALSE)
+
+    @property
+    def wait(self) -> ColumnElement[Any]:
+        """How long to wait where it is not."""
+        return func.greatest(self.look.c.wait, *(case((not_(step.c.granted), step.c.wait)) for step in self.steps))
+
+    def joined(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """Select from the one row of all buckets."""
+        rows: Select[Any] = select(*columns).select_from(self.look)
+        for step in self.steps:
+            rows = rows.outerjoin(step, TRUE)
+        return rows
+
+
+def _wait(name: str) -> ColumnElement[Any]:
+    end: ColumnElement[Any] = BY_NOW + duration(f"{name}_tolerance")
+    wait = case((full_at > end, NOTHING), else_=full_at + duration(f"{name}_interval") - end)
+    return select(wait).where(rate_limits.c.key == binary(f"{name}_key")).scalar_subquery()
+
+
+@cache
+def take(limits: tuple[str, ...]) -> Statement:
+    """Take from all limits, or from none. Gives whether they granted, and how long to wait."""
+    buckets = Buckets.of(limits)
+    return Statement(buckets.joined(buckets.granted, buckets.wait))
