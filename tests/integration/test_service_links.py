@@ -248,8 +248,8 @@ class TestVerify:
         assert now == user.asked_at
         assert user.is_fresh(timedelta())
         assert signed_in.created is True
-        assert re.fullmatch(r"pgak_at_[0-9A-Za-z]{72}", tokens.access_token.reveal())
-        assert re.fullmatch(r"pgak_rt_[0-9A-Za-z]{72}", tokens.refresh_token.reveal())
+        assert re.fullmatch(r"pgak_at_[0-9A-Za-z]{80}", tokens.access_token.reveal())
+        assert re.fullmatch(r"pgak_rt_[0-9A-Za-z]{80}", tokens.refresh_token.reveal())
         assert (now + timedelta(minutes=15), now + timedelta(days=14)) == (
             tokens.access_expires_at,
             tokens.refresh_expires_at,

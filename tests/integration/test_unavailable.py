@@ -220,11 +220,11 @@ class TestByTheService:
     def test_too_many_connections(self, host: "Host", config: AuthConfig) -> None:
         """A server whose connections are all in use is told as such, to the superuser and to others."""
         with EmbeddedPostgres(settings={"max_connections": "5", "superuser_reserved_connections": "1"}) as server:
-            with psycopg.connect(server.url(), autocommit=True) as first:
-                first.execute("CREATE ROLE app LOGIN")
             others = make_url(server.url()).set(username="app").render_as_string()
             with ExitStack() as open_:
-                for _ in range(4):
+                first = open_.enter_context(psycopg.connect(server.url(), autocommit=True))
+                first.execute("CREATE ROLE app LOGIN")
+                for _ in range(3):
                     open_.enter_context(psycopg.connect(server.url()))
                 assert failure(host.service(others, config)).hints == (FULL,)
                 open_.enter_context(psycopg.connect(server.url()))

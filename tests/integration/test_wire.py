@@ -120,7 +120,8 @@ def signed_in_before(scene: Scene, ago: timedelta) -> SignIn:
 
 def refreshed(scene: Scene, ago: timedelta = timedelta()) -> SignIn:
     signed_in = scene.signed_in()
-    scene.auth.refresh(signed_in.tokens.refresh_token.reveal())
+    followed = scene.auth.refresh(signed_in.tokens.refresh_token.reveal())
+    scene.auth.authenticate(followed.access_token.reveal())
     scene.clock.move(ago)
     return signed_in
 

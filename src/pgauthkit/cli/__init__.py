@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "migrate": "Bring a database to what this release needs.",
     "purge": "Delete links, sessions and rate limits that are over.",
     "restore": "Put a dump into a database, all of it or nothing.",
-    "revoke": "Sign everybody out, after a restore or a leak.",
+    "revoke": "End the sessions of everybody, and every pending link.",
     "seed": "Run the application's seed, in one transaction.",
     "studio": "Look at the database in a browser.",
 }
