@@ -51,7 +51,7 @@ class TestHelp:
             "print([name for name in sys.modules if name.startswith(('pgauthkit.cli.', 'alembic', 'rich'))])"
         )
 
-        assert run("-c", code).stdout.splitlines()[-1] == "[]"
+        assert run("-c", code).stdout.splitlines()[-1] == "['pgauthkit.cli.printable']"
 
     def test_version(self) -> None:
         """The version is that of the package."""

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import Pool, PoolProxiedConnection, SingletonThreadPool, StaticPool
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
 from pgauthkit.database import create_async_engine, create_engine
@@ -535,6 +535,13 @@ class TestEnginesOfTheHost:
             auth.request_magic_link(ADA)
         path = host.in_connection(engine, lambda connection: connection.execute(sa.text("SHOW search_path")).scalar())
         assert path == "elsewhere"
+
+    @pytest.mark.parametrize("pool", [StaticPool, SingletonThreadPool])
+    def test_a_pool_that_shares(self, pool: type[Pool]) -> None:
+        """A pool that gives one connection to several callers is refused, before they get each other's answers."""
+        engine = create_engine("postgresql://localhost/nothing", poolclass=pool)
+        with pytest.raises(ConfigError, match=rf"engine: a {pool.__name__} gives one connection to several callers"):
+            AuthService(engine)
 
     def test_sqlite(self) -> None:
         """Another database is refused."""

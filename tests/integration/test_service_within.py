@@ -1,6 +1,8 @@
 """The service inside a transaction of the host, by a session and by a connection."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -8,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, orm
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_scoped_session, async_sessionmaker
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
+from pgauthkit.database import create_engine
 from pgauthkit.errors import (
     ConfigError,
     InvalidCodeError,
@@ -304,3 +307,47 @@ def test_the_plugins_session(
     pgauthkit_session.commit()
     assert kinds(events) == ["link_requested"]
     assert database.ask("SELECT 1 FROM pgauthkit.magic_links") == []
+
+
+class TestScopedSession:
+    """`scoped_session` is what Flask-SQLAlchemy calls `db.session`."""
+
+    def test_each_thread_has_events_of_its_own(self, database: "Database", sign_in: "SigningIn") -> None:
+        """What another thread commits or rolls back by the same name neither publishes nor drops an event."""
+        events: list[AuthEvent] = []
+        user = sign_in(ADA).user.user_id
+        engine = create_engine(database.url)
+        db = orm.scoped_session(orm.sessionmaker(engine))
+        service = AuthService(engine, AuthConfig(observers=(events.append,)))
+        service.within(db).open_session(user)
+        with ThreadPoolExecutor() as elsewhere:
+            elsewhere.submit(_end, db, "commit").result()
+        db.rollback()
+        assert kinds(events) == []
+        service.within(db).open_session(user)
+        with ThreadPoolExecutor() as elsewhere:
+            elsewhere.submit(_end, db, "rollback").result()
+        db.commit()
+        db.remove()
+        engine.dispose()
+        assert kinds(events) == ["signed_in"]
+
+    def test_async(self, pgauthkit_async_engine: AsyncEngine) -> None:
+        """The async twin resolves an `async_scoped_session` as well."""
+
+        async def work() -> str:
+            db = async_scoped_session(async_sessionmaker(pgauthkit_async_engine), asyncio.current_task)
+            service = AsyncAuthService(pgauthkit_async_engine).within(db)
+            link = await service.request_magic_link(ADA)
+            signed_in = await service.verify_magic_link(link.token.reveal())
+            await db.commit()
+            await db.remove()
+            return signed_in.user.email
+
+        assert asyncio.run(work()) == ADA
+
+
+def _end(db: orm.scoped_session[orm.Session], ending: str) -> None:
+    db.execute(sa.text("SELECT 1"))
+    getattr(db, ending)()
+    db.remove()

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session
 
 from pgauthkit.aio.links import AsyncLinks
 from pgauthkit.aio.purge import AsyncPurge
@@ -12,6 +12,7 @@ from pgauthkit.aio.sessions import AsyncSessions
 from pgauthkit.aio.users import AsyncUsers
 from pgauthkit.aio.wire import AsyncWire
 from pgauthkit.config import AuthConfig
+from pgauthkit.database.sessions import session_of
 from pgauthkit.errors import ConfigError
 from pgauthkit.service import AuthService
 
@@ -37,7 +38,7 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
         given: Any = engine  # whoever does not check types may give a sync one, for the service to refuse
         super().__init__(AuthService(getattr(given, "sync_engine", given), config, wire=AsyncWire()))
 
-    def within(self, db: AsyncSession | AsyncConnection) -> "AsyncAuthService":
+    def within(self, db: AsyncSession | async_scoped_session[Any] | AsyncConnection) -> "AsyncAuthService":
         """Return the same service inside a transaction of the host: see `AuthService.within`.
 
         Example:
@@ -48,7 +49,8 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
             ConfigError: an `AsyncConnection` that has not been started.
         """
         joined = copy.copy(self)
-        sync = db.sync_session if isinstance(db, AsyncSession) else db.sync_connection
+        own: AsyncSession | AsyncConnection = session_of(db)
+        sync = own.sync_session if isinstance(own, AsyncSession) else own.sync_connection
         if sync is None:
             raise ConfigError(["within: the AsyncConnection has not been started."])
         joined._service = self._service.within(sync)  # noqa: SLF001 - another of the same class

@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pgauthkit.database.forking import watch
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError
@@ -37,7 +38,8 @@ class _Plan:
     log: QueryLog | None
 
     def finish(self, engine: Engine) -> None:
-        """Listen on a new engine, where that is asked for."""
+        """Keep a new engine apart in forked processes, and listen on it where that is asked for."""
+        watch(engine)
         if self.log is not None:
             self.log.attach(engine)
         if self.settings.pgbouncer and self.settings.statement_timeout is not None:

@@ -9,8 +9,9 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
 
+from pgauthkit.database.forking import watch
 from pgauthkit.database.line import Line
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.unavailable import translate
@@ -25,6 +26,11 @@ Parameters = Mapping[str, object]
 RETRY_FOR: Final = 5.0  # seconds
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
+_SHARING: Final = (StaticPool, SingletonThreadPool)
+_SHARED: Final = (
+    "gives one connection to several callers, who would read each other's answers and commit each other's work."
+    " Use a QueuePool, which is the default, or a NullPool."
+)
 
 
 class Runner(Protocol):
@@ -87,6 +93,9 @@ class Autocommit:
             raise ConfigError([f"engine: its driver must be psycopg 3, not {engine.dialect.driver}."])
         if engine.dialect.is_async != wire.is_async:
             raise ConfigError(["engine: AuthService takes an Engine, and AsyncAuthService an AsyncEngine."])
+        if isinstance(engine.pool, _SHARING):
+            raise ConfigError([f"engine: a {type(engine.pool).__name__} {_SHARED}"])
+        watch(engine)
         log = QueryLog.on(engine)
         self._engine = engine
         self._wire = wire

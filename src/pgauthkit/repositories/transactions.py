@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from sqlalchemy import Engine, orm
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session
 
+from pgauthkit.database.sessions import session_of
 from pgauthkit.database.violations import REFUSALS
 from pgauthkit.errors import RepositoryError, RetryableError
 from pgauthkit.repositories.aio.transactions import AsyncTransaction
@@ -144,18 +145,21 @@ class Attempt:
 
 @overload
 def transaction(
-    on: Engine | orm.Session, *, retries: int | None = ..., isolation: Isolation | None = ...
+    on: Engine | orm.Session | orm.scoped_session[Any], *, retries: int | None = ..., isolation: Isolation | None = ...
 ) -> Transaction: ...
 
 
 @overload
 def transaction(
-    on: AsyncEngine | AsyncSession, *, retries: int | None = ..., isolation: Isolation | None = ...
+    on: AsyncEngine | AsyncSession | async_scoped_session[Any],
+    *,
+    retries: int | None = ...,
+    isolation: Isolation | None = ...,
 ) -> AsyncTransaction: ...
 
 
 def transaction(
-    on: Engine | orm.Session | AsyncEngine | AsyncSession,
+    on: Engine | orm.Session | orm.scoped_session[Any] | AsyncEngine | AsyncSession | async_scoped_session[Any],
     *,
     retries: int | None = None,
     isolation: Isolation | None = None,
@@ -173,8 +177,8 @@ def transaction(
     run again: there `RetryableError` goes to the caller, and `retries` is refused.
 
     Args:
-        on: an engine; or a session, for a savepoint in its transaction. Async ones are for `async with`, `async for`
-            and `await`.
+        on: an engine; or a session (or a `scoped_session`), for a savepoint in its transaction. Async ones are for
+            `async with`, `async for` and `await`.
         retries: how often it is done again at the most; 5 when not given.
         isolation: of the transaction; that of the engine when not given.
 
@@ -192,6 +196,7 @@ def transaction(
         ...     return Repository(db, Post).update({"id": post_id}, published=True)
         >>> publish(post.id)  # doctest: +SKIP
     """
-    if isinstance(on, AsyncEngine | AsyncSession):
-        return AsyncTransaction(on, retries, isolation)
-    return Transaction(on, retries, isolation)
+    found: Engine | orm.Session | AsyncEngine | AsyncSession = session_of(on)
+    if isinstance(found, AsyncEngine | AsyncSession):
+        return AsyncTransaction(found, retries, isolation)
+    return Transaction(found, retries, isolation)

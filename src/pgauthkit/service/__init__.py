@@ -2,11 +2,13 @@
 
 import copy
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection, Engine, orm
 
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.runner import Autocommit, Joined, SyncWire, Wire
+from pgauthkit.database.sessions import session_of
 from pgauthkit.service.audit import Audit
 from pgauthkit.service.joining import after_commit, connection_of
 from pgauthkit.service.links import Links
@@ -31,7 +33,8 @@ class AuthService(Links, Sessions, Users, Revocation, Purge):
         wire: how the driver is talked to; `AsyncAuthService` gives its own.
 
     Raises:
-        ConfigError: the engine has another driver, or is of the other kind.
+        ConfigError: the engine has another driver, is of the other kind, or has a pool that gives one connection to
+            several callers (`StaticPool`, `SingletonThreadPool`).
 
     Every method may also raise `DatabaseUnavailableError`, `PendingMigrationsError` where the tables are not there, and
     `RetryableError` when 5 s of repeating did not help.
@@ -46,13 +49,14 @@ class AuthService(Links, Sessions, Users, Revocation, Purge):
         self._wire: Wire = wire or SyncWire()
         super().__init__(Autocommit(engine, self._wire), config or AuthConfig())
 
-    def within(self, db: orm.Session | Connection) -> "AuthService":
+    def within(self, db: orm.Session | orm.scoped_session[Any] | Connection) -> "AuthService":
         """Return the same service inside a transaction of the host, which then owns everything.
 
         What is counted or revoked lives and dies with that transaction: an attempt at a code, or the revocation after
         a replayed refresh token, is undone by a rollback. Use it to make rows of the host together with a sign-up, and
         for nothing else. Nothing is repeated. Events are told when the session has committed (on a `Connection`: when
-        the commit is sent).
+        the commit is sent). Of a `scoped_session`, such as Flask-SQLAlchemy's `db.session`, it is the session of this
+        thread.
 
         Example:
             >>> with orm.Session(engine) as db, db.begin():  # doctest: +SKIP
@@ -60,6 +64,7 @@ class AuthService(Links, Sessions, Users, Revocation, Purge):
             ...     db.add(Profile(user_id=signed_in.user.user_id))
         """
         joined = copy.copy(self)
-        joined._runner = Joined(partial(connection_of, db), self._wire)  # noqa: SLF001 - another of the same class
-        joined._audit = Audit(self._config, self._hasher, partial(after_commit, db))  # noqa: SLF001 - the same
+        own: orm.Session | Connection = session_of(db)
+        joined._runner = Joined(partial(connection_of, own), self._wire)  # noqa: SLF001 - another of the same class
+        joined._audit = Audit(self._config, self._hasher, partial(after_commit, own))  # noqa: SLF001 - the same
         return joined

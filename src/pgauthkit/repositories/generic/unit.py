@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, UpdateBase, orm, select
 
+from pgauthkit.database.forking import watch_session
 from pgauthkit.database.violations import guarded
 from pgauthkit.errors import NotAUniqueKeyError, NotFoundError
 from pgauthkit.repositories.generic.conditions import conditions
@@ -27,6 +28,7 @@ class Unit(Generic[M]):
     def __init__(self, db: orm.Session, model: type[M]) -> None:
         self._db = db
         self._of = describe(model)
+        watch_session(db, model)
 
     def _guarded(self, call: Callable[[], T]) -> T:
         """Flush and call, with errors of ours in place of the driver's."""

@@ -1,0 +1,56 @@
+"""Processes that are forked after an engine was used, as by gunicorn's --preload, Celery and multiprocessing."""
+
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import orm
+
+from pgauthkit.database.forking import watch_session
+from pgauthkit.models import User
+
+# Each prints whose connection it was: the child's must be its own, and the parent's must still be the one from before.
+FORKED = """
+import os, sys
+import sqlalchemy
+from sqlalchemy import orm, text
+from pgauthkit import AuthService
+from pgauthkit.database import create_engine
+from pgauthkit.repositories import UserRepository
+
+def by_service(engine):
+    AuthService(engine).find_user("ada@example.com")
+
+def by_repository(engine):
+    with orm.Session(engine) as db:
+        UserRepository(db).count()
+
+def backend(engine):
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT pg_backend_pid()"))
+
+make, use = {"ours": create_engine, "theirs": sqlalchemy.create_engine}[sys.argv[2]], globals()[f"by_{sys.argv[3]}"]
+engine = make(sys.argv[1])
+use(engine)
+before = backend(engine)
+if (child := os.fork()) == 0:
+    use(engine)
+    sys.exit(backend(engine) == before)
+assert os.waitpid(child, 0) == (child, 0), "the child used its parent's connection"
+use(engine)
+assert backend(engine) == before, "the parent's connection is gone"
+"""
+
+
+@pytest.mark.parametrize("use", ["service", "repository"])
+@pytest.mark.parametrize("made", ["ours", "theirs"])
+def test_a_child_has_connections_of_its_own(pgauthkit_url: str, made: str, use: str) -> None:
+    """A child never touches its parent's connections, which stay good, whoever made the engine and whatever used it."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED, pgauthkit_url, made, use]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_session_without_an_engine_is_left_alone() -> None:
+    """A session that has no engine yet cannot have a connection either."""
+    watch_session(orm.Session(), User)
