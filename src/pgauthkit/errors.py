@@ -15,7 +15,9 @@
     ├── MigrationError
     │   ├── MigrationLockedError(holder) · PendingMigrationsError
     │   └── DriftError · EditedMigrationError · BaselineError
-    └── BackupError · RestoreError · SeedError
+    ├── BackupError
+    │   └── RestoreError
+    └── SeedError
 
 The first line of an error's docstring is its message, unless the place that raises it knows better. What a program
 needs to react is an attribute. No error carries a token, a code, a password, values of a row or parameters.

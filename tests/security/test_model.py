@@ -479,7 +479,7 @@ class World(RuleBasedStateMachine):
 
 
 def walk(world: World) -> None:
-    """Go where chance may not lead: a session in use, two tabs that refresh, a replay, and what is left of it."""
+    """Go where chance may not lead: a session in use, two tabs that refresh, a replay, and an address that is taken."""
     email = min(SPELLINGS)
     holding = world.verify(link=world.request(email=email, spelling=0))
     assert isinstance(holding, Holding)
@@ -495,6 +495,9 @@ def walk(world: World) -> None:
     world.refresh(holding=holding)
     world.wait(step=GRACE)
     world.refresh(holding=holding)
+    other = world.verify(link=world.request(email=max(SPELLINGS), spelling=0))
+    assert isinstance(other, Holding)
+    world.change_email(holding=other, email=email, keep=None)
     world.wait(step=SESSION_TTL + INSTANT)
     world.purge(keep=timedelta())
     world.teardown()

@@ -291,7 +291,7 @@ class TestBackups:
             "format": "custom",
             "schema_only": False,
             "size": size,
-            "sha256": "0",
+            "sha256": "0" * 64,
             "server_version": "16.14",
             "tool_version": "16.14",
             "revisions": {},
