@@ -80,6 +80,18 @@ class TestForgotten:
         connection.commit()
         assert [ask(connection, sql) for sql in [*new, *old, *later]] == [[(n,)] for n in (3, 1, 2, 4, 5, 6)]
 
+    def test_a_changed_type_is_planned_again(self, connection: "PoolProxiedConnection") -> None:
+        """After a change of a column's type the same call works, on a connection that had prepared it before."""
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE narrow (value varchar(3)); INSERT INTO narrow VALUES ('abc')")
+        connection.commit()
+        assert ask(connection, "SELECT value FROM narrow") == [("abc",)]
+        with psycopg.connect(connection.driver_connection.info.dsn) as other:  # type: ignore[union-attr]
+            other.execute("ALTER TABLE narrow ALTER value TYPE text")
+        assert ask(connection, "SELECT value FROM narrow") == [("abc",)]
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            ask(connection, "SELECT 1 FROM narrow GROUP BY () FOR UPDATE")
+
     def test_nothing_is_prepared_where_the_host_says_so(self, pgauthkit_url: str) -> None:
         """Behind a pooler that cannot prepare, the host sets psycopg's `prepare_threshold` to None."""
         engine = create_engine(pgauthkit_url, connect_args={"prepare_threshold": None})

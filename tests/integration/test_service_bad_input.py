@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
+import psycopg
 import pytest
+from psycopg import sql
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.errors import (
@@ -14,11 +16,15 @@ from pgauthkit.errors import (
     InvalidTokenError,
     NotFoundError,
     PendingMigrationsError,
+    PgAuthKitError,
 )
+from pgauthkit.ops.migrate import deploy
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Database, Host, SigningIn
+
+    from pgauthkit.testing import TestServer
 
 ADA = "ada@example.com"
 NOWHERE = "postgresql://nobody@/nothing?host=/nowhere"
@@ -207,3 +213,22 @@ class TestNotMigrated:
         finally:
             database.tell("ALTER TABLE pgauthkit.sessions RENAME COLUMN ended_at TO revoked_at")
         auth.authenticate(tokens.access_token.reveal())
+
+
+def test_a_database_of_another_encoding(
+    host: "Host", pgauthkit_empty_url: str, pgauthkit_server: "TestServer", pgauthkit_config: AuthConfig
+) -> None:
+    """What a database in LATIN1 cannot hold is refused by name, and what it can hold comes back as it was."""
+    with psycopg.connect(pgauthkit_empty_url, autocommit=True) as connection:
+        name = f"{connection.info.dbname}_latin"
+        create = sql.SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        connection.execute(create.format(sql.Identifier(name)))
+    url = pgauthkit_server.url(name)
+    deploy(url)
+    auth = host.service(url, pgauthkit_config)
+    auth.request_magic_link("ada@example.com", user_agent="Mözilla")
+    with pytest.raises(PgAuthKitError, match=r"SQLSTATE 22P05.*ENCODING 'UTF8'"):
+        auth.request_magic_link("ada@example.com", user_agent="☃")
+    host.tidy()
+    with psycopg.connect(pgauthkit_empty_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -18,7 +18,9 @@ __all__ = ["create_async_engine", "create_engine", "database_url"]
 
 # https://www.postgresql.org/docs/16/libpq-connect.html#LIBPQ-PARAMKEYWORDS: seconds, but tcp_user_timeout milliseconds.
 # Keepalives notice a peer that is gone while we wait for it, tcp_user_timeout while we send to it: both are needed.
+# Texts go as UTF-8, whatever the URL, the environment or the database says.
 _CONNECTION: Final = {
+    "client_encoding": "utf8",
     "connect_timeout": "10",
     "fallback_application_name": "pgauthkit",
     "keepalives_idle": "30",

@@ -45,6 +45,7 @@ _UNREACHABLE: Final = re.compile(r"08...|57P0.|53300")
 # libpq counts the parameters itself, sends nothing, and gives no SQLSTATE.
 _TOO_MANY: Final = "number of parameters must be between"
 _ADVICE: Final[Mapping[str, str]] = {
+    "22P05": "The database's encoding lacks a character: keep the application in one with ENCODING 'UTF8'.",
     "53100": "The server's disk is full: make room on it.",
     "53200": "The server is out of memory: ask for less at once, or lower work_mem.",
     "54000": "A limit of PostgreSQL was exceeded, such as the size of a value in an index.",
