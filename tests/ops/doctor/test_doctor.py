@@ -16,7 +16,7 @@ from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.ops.doctor import Finding, Report, SetUp, examine
 from pgauthkit.ops.doctor.connections import judge_pool
-from pgauthkit.ops.doctor.server import judge_clock, judge_version
+from pgauthkit.ops.doctor.server import judge_clock, judge_encoding, judge_standby, judge_version
 from pgauthkit.ops.dump.manifest import Manifest
 from pgauthkit.ops.revisions.tracks import host_track
 from pgauthkit.testing import Clock
@@ -80,10 +80,12 @@ class TestFine:
         assert report.is_fine
         assert {"ok"} == {finding.level for finding in report.findings}
         assert {""} == {finding.advice for finding in report.findings}
-        assert [finding.check for finding in report.findings][:10] == [
+        assert [finding.check for finding in report.findings][:12] == [
             "server",
             "server",
             "version",
+            "encoding",
+            "standby",
             "pooler",
             "pool",
             "clock",
@@ -132,6 +134,16 @@ class TestServer:
     def test_clock(self, seconds: float, level: str) -> None:
         """Clocks that are more than two seconds apart are worth a warning."""
         assert judge_clock(timedelta(seconds=seconds)).level == level
+
+    @pytest.mark.parametrize(("encoding", "level"), [("UTF8", "ok"), ("LATIN1", "warning"), ("SQL_ASCII", "warning")])
+    def test_encoding(self, encoding: str, level: str) -> None:
+        """A database that cannot hold every character, or does not know what they are, is worth a warning."""
+        assert judge_encoding(encoding).level == level
+
+    @pytest.mark.parametrize(("is_standby", "level"), [(False, "ok"), (True, "wrong")])
+    def test_standby(self, *, is_standby: bool, level: str) -> None:
+        """A server that takes no writes signs nobody in."""
+        assert judge_standby(is_standby=is_standby).level == level
 
 
 class TestConnections:
@@ -279,6 +291,17 @@ class TestTables:
         )
         (finding,) = found(examine(SetUp(url=pgauthkit_url)), "purge")
         assert finding.message.endswith(" 10,000 or more.")
+
+    def test_addresses(self, pgauthkit_url: str, tell: Tell) -> None:
+        """Rows that were copied in with an address that nobody can type are named by their ids, and no others."""
+        tell(
+            "INSERT INTO pgauthkit.users (id, email) VALUES ('good', 'ada@xn--bcher-kva.example'),"
+            " ('other', 'ada@xn--a.example'), ('refused', 'ada@ab--cd.example')"
+        )
+        (finding,) = found(examine(SetUp(url=pgauthkit_url)), "addresses")
+        assert finding.level == "wrong"
+        assert finding.message == "Users whose address is not in its canonical form: 2, among them other, refused."
+        assert "ada@" not in str(finding)
 
 
 class TestBackups:

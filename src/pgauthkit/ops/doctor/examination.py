@@ -14,8 +14,8 @@ from pgauthkit.ops.doctor.connections import check_direct, check_pool, check_poo
 from pgauthkit.ops.doctor.finding import Check, Finding, Report, SetUp
 from pgauthkit.ops.doctor.rights import check_rights
 from pgauthkit.ops.doctor.schema import check_drift, check_revisions
-from pgauthkit.ops.doctor.server import check_clock, check_version
-from pgauthkit.ops.doctor.tables import check_bloat, check_purge
+from pgauthkit.ops.doctor.server import check_clock, check_encoding, check_standby, check_version
+from pgauthkit.ops.doctor.tables import check_addresses, check_bloat, check_purge
 
 __all__ = ["examine"]
 
@@ -63,6 +63,8 @@ def _reach(url: str) -> Generator[Finding, None, bool]:
 def _of_the_application(set_up: SetUp) -> Iterator[Finding]:
     with _connected(set_up.url) as connection:
         yield from check_version(connection)
+        yield from check_encoding(connection)
+        yield from check_standby(connection)
         yield from check_pooler(connection, set_up)
         yield from check_pool(connection, set_up)
         yield from check_clock(connection)
@@ -80,6 +82,7 @@ def _of_the_server(set_up: SetUp) -> Iterator[Finding]:
     with _connected(set_up.direct) as connection:
         yield from _tried("bloat", check_bloat(connection, set_up))
         yield from _tried("purge", check_purge(connection, set_up))
+        yield from _tried("addresses", check_addresses(connection))
 
 
 def _tried(check: Check, findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -13,7 +13,20 @@ __all__ = ["Check", "Finding", "Level", "Report", "SetUp"]
 Level: TypeAlias = Literal["ok", "warning", "wrong"]
 """`wrong`: something fails, or will. `warning`: it may one day, or could not be looked at."""
 Check: TypeAlias = Literal[
-    "server", "pooler", "version", "rights", "revisions", "drift", "pool", "clock", "bloat", "purge", "backups"
+    "server",
+    "pooler",
+    "version",
+    "encoding",
+    "standby",
+    "rights",
+    "revisions",
+    "drift",
+    "pool",
+    "clock",
+    "bloat",
+    "purge",
+    "addresses",
+    "backups",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Checks of the server itself: its version, and its clock."""
+"""Checks of the server itself: its version, its clock, its encoding, and whether it takes writes."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,16 @@ from sqlalchemy import Connection, text
 
 from pgauthkit.ops.doctor.finding import Finding
 
-__all__ = ["check_clock", "check_version", "judge_clock", "judge_version"]
+__all__ = [
+    "check_clock",
+    "check_encoding",
+    "check_standby",
+    "check_version",
+    "judge_clock",
+    "judge_encoding",
+    "judge_standby",
+    "judge_version",
+]
 
 # https://www.postgresql.org/support/versioning/: older ones get no fixes any more. Ours is tried on 16 and 18.
 OLDEST: Final = 14
@@ -49,3 +58,37 @@ def judge_clock(skew: timedelta) -> Finding:
         advice = "Sign-in goes by the server's clock; let both hosts keep time (NTP), or logs will not fit together."
         return Finding(check="clock", level="warning", message=message, advice=advice)
     return Finding(check="clock", level="ok", message="This host's clock agrees with the server's.")
+
+
+def check_encoding(connection: Connection) -> Iterator[Finding]:
+    """See whether the database can hold every character."""
+    encoding = connection.scalar(
+        text(
+            "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database"
+            " WHERE datname = pg_catalog.current_database()"
+        )
+    )
+    yield judge_encoding(str(encoding))
+
+
+def judge_encoding(encoding: str) -> Finding:
+    """Say what is to be said of a database's encoding, by PostgreSQL's name for it."""
+    if encoding == "UTF8":
+        return Finding(check="encoding", level="ok", message="The database's encoding is UTF8.")
+    message = f"The database's encoding is {encoding}, so it refuses some characters, or does not know what they are."
+    advice = "Restore a backup into a database made with ENCODING 'UTF8' TEMPLATE template0."
+    return Finding(check="encoding", level="warning", message=message, advice=advice)
+
+
+def check_standby(connection: Connection) -> Iterator[Finding]:
+    """See whether the server takes writes."""
+    yield judge_standby(is_standby=bool(connection.scalar(text("SELECT pg_catalog.pg_is_in_recovery()"))))
+
+
+def judge_standby(*, is_standby: bool) -> Finding:
+    """Say what is to be said of a server that is, or is not, in recovery."""
+    if not is_standby:
+        return Finding(check="standby", level="ok", message="The server takes writes.")
+    message = "The server is a standby, which takes no writes: nobody can sign in there."
+    advice = "Connect to the primary; a URL with several hosts finds it with target_session_attrs=read-write."
+    return Finding(check="standby", level="wrong", message=message, advice=advice)

@@ -1,14 +1,16 @@
-"""Checks of our tables: indexes that are mostly air, and rows that nobody purges."""
+"""Checks of our tables: indexes that are mostly air, rows that nobody purges, addresses that nobody can type."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from sqlalchemy import Connection, text
 
+from pgauthkit.email_address import canonical_email
+from pgauthkit.errors import InvalidEmailError
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.doctor.finding import Finding, SetUp
 
-__all__ = ["check_bloat", "check_purge"]
+__all__ = ["check_addresses", "check_bloat", "check_purge"]
 
 MOST_BLOAT: Final = 3  # times what its rows need
 COUNTED: Final = 10_000  # rows: more are not counted one by one
@@ -37,6 +39,10 @@ SELECT count(*) FROM (
 ) AS overdue
 """)  # noqa: S608 - the name of our schema
 
+# What the tables' own CHECK cannot judge: the rules of IDNA, and the lengths of a domain's parts.
+_SUSPECT: Final = text(f"SELECT id, email FROM {SCHEMA}.users WHERE email ~ '--|[^.@]{{64}}' ORDER BY id")  # noqa: S608 - the same
+SHOWN: Final = 5  # ids: enough to look at
+
 
 def check_bloat(connection: Connection, set_up: SetUp) -> Iterator[Finding]:
     """Compare the size of each large index with what its entries need, as the statistics of ANALYZE have them."""
@@ -61,6 +67,26 @@ def check_purge(connection: Connection, set_up: SetUp) -> Iterator[Finding]:
         yield Finding(check="purge", level="warning", message=message, advice=advice)
     else:
         yield Finding(check="purge", level="ok", message=f"Nothing is left that ended more than {days:g} days ago.")
+
+
+def check_addresses(connection: Connection) -> Iterator[Finding]:
+    """Find users whose address is not in its canonical form, such as rows that were copied in by SQL."""
+    wrong = [row.id for row in connection.execute(_SUSPECT) if not _is_canonical(row.email)]
+    if wrong:
+        message = (
+            f"Users whose address is not in its canonical form: {len(wrong):,}, among them {', '.join(wrong[:SHOWN])}."
+        )
+        advice = "They cannot sign in: give them the address that pgauthkit.email_address.canonical_email returns."
+        yield Finding(check="addresses", level="wrong", message=message, advice=advice)
+    else:
+        yield Finding(check="addresses", level="ok", message="Every address is in its canonical form.")
+
+
+def _is_canonical(email: str) -> bool:
+    try:
+        return canonical_email(email) == email
+    except InvalidEmailError:
+        return False
 
 
 def _mebibytes(size: int) -> str:
