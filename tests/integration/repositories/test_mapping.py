@@ -1,15 +1,51 @@
 """What a mapper or a column says, and Core's statements do not know by themselves."""
 
+import asyncio
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import CHAR, JSON, REAL, Engine, ForeignKey, Identity, String, UniqueConstraint, orm, select, text, true
+from sqlalchemy import (
+    CHAR,
+    JSON,
+    REAL,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    and_,
+    desc,
+    func,
+    inspect,
+    orm,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    PassiveFlag,
+    Unmapped,
+    column_property,
+    mapped_column,
+    relationship,
+    unmapped_column,
+)
+from sqlalchemy.orm.attributes import get_history
 from sqlalchemy.orm.exc import StaleDataError
 
-from pgauthkit.errors import RepositoryError, UniqueViolationError
-from pgauthkit.repositories import Repository
+from pgauthkit.errors import NotAUniqueKeyError, RepositoryError, UniqueViolationError
+from pgauthkit.models import SoftDelete
+from pgauthkit.repositories import AsyncRepository, Repository
 
 
 class Own(DeclarativeBase):
@@ -51,6 +87,56 @@ class City(Own):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     code: Mapped[str] = mapped_column(ForeignKey("mapping_countries.code"))
+
+
+class Renamed(SoftDelete, Own):
+    """As Prisma's schemas have them: columns in camel case."""
+
+    __tablename__ = "mapping_renamed"
+
+    id: Mapped[int] = mapped_column("rowId", Identity(), primary_key=True)
+    deleted_at: Mapped[datetime | None] = mapped_column("deletedAt", DateTime(timezone=True))
+    mail: Mapped[str] = mapped_column("mailAddress")
+    slug: Mapped[str | None] = mapped_column("urlSlug")
+    rank: Mapped[int] = mapped_column("sort_rank", default=0)
+    legacy: Unmapped[int | None] = unmapped_column(Integer)
+
+    __table_args__ = (
+        Index("mapping_mail", "mailAddress", unique=True, postgresql_where=text('"deletedAt" IS NULL')),
+        Index("mapping_slug", slug, unique=True, postgresql_where=and_(slug != "100%", slug != ":x")),
+        Index("mapping_rank", desc("sort_rank"), unique=True),
+        Index("mapping_plain", "legacy"),
+        UniqueConstraint("legacy"),
+    )
+
+
+class Sparse(Own):
+    __tablename__ = "mapping_sparse"
+    __table_args__ = (UniqueConstraint("a", "b", postgresql_nulls_not_distinct=True),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    a: Mapped[int | None]
+    b: Mapped[int]
+    c: Mapped[str | None]
+
+
+class Animal(Own):
+    __tablename__ = "mapping_animals"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str] = mapped_column()
+    loud: Mapped[str] = column_property(func.upper(name))
+    notes: Mapped[str | None] = mapped_column(deferred=True)
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012 - SQLAlchemy's
+
+
+class Dog(Animal):
+    __tablename__ = "mapping_dogs"
+
+    id: Mapped[int] = mapped_column(ForeignKey(Animal.id), primary_key=True)
+    breed: Mapped[str]
+    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012 - SQLAlchemy's
 
 
 class Part(Own):
@@ -141,3 +227,82 @@ def test_refused_is_not_unreachable(db: orm.Session) -> None:
     long = "".join(map(str, range(40_000)))
     with pytest.raises(RepositoryError, match="SQLSTATE 54000"):
         rows.create_many([{"key": long}])
+
+
+def test_renamed_columns(db: orm.Session) -> None:
+    """Columns go by their attributes' names, whatever the database calls them, in every method."""
+    rows = Repository(db, Renamed)
+    rows.create_many([{"mail": "a", "rank": 1}, {"mail": "b", "rank": 2}])
+    assert rows.upsert({"mail": "a"}, create={}, update={"rank": 3}).rank == 3
+    assert rows.upsert_many([{"mail": "b", "rank": 4}], key="mail", update=["rank"]) == 1
+    gone = rows.delete({"mail": "a"})
+    assert gone.deleted_at
+    assert rows.restore({"id": gone.id}).mail == "a"
+    rows.delete({"mail": "a"})
+    assert rows.find_unique(mail="a") is None
+    page = rows.page(order_by="-rank", size=1, with_deleted=True)
+    assert [
+        row.rank for row in rows.page(order_by="-rank", size=1, after=page.end_cursor, with_deleted=True).items
+    ] == [3]
+    assert [tuple(row) for row in rows.group_by("mail", total=func.count(), order_by="mail")] == [("b", 1)]
+    with pytest.raises(NotAUniqueKeyError, match="the rows that are not deleted"):
+        rows.restore({"mail": "a"})
+    rows.upsert({"mail": "a"}, create={"rank": 9}, update={})
+    with pytest.raises(UniqueViolationError) as caught:
+        rows.create(mail="a", rank=10)
+    assert caught.value.columns == ("mailAddress",)
+
+
+def test_partial_and_descending_keys(db: orm.Session) -> None:
+    """An upsert takes a partial unique index, with its predicate, and one that is sorted the other way."""
+    rows = Repository(db, Renamed)
+    for rank in (1, 2):
+        assert rows.upsert({"slug": "s"}, create={"mail": "a", "rank": 1}, update={"rank": rank}).rank == rank
+    assert rows.upsert({"rank": 2}, create={"mail": "c"}, update={"mail": "d"}).mail == "d"
+    with pytest.raises(NotAUniqueKeyError, match="for upsert alone"):
+        rows.find_unique(slug="s")
+
+
+def test_nulls_not_distinct(db: orm.Session) -> None:
+    """Where NULL equals NULL, a key may have it."""
+    rows = Repository(db, Sparse)
+    rows.upsert({"a": None, "b": 1}, create={}, update={})
+    assert rows.upsert_many([{"a": None, "b": 1, "c": "y"}], key=["a", "b"], update=["c"]) == 1
+    assert rows.get(a=None, b=1).c == "y"
+    with pytest.raises(RepositoryError, match="have the same"):
+        rows.upsert_many([{"a": None, "b": 1, "c": "y"}] * 2, key=["a", "b"], update=["c"])
+
+
+def test_columns_that_were_not_read(db: orm.Session) -> None:
+    """A column that a statement left out is read when touched."""
+    db.add(Dog(name="Rex", breed="lab", notes="old"))
+    db.flush()
+    db.expunge_all()
+    rows = Repository(db, Animal)
+    (dog,) = rows.find_many()
+    assert isinstance(dog, Dog)
+    assert inspect(dog).unloaded == {"notes", "breed"}
+    assert (dog.breed, dog.notes, dog.loud) == ("lab", "old", "REX")
+    assert rows.update({"id": dog.id}, name="Max").loud == "MAX"
+    assert [row.loud for row in rows.create_many([{"name": "x"}], returning=True)] == ["X"]
+
+
+def test_columns_that_were_not_read_in_async_code(blog_async_engine: AsyncEngine, runner: asyncio.Runner) -> None:
+    """Where reading takes an `await`, the error says so; that of a transaction that has failed is ours as well."""
+
+    async def read() -> None:
+        async with blog_async_engine.connect() as connection, AsyncSession(connection) as db:
+            await connection.run_sync(Own.metadata.create_all)
+            row = await AsyncRepository(db, Animal).create(name="Rex")
+            row = await AsyncRepository(db, Animal).update({"id": row.id}, name="Max")
+            with pytest.raises(RepositoryError, match=r"Animal.loud was not loaded: .* await db.refresh"):
+                _ = row.loud
+            await db.refresh(row, ["loud"])
+            assert row.loud == "MAX"
+            assert get_history(row, "notes", PassiveFlag.PASSIVE_NO_FETCH).empty()
+            with suppress(DBAPIError):
+                await db.execute(text("SELECT 1 / 0"))
+            with pytest.raises(RepositoryError, match="has failed before"):
+                await db.run_sync(lambda _: row.notes)
+
+    runner.run(read())

@@ -210,7 +210,9 @@ def test_the_unique_keys_of_a_model() -> None:
 
     keys = describe(Page).unique_keys
     assert UniqueKey(("id",)) == keys[0]
-    assert {UniqueKey(("a", "b")), UniqueKey(("c",)), UniqueKey(("d",), unless_deleted=True)} == set(keys[1:])
+    soft = UniqueKey(("d",), unless_deleted=True, where="pages.deleted_at IS NULL")
+    some = UniqueKey(("e",), where="e > 1")
+    assert {UniqueKey(("a", "b")), UniqueKey(("c",)), soft, some} == set(keys[1:])
     assert describe(Page) is describe(Page)
 
 

@@ -11,6 +11,7 @@ from pgauthkit.errors import RepositoryError
 from pgauthkit.identifiers import new_id, new_ids
 from pgauthkit.repositories.generic.assignments import evaluated, validating
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.values import check_column, is_json
 
 __all__ = ["Group", "Row", "batches", "completed", "computed", "groups", "refuse_duplicates", "refuse_missing"]
@@ -84,17 +85,18 @@ def computed(of: Description[Any], given: Iterable[str]) -> dict[str, ColumnElem
     return {name: evaluated(default, {}) for name, default in _missing(of, given) if not _is_python(default)}
 
 
-def refuse_duplicates(of: Description[Any], key: Sequence[str], found: Iterable[Group]) -> None:
+def refuse_duplicates(of: Description[Any], unique: UniqueKey, found: Iterable[Group]) -> None:
     """Make sure that every row has the key, and no two have the same.
 
     Raises:
         RepositoryError: the message has no values in it.
     """
-    seen: set[tuple[Any, ...]] = set()
+    key, seen = unique.columns, set[tuple[Any, ...]]()
     for group in found:
         refuse_missing(of, group.columns, key)
         columns = [group.columns[name] for name in key]
-        refuse_missing(of, [name for name, values in zip(key, columns, strict=True) if None not in values], key)
+        full = [name for name, values in zip(key, columns, strict=True) if unique.nulls or None not in values]
+        refuse_missing(of, full, key)
         before = len(seen)
         seen.update(zip(*columns, strict=True))
         if len(seen) < before + group.size:

@@ -139,7 +139,7 @@ class Bulk(Upserting[M]):
             >>> products.upsert_many(rows, key="sku", update=["price", "stock"])  # doctest: +SKIP
             20000
         """
-        unique = self._of.unique_key(sequence(key), deleted_too=False)
+        unique = self._of.unique_key(sequence(key), deleted_too=False, partial=True)
         self._of.require(update)
         count = 0
         for statement in self._statements(rows, batch_size, partial(self._to_upsert, unique, update)):
@@ -159,7 +159,7 @@ class Bulk(Upserting[M]):
 
     def _to_upsert(self, key: UniqueKey, update: Sequence[str], dialect: Dialect, batch: list[Row]) -> list[Insert]:
         found = groups(self._of, batch)
-        refuse_duplicates(self._of, key.columns, found)
+        refuse_duplicates(self._of, key, found)
         for group in found:
             refuse_missing(self._of, group.columns, update)
         inserts = (self._inserted(dialect, group, order_by=key.columns) for group in found)

@@ -83,7 +83,8 @@ class Description(Generic[M]):
     @cached_property
     def unique_keys(self) -> tuple[UniqueKey, ...]:
         """Every set of columns by which the database knows one row, the primary key first."""
-        return tuple(unique_keys(self.table, self.keys_of_columns, soft=self.soft))
+        deleted_at = self.columns["deleted_at"] if self.soft else None
+        return tuple(unique_keys(self.table, self.keys_of_columns, deleted_at))
 
     @property
     def relations(self) -> Mapping[str, RelationshipProperty[Any]]:
@@ -119,14 +120,16 @@ class Description(Generic[M]):
         """Tell whether an object can be made with such an attribute: a column, a relation, a synonym, a hybrid."""
         return name in self.mapper.attrs or name in self.mapper.all_orm_descriptors
 
-    def unique_key(self, names: Collection[str], *, deleted_too: bool) -> UniqueKey:
+    def unique_key(self, names: Collection[str], *, deleted_too: bool, partial: bool = False) -> UniqueKey:
         """Return the unique key that has exactly these columns.
 
         Raises:
-            NotAUniqueKeyError: there is none; with `deleted_too`, none that holds for deleted rows as well.
+            NotAUniqueKeyError: there is none; with `deleted_too`, none that holds for deleted rows as well; without
+                `partial`, none that holds for more than some rows.
         """
         self.require(names)
-        return find_key(self.unique_keys, names, model=self.name, table=self.table.name, deleted_too=deleted_too)
+        about = {"model": self.name, "table": self.table.name}
+        return find_key(self.unique_keys, names, **about, deleted_too=deleted_too, partial=partial)
 
 
 def describe(model: type[M]) -> Description[M]:

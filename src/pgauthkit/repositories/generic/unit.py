@@ -11,6 +11,7 @@ from pgauthkit.errors import NotAUniqueKeyError, NotFoundError
 from pgauthkit.repositories.generic.conditions import conditions
 from pgauthkit.repositories.generic.description import describe
 from pgauthkit.repositories.generic.includes import Include, branches
+from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.loading import AnyRow, AnySelect, load
 
 __all__ = ["Unit"]
@@ -57,11 +58,20 @@ class Unit(Generic[M]):
         Raises:
             NotAUniqueKeyError: it is none, or has no value in it.
         """
-        found = self._of.unique_key(key, deleted_too=deleted_too)
-        if empty := [name for name in found.columns if key[name] is None]:
+        self._key(key, deleted_too=deleted_too)
+        return conditions(self._of, (), key, deleted_too=deleted_too)
+
+    def _key(self, key: Mapping[str, object], *, deleted_too: bool, partial: bool = False) -> UniqueKey:
+        """Return the unique key that has a value for each of its columns.
+
+        Raises:
+            NotAUniqueKeyError: there is none, or a value is missing.
+        """
+        found = self._of.unique_key(key, deleted_too=deleted_too, partial=partial)
+        if empty := [name for name in found.columns if key[name] is None and not found.nulls]:
             message = f"The key of {self._of.name} has no value for {', '.join(empty)}: NULL equals nothing."
             raise NotAUniqueKeyError(message, columns=empty, table=self._of.table.name)
-        return conditions(self._of, (), key, deleted_too=deleted_too)
+        return found
 
     def _written(self, statement: UpdateBase) -> list[M]:
         """Run a statement that writes, and return the rows that it wrote, as they are now."""

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 import attrs
-from sqlalchemy.orm import InstanceState, Mapper, PassiveFlag, object_session
+from sqlalchemy.exc import MissingGreenlet, StatementError
+from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveFlag, object_session
 from sqlalchemy.orm.attributes import instance_state
 
+from pgauthkit.database.violations import violation
 from pgauthkit.errors import RepositoryError
 
-__all__ = ["NotIncluded", "close"]
+__all__ = ["NotIncluded", "NotLoaded", "close"]
 
 # Their attributes are queries, which load nothing by themselves.
 _QUERIES = frozenset({"dynamic", "write_only"})
@@ -36,10 +38,43 @@ class NotIncluded:
         return cast("Any", state.manager[self.relation].impl).callable_(state, passive)
 
 
+@attrs.frozen
+class NotLoaded:
+    """A loader of a column that a statement did not read: it reads it, or says how where only `await` can.
+
+    Attributes:
+        model: the name of the class.
+        column: the name of the attribute.
+    """
+
+    model: str
+    column: str
+
+    def __call__(self, state: InstanceState[Any], passive: PassiveFlag) -> object:
+        """Load the value."""
+        if not passive & PassiveFlag.SQL_OK:
+            return LoaderCallableStatus.PASSIVE_NO_RESULT
+        try:
+            cast("Any", state.manager).expired_attribute_loader(state, {self.column}, passive)
+        except StatementError as error:
+            awaits = isinstance(error.orig, MissingGreenlet)
+            failure = self._not_loaded() if awaits else violation(error)
+        else:
+            return LoaderCallableStatus.ATTR_WAS_SET
+        raise failure
+
+    def _not_loaded(self) -> RepositoryError:
+        name = f"{self.model}.{self.column}"
+        return RepositoryError(f"{name} was not loaded: read it with await db.refresh(row, [{self.column!r}]).")
+
+
 def close(
     instances: Iterable[object], included: Collection[str] = (), prefix: str = "", *, fresh: bool = False
 ) -> None:
     """Make every relation of the instances raise when touched, but those that were included.
+
+    A column that was not read (deferred, of a joined subclass, a `column_property` of a row just written) is read when
+    touched, and raises only where it cannot be, in async code.
 
     Args:
         instances: persistent objects of mapped classes.
@@ -48,15 +83,19 @@ def close(
         fresh: the instances were just made, and what they were given stays.
     """
     known: dict[Mapper[Any], dict[str, NotIncluded]] = {}
+    columns: dict[Mapper[Any], frozenset[str]] = {}
     for instance in instances:
         state: InstanceState[Any] = instance_state(instance)
         if state.mapper not in known:
             known[state.mapper] = _closed(state.mapper, included, prefix)
+            columns[state.mapper] = frozenset(prop.key for prop in state.mapper.column_attrs)
         closed = known[state.mapper]
         stale = [] if fresh else [name for name in closed if name in state.dict]
         if stale and (session := object_session(instance)):
             session.expire(instance, stale)
-        state.callables = {**state.callables, **closed}
+        unread = columns[state.mapper].difference(state.dict)
+        state.expired_attributes -= unread  # SQLAlchemy would read these by itself
+        state.callables = {**state.callables, **closed, **_unread(state.mapper, unread)}
 
 
 def _closed(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict[str, NotIncluded]:
@@ -65,3 +104,7 @@ def _closed(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict
         for relation in mapper.relationships
         if relation.key not in included and relation.lazy not in _QUERIES
     }
+
+
+def _unread(mapper: Mapper[Any], columns: Collection[str]) -> dict[str, NotLoaded]:
+    return {column: NotLoaded(mapper.class_.__name__, column) for column in columns}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, text
+from sqlalchemy import Column, literal_column
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from pgauthkit.errors import RepositoryError, UniqueViolationError
@@ -43,12 +43,11 @@ class Upserting(Unit[M]):
         Example:
             >>> users.upsert({"email": "admin@example.com"}, create={"role": "ADMIN"}, update={})  # doctest: +SKIP
         """
-        self._by_key(key, deleted_too=False)
+        unique = self._key(key, deleted_too=False, partial=True)
         wanted, given = validated(self._of, key), validated(self._of, create)
         if clash := sorted(name for name in wanted.keys() & given.keys() if given[name] != wanted[name]):
             message = f"create of {self._of.name} contradicts the key: {', '.join(clash)}."
             raise RepositoryError(message, columns=clash, table=self._of.table.name)
-        unique = self._of.unique_key(key, deleted_too=False)
         changes = assigned(self._of, update)
         statement = insert(self._of.table).values(
             assigned(self._of, {**self._of.kind, **self._of.version, **create, **key})
@@ -73,5 +72,5 @@ class Upserting(Unit[M]):
         columns = [self._of.columns[name] for name in unique.columns]
         return {
             "index_elements": columns,
-            "index_where": text("deleted_at IS NULL") if unique.unless_deleted else None,
+            "index_where": None if unique.where is None else literal_column(unique.where),
         }
