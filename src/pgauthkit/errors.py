@@ -13,14 +13,13 @@
     │   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotAUniqueKeyError
     │   └── NotNullViolationError · CheckViolationError · ValueTooLongError · RetryableError
     ├── MigrationError
-    │   ├── MigrationLockedError(holder) · PendingMigrationsError
-    │   └── DriftError · EditedMigrationError · BaselineError
-    ├── BackupError
-    │   └── RestoreError
-    └── SeedError
+    │   └── MigrationLockedError(holder) · PendingMigrationsError · DriftError · EditedMigrationError · BaselineError
+    ├── SeedError
+    └── BackupError
+        └── RestoreError
 
-The first line of an error's docstring is its message, unless the place that raises it knows better. What a program
-needs to react is an attribute. No error carries a token, a code, a password, values of a row or parameters.
+An error's docstring begins with its message, unless the place that raises it knows better. What a program needs is an
+attribute. No error carries a token, a code, a password, values of a row or parameters.
 """
 
 import copyreg
