@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import attrs
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from psycopg import errors as pg
 from sqlalchemy import make_url
 
 from pgauthkit import AuthConfig, AuthService
+from pgauthkit.config import RateLimits
 from pgauthkit.database import guard
 from pgauthkit.database.account import find_account
 from pgauthkit.database.embedded import EmbeddedPostgres
@@ -34,6 +36,7 @@ from pgauthkit.errors import (
     RetryableError,
     UniqueViolationError,
 )
+from pgauthkit.ops.migrate import deploy
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Database, Host
@@ -54,6 +57,7 @@ TIMED_OUT = "No answer in time: check the network, a firewall, or raise connect_
 NO_HOST = "The host's name cannot be resolved: check its spelling and the DNS."
 FULL = "The server has no connection left: lower the pools, or use PgBouncer."
 STARTING = "The server is starting up: try again in a moment."
+STANDBY = "The server is a read-only standby: connect to the primary."
 STOPPING = "The server is shutting down, or somebody ended the connection: try again in a moment."
 CRASHED = "The server recovers from a crash: try again in a moment, and see its log."
 NOT_ALLOWED = "The server does not let this user in from here: see its pg_hba.conf, which may also demand TLS."
@@ -247,6 +251,19 @@ class TestByTheService:
         find_account().give(follow)
         with EmbeddedPostgres(directory=directory, settings=settings) as server:
             assert failure(host.service(server.url(), config)).hints == (STARTING,)
+
+    def test_a_standby(self, host: "Host", config: AuthConfig, directory: Path) -> None:
+        """A standby that lets everybody read is told as that, with limits, whose rows it does not have, and without."""
+        settings = {"wal_level": "replica"}
+        with EmbeddedPostgres(directory=directory, settings=settings) as server:
+            deploy(server.url())
+        follow = directory / guard.DATA / "standby.signal"
+        follow.touch()
+        find_account().give(follow)
+        with EmbeddedPostgres(directory=directory, settings=settings) as server:
+            for limits in (RateLimits(), None):
+                auth = host.service(server.url(), attrs.evolve(config, rate_limits=limits))
+                assert failure(auth).hints == (STANDBY,)
 
     def test_a_server_that_shuts_down(self, host: "Host", config: AuthConfig, directory: Path) -> None:
         """A server that waits for its last session to end lets nobody in any more, and is told as that."""

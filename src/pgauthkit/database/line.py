@@ -8,7 +8,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
+from psycopg.errors import (
+    FeatureNotSupported,
+    InvalidSqlStatementName,
+    ReadOnlySqlTransaction,
+    error_from_result,
+)
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, Format
 from sqlalchemy.pool import PoolProxiedConnection
@@ -83,7 +88,9 @@ class Line:
             # The host, or psycopg for it, has sent DEALLOCATE ALL; nothing has been done yet. What was prepared since
             # is still there, so that no name may come a second time.
             self._names.clear()
-        except FeatureNotSupported:
+        except FeatureNotSupported as error:
+            if self._pgconn.parameter_status(b"in_hot_standby") == b"on":  # where UNLOGGED tables cannot even be read
+                raise ReadOnlySqlTransaction(*error.args) from None
             # A column's type was changed since it was prepared: "cached plan must not change result type" until then,
             # and nothing has been done. What the server does not have at all, it refuses once more.
             self._names.pop((sent.text, sent.types), None)
