@@ -100,7 +100,7 @@ def deployer(project: Project, url: str, *, job: str = "deploy") -> Iterator[sub
 
 
 def states(url: str, project: Project) -> list[str]:
-    """Return the states of the application's revisions, behind those of ours, each once: as a rule all have the same."""
+    """Return the states of the application's revisions, behind those of ours, which mostly are one."""
     ours, theirs = (
         [revision.state for revision in track.revisions] for track in status(url, host=project.track).tracks
     )
