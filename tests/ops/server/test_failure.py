@@ -4,6 +4,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.server.failure import explained
@@ -16,3 +17,22 @@ def test_what_alembic_refuses() -> None:
         explained("Looking around", make_url("postgresql://localhost/blog")),
     ):
         ScriptDirectory.from_config(Config())
+
+
+def test_a_model_that_cannot_be_mapped() -> None:
+    """What SQLAlchemy says of a model is the message of an error of ours."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Half(Base):
+        __tablename__ = "halves"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        other = relationship("Nobody")
+
+    with (
+        pytest.raises(MigrationError, match=r"^Looking around failed: .*expression 'Nobody' failed to locate a name"),
+        explained("Looking around", make_url("postgresql://localhost/blog")),
+    ):
+        Base.registry.configure()
+    Base.registry.dispose()  # or what cannot be mapped fails other tests
