@@ -34,7 +34,7 @@ def test_rolled_back(pgauthkit_session):
 
 def test_limits(pgauthkit_auth):
     with pytest.raises(RateLimitedError):
-        for _ in range(11):
+        for _ in range(51):
             pgauthkit_auth.request_magic_link("ada@example.com")
 
 @pytest.mark.anyio
