@@ -276,7 +276,7 @@ def test_sessions_end_in_one_order(
 def test_everybody_at_once(host: "Host", rounds: int, isolation: str, deadlocks: Callable[[], int]) -> None:
     """16 at once do whatever there is to do with three users: nothing but the contract's errors, and no deadlock."""
     before, crowd = deadlocks(), Crowd(host.auth, random.Random(isolation))
-    for _ in range(rounds // 5):
+    for _ in range(rounds // 2):
         outcomes = host.race([crowd.act() for _ in range(16)])
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         assert [failure for failure in failures if not isinstance(failure, CONTRACT)] == []
