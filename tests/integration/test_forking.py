@@ -16,7 +16,7 @@ import sqlalchemy
 from sqlalchemy import orm, text
 from pgauthkit import AuthService
 from pgauthkit.database import create_engine
-from pgauthkit.repositories import UserRepository
+from pgauthkit.repositories import UserRepository, transaction
 
 def by_service(engine):
     AuthService(engine).find_user("ada@example.com")
@@ -24,6 +24,10 @@ def by_service(engine):
 def by_repository(engine):
     with orm.Session(engine) as db:
         UserRepository(db).count()
+
+def by_transaction(engine):
+    with transaction(engine) as db:
+        db.execute(text("SELECT 1"))
 
 def backend(engine):
     with engine.connect() as connection:
@@ -42,7 +46,7 @@ assert backend(engine) == before, "the parent's connection is gone"
 """
 
 
-@pytest.mark.parametrize("use", ["service", "repository"])
+@pytest.mark.parametrize("use", ["service", "repository", "transaction"])
 @pytest.mark.parametrize("made", ["ours", "theirs"])
 def test_a_child_has_connections_of_its_own(pgauthkit_url: str, made: str, use: str) -> None:
     """A child never touches its parent's connections, which stay good, whoever made the engine and whatever used it."""

@@ -56,7 +56,7 @@ def _is_same(connection: Connection, found: Column[Any], wanted: Column[Any]) ->
     if found.server_default is None or wanted.server_default is None:
         return False
     try:
-        return bool(_wording(connection, wanted) == found.server_default.arg.text)  # type: ignore[attr-defined]
+        return bool(_wording(connection, wanted) == found.server_default.arg.text)  # type: ignore[attr-defined]  # read from the database: a text
     except DBAPIError:  # Such as a label that the enum type does not have yet: that is no default that it can have now.
         return False
 
@@ -64,7 +64,7 @@ def _is_same(connection: Connection, found: Column[Any], wanted: Column[Any]) ->
 def _wording(connection: Connection, column: Column[Any]) -> str | None:
     """Return the model's default as the server writes it: of a table of the moment, which is rolled back."""
     dialect = connection.dialect
-    default = dialect.ddl_compiler(dialect, None).get_column_default_string(column)  # type: ignore[arg-type]
+    default = dialect.ddl_compiler(dialect, None).get_column_default_string(column)  # type: ignore[arg-type]  # of no statement
     kind = dialect.type_compiler_instance.process(column.type)
     made = connection.begin_nested()
     try:

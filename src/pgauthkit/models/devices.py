@@ -16,7 +16,7 @@ __all__ = ["Device"]
 
 
 class Device(CuidPrimaryKey, Base):
-    """A known device: its token signs nobody in, but gives its owner limits of their own.
+    """A known device. The table is there for a release to come: nothing writes it yet.
 
     Example:
         >>> Repository(db, Device).count(Device.user_id == user.id)  # doctest: +SKIP

@@ -33,6 +33,8 @@ _PENDING = "used_at IS NULL AND revoked_at IS NULL"
 class MagicLink(CuidPrimaryKey, Base):
     """A link that was asked for. `user_id` is empty until it is used, whether or not the address has an account.
 
+    The columns below are there for a release to come: today every link is for `sign_in`, and the others are empty.
+
     Attributes:
         purpose: `sign_in`, `invite` or `email_change`; the last has the user who asked in `user_id` from the start.
         role: what an invited user becomes.

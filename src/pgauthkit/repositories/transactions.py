@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 from sqlalchemy import Engine, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session
 
+from pgauthkit.database.forking import watch
 from pgauthkit.database.sessions import session_of
 from pgauthkit.database.violations import REFUSALS
 from pgauthkit.errors import RepositoryError, RetryableError
@@ -197,6 +198,8 @@ def transaction(
         >>> publish(post.id)  # doctest: +SKIP
     """
     found: Engine | orm.Session | AsyncEngine | AsyncSession = session_of(on)
+    if isinstance(found, Engine | AsyncEngine):
+        watch(found if isinstance(found, Engine) else found.sync_engine)
     if isinstance(found, AsyncEngine | AsyncSession):
         return AsyncTransaction(found, retries, isolation)
     return Transaction(found, retries, isolation)

@@ -23,7 +23,7 @@ class Revocation(Service):
         For after a restore, a failover or a leak: what was signed out or used since the dump would be good again. First
         the links end, then the sessions that were opened until that was done; those who sign in meanwhile with a link
         that they ask for anew stay. In batches along the primary key, each one short statement, so it may run beside
-        the load, be stopped, and be called again. Known devices stay: their owners need them now.
+        the load, be stopped, and be called again.
 
         Args:
             batch_size: rows looked at in one statement.
@@ -50,7 +50,7 @@ class Revocation(Service):
 
     def _server_time(self) -> datetime:
         ((now,),) = self._rows(statements.WHAT_TIME)
-        return now  # type: ignore[no-any-return]
+        return now  # type: ignore[no-any-return]  # the statement has one column, the time
 
     def _walk(self, statement: Statement, before: datetime, batch_size: int) -> Iterator[int]:
         after: str | None = ""
