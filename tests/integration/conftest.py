@@ -35,6 +35,8 @@ PATIENCE: Final = 20.0  # seconds, before a test that hangs fails
 class Host(ABC):
     """A host application: it owns engines, a service on each, and transactions of its own."""
 
+    is_sync: bool
+
     def __init__(self) -> None:
         self._kept: dict[str, Engine] = {}
         self._made: list[Engine] = []
@@ -93,6 +95,8 @@ class Host(ABC):
 class SyncHost(Host):
     """A host without an event loop."""
 
+    is_sync = True
+
     def new_engine(self, url: str, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
         return create_engine(url, **options)
 
@@ -117,6 +121,8 @@ class SyncHost(Host):
 
 class AsyncHost(Host):
     """A host with an event loop."""
+
+    is_sync = False
 
     def __init__(self) -> None:
         super().__init__()

@@ -58,3 +58,51 @@ def test_a_child_has_connections_of_its_own(pgauthkit_url: str, made: str, use: 
 def test_a_session_without_an_engine_is_left_alone() -> None:
     """A session that has no engine yet cannot have a connection either."""
     watch_session(orm.Session(), User)
+
+
+# A child that is left with its parent's session, and one of a fork that Python knows nothing of.
+LEFT = """
+import ctypes, os, sys
+from sqlalchemy import orm, text
+from pgauthkit import AuthConfig, AuthService
+from pgauthkit.database import create_engine
+from pgauthkit.errors import PgAuthKitError
+
+engine = create_engine(sys.argv[1])
+told = []
+auth = AuthService(engine, AuthConfig(observers=[told.append]))
+
+def wait(child):
+    assert os.waitpid(child, 0) == (child, 0), "the child failed"
+
+user_id = auth.verify_magic_link(auth.request_magic_link("ada@example.com").token.reveal()).user.user_id
+told.clear()
+with orm.Session(engine) as db:
+    auth.within(db).open_session(user_id)
+    if (child := os.fork()) == 0:
+        try:
+            auth.within(db).open_session(user_id)
+        except PgAuthKitError as error:
+            assert "forked" in str(error), error
+        else:
+            os._exit(1)
+        os._exit(bool(told) or auth.find_user("ada@example.com").id != user_id)
+    wait(child)
+    assert db.scalar(text("SELECT count(*) FROM pgauthkit.sessions")) == 2, "the parent's transaction is gone"
+    db.commit()
+assert [event.kind for event in told] == ["signed_in"]
+before = [auth.find_user("ada@example.com"), engine.raw_connection().driver_connection.info.backend_pid][1]
+if (child := ctypes.CDLL(None).fork()) == 0:
+    auth.find_user("ada@example.com")
+    os._exit(engine.raw_connection().driver_connection.info.backend_pid == before)
+wait(child)
+auth.find_user("ada@example.com")
+assert engine.raw_connection().driver_connection.info.backend_pid == before
+"""
+
+
+def test_a_child_that_is_left_with_a_session(pgauthkit_url: str) -> None:
+    """Whatever a child does with its parent's session fails in the child, and the parent's transaction goes on."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", LEFT, pgauthkit_url]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,5 +1,8 @@
 """The line of a pooled connection: what it sends below psycopg's cursors, and what it does when the server forgot."""
 
+import os
+import select
+import socket
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,11 +12,14 @@ import sqlalchemy as sa
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.database.line import Line
+from pgauthkit.errors import ConfigError, RetryableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.pool import PoolProxiedConnection
+    from sqlalchemy import orm
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+    from tests.integration.conftest import Database, Host
 
 
 @pytest.fixture
@@ -92,6 +98,32 @@ class TestForgotten:
         with pytest.raises(psycopg.errors.FeatureNotSupported):
             ask(connection, "SELECT 1 FROM narrow GROUP BY () FOR UPDATE")
 
+    def test_a_type_that_was_taken_for_another(self, connection: "PoolProxiedConnection") -> None:
+        """A type that the server had chosen for a parameter is chosen anew, and nothing is left of the old plan."""
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE keyed AS SELECT '00000000-0000-0000-0000-000000000001'::text AS key")
+        connection.commit()
+        sql, key = "SELECT 1 FROM keyed WHERE key = %(key)s", "00000000-0000-0000-0000-000000000001"
+        assert ask(connection, sql, key=key) == [(1,)]
+        with psycopg.connect(connection.driver_connection.info.dsn) as other:  # type: ignore[union-attr]
+            other.execute("ALTER TABLE keyed ALTER key TYPE uuid USING key::uuid")
+        assert ask(connection, sql, key=key) == [(1,)]
+        assert ask(connection, "SELECT count(*)::int FROM pg_prepared_statements WHERE name LIKE 'pgauthkit%%'") == [
+            (2,)
+        ]
+
+    def test_what_is_really_gone(self, connection: "PoolProxiedConnection") -> None:
+        """What is refused again is refused, and works when the table is back."""
+        cursor = connection.cursor()
+        for command in ("CREATE TABLE gone (value int)", "DROP TABLE gone", "CREATE TABLE gone (value text)"):
+            cursor.execute(command)
+            connection.commit()
+            if command.startswith("DROP"):
+                with pytest.raises(psycopg.errors.UndefinedTable):
+                    ask(connection, "SELECT value FROM gone")
+            else:
+                assert ask(connection, "SELECT value FROM gone") == []
+
     def test_nothing_is_prepared_where_the_host_says_so(self, pgauthkit_url: str) -> None:
         """Behind a pooler that cannot prepare, the host sets psycopg's `prepare_threshold` to None."""
         engine = create_engine(pgauthkit_url, connect_args={"prepare_threshold": None})
@@ -100,6 +132,122 @@ class TestForgotten:
         assert ask(connection, "SELECT count(*) FROM pg_prepared_statements") == [(0,)]
         connection.close()
         engine.dispose()
+
+
+def test_a_process_that_is_another_one(connection: "PoolProxiedConnection", database: "Database") -> None:
+    """Where Python was not told of a fork, the parent's connection is closed here without a word to the server."""
+    driver: Any = connection.driver_connection
+    backend = driver.info.backend_pid
+    kept = os.dup(driver.fileno())  # what the parent would have
+    Line.of(connection)._process = -1
+    assert Line.of(connection).is_hung_up()
+    assert database.ask("SELECT state FROM pg_stat_activity WHERE pid = %s", backend) == [("idle",)]
+    os.close(kept)
+
+
+class TestIdle:
+    """What the server says to a connection that waits in the pool."""
+
+    def test_a_notification(self, connection: "PoolProxiedConnection", database: "Database") -> None:
+        """A notification is no reason to connect anew, and the host that listens gets it."""
+        heard: list[str] = []
+        driver: Any = connection.driver_connection
+        driver.add_notify_handler(lambda notify: heard.append(notify.payload))
+        connection.cursor().execute("LISTEN news")
+        connection.commit()
+        line = Line.of(connection)
+        database.tell("NOTIFY news, 'first'")
+        wait_for_input(driver)
+        assert not line.is_hung_up()
+        assert ask(connection, "SELECT 1") == [(1,)]
+        assert heard == ["first"]
+
+    def test_the_last_word(self, connection: "PoolProxiedConnection", database: "Database") -> None:
+        """A session that is ended says so before its socket is closed."""
+        driver: Any = connection.driver_connection
+        line = Line.of(connection)
+        database.ask("SELECT pg_terminate_backend(%s, 10000)", driver.info.backend_pid)
+        assert line.is_hung_up()
+
+    def test_a_socket_that_is_closed(self, connection: "PoolProxiedConnection") -> None:
+        """So is a connection of which nothing is left but its end."""
+        driver: Any = connection.driver_connection
+        line = Line.of(connection)
+        with socket.socket(fileno=os.dup(driver.fileno())) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
+        assert line.is_hung_up()
+
+
+@pytest.mark.parametrize("number", [psycopg.pq.Format.TEXT, psycopg.pq.Format.BINARY])
+def test_what_the_host_taught_the_driver(
+    host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig, number: psycopg.pq.Format
+) -> None:
+    """A host that reads times in a way of its own reads only its own, in and out of a transaction."""
+    loader = type("Loader", (psycopg.adapt.Loader,), {"format": number, "load": None})  # fails when it is asked
+    engine = host.engine(pgauthkit_url)
+
+    def teach(_connection: object, record: "ConnectionPoolEntry") -> None:
+        driver: Any = record.driver_connection
+        driver.adapters.register_loader("bytea", loader)
+        driver.adapters.register_loader("text[]", loader)
+
+    sa.event.listen(engine, "connect", teach)
+    auth = host.service_on(engine, pgauthkit_config)
+    user = auth.verify_magic_link(auth.request_magic_link("ada@example.com").token.reveal()).user
+    assert auth.revoke_sessions(user.user_id) == [user.session_id]
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "sql_ascii"])
+def test_a_connection_of_another_encoding(
+    host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig, encoding: str
+) -> None:
+    """A connection that cannot send every text is refused by name, and ours ask for UTF-8."""
+    url = sa.make_url(pgauthkit_url).update_query_dict({"client_encoding": encoding})
+    auth = host.service(url.render_as_string(hide_password=False), pgauthkit_config)
+    assert auth.find_user("ada@example.com") is None
+    auth = host.service(pgauthkit_url, pgauthkit_config, connect_args={"client_encoding": encoding})
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"client_encoding must be UTF8, not {encoding.upper()}"):
+            auth.request_magic_link("ada@example.com", user_agent="☃")
+
+
+def test_another_encoding_in_a_transaction(host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig) -> None:
+    """The same in a transaction of a host, whose own statements may be in any encoding."""
+    engine = host.engine(pgauthkit_url, connect_args={"client_encoding": "latin1"})
+    auth = host.service_on(engine, pgauthkit_config)
+
+    def ask_for_a_link(db: "orm.Session") -> object:
+        assert db.scalar(sa.text("SELECT 'ü'")) == "ü"
+        return auth.within(db).request_magic_link("ada@example.com", user_agent="☃")
+
+    with pytest.raises(ConfigError, match="client_encoding must be UTF8, not LATIN1"):
+        host.in_session(engine, ask_for_a_link)
+
+
+def test_a_stale_plan_in_a_transaction(
+    host: "Host", database: "Database", pgauthkit_url: str, pgauthkit_config: AuthConfig
+) -> None:
+    """In a transaction nothing can be sent once more; the error says to run it again, which then works."""
+    engine = host.engine(pgauthkit_url, pool_size=1, max_overflow=0)
+    auth = host.service_on(engine, pgauthkit_config)
+    signed_in = auth.verify_magic_link(auth.request_magic_link("ada@example.com").token.reveal())
+
+    def authenticate(db: "orm.Session | sa.Connection") -> str:
+        return auth.within(db).authenticate(signed_in.tokens.access_token.reveal()).email
+
+    for _ in range(6):  # psycopg prepares what it has sent five times
+        host.in_session(engine, authenticate)
+    database.tell("ALTER TABLE pgauthkit.users ALTER email TYPE varchar(400)")
+    try:
+        with pytest.raises(RetryableError, match="prepared before a table was changed"):
+            host.in_session(engine, authenticate)
+        assert host.in_session(engine, authenticate) == "ada@example.com"
+    finally:
+        database.tell("ALTER TABLE pgauthkit.users ALTER email TYPE text")
+
+
+def wait_for_input(driver: Any) -> None:  # noqa: ANN401 - of either kind
+    assert select.select([driver.fileno()], [], [], 20.0)[0]
 
 
 def test_a_hosts_rollback_leaves_them(pgauthkit_engine: sa.Engine, pgauthkit_config: AuthConfig) -> None:

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 import attrs
 import sqlalchemy
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, Pool, event
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pgauthkit.database.deadline import limit_calls
 from pgauthkit.database.forking import watch
+from pgauthkit.database.patience import AsyncPatientPool, PatientPool, keep_time
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError
@@ -42,6 +44,9 @@ class _Plan:
     def finish(self, engine: Engine) -> None:
         """Keep a new engine apart in forked processes, and listen on it where that is asked for."""
         watch(engine)
+        keep_time(engine)
+        if self.settings.call_timeout is not None:
+            limit_calls(engine, self.settings.call_timeout)
         if self.log is not None:
             self.log.attach(engine)
         if self.settings.pgbouncer and self.settings.statement_timeout is not None:
@@ -53,6 +58,7 @@ def create_engine(
     *,
     pgbouncer: bool | None = None,
     statement_timeout: timedelta | None = None,
+    call_timeout: float | None = None,
     query_log: bool | timedelta = False,
     **options: Any,  # noqa: ANN401 - SQLAlchemy's own
 ) -> Engine:
@@ -66,13 +72,18 @@ def create_engine(
 
     Args:
         url: `postgresql://user:password@host:port/database`; the environment's `DATABASE_URL` when not given. Its query
-            may say `pgbouncer`, `pool_size`, `max_overflow`, `pool_timeout` (s), `pool_recycle` (s) and
-            `statement_timeout` (s), which arguments override. It may name several hosts, `one:5432,two:5432`, with
-            `?target_session_attrs=read-write` for the one that takes writes.
+            may say `pgbouncer`, `pool_size`, `max_overflow`, `pool_timeout` (s), `pool_recycle` (s),
+            `statement_timeout` (s) and `call_timeout` (s), which arguments override. It may name several hosts,
+            `one:5432,two:5432`, with `?target_session_attrs=read-write` for the one that takes writes.
         pgbouncer: whether a pooler in transaction mode stands before the server. Then nothing is prepared on the
             server, and nothing set for a session.
         statement_timeout: how long a statement may take. Behind a pooler it holds in transactions only, by one more
             round trip each; a role's own setting holds everywhere.
+        call_timeout: how many seconds a call of the service, or of a repository on the engine, may take at the client:
+            a statement, with the wait for a connection and repetitions; of what goes by batches, each batch. 30 when
+            not given, 0 for no end. Then the connection is closed, the server is asked to stop, and the call raises
+            `DatabaseUnavailableError`, half a second later at the most. It does not count for your own statements, nor
+            for the service `within` a transaction of yours.
         query_log: whether to log statements at `pgauthkit.queries`; a duration for those only that take so long.
         **options: passed on to `sqlalchemy.create_engine`.
 
@@ -83,7 +94,8 @@ def create_engine(
         >>> create_engine("postgresql://app@db.example/app", pool_size=10).url.drivername
         'postgresql+psycopg'
     """
-    plan = _plan(url, pgbouncer, statement_timeout, query_log, options)
+    asked = PoolSettings(pgbouncer=pgbouncer, statement_timeout=statement_timeout, call_timeout=call_timeout)
+    plan = _plan(url, asked, query_log, PatientPool, options)
     engine = sqlalchemy.create_engine(plan.url, **plan.options)
     plan.finish(engine)
     return engine
@@ -94,11 +106,13 @@ def create_async_engine(
     *,
     pgbouncer: bool | None = None,
     statement_timeout: timedelta | None = None,
+    call_timeout: float | None = None,
     query_log: bool | timedelta = False,
     **options: Any,  # noqa: ANN401 - SQLAlchemy's own
 ) -> AsyncEngine:
     """Return an async engine; see `create_engine`."""
-    plan = _plan(url, pgbouncer, statement_timeout, query_log, options)
+    asked = PoolSettings(pgbouncer=pgbouncer, statement_timeout=statement_timeout, call_timeout=call_timeout)
+    plan = _plan(url, asked, query_log, AsyncPatientPool, options)
     engine = asyncio.create_async_engine(plan.url, **plan.options)
     plan.finish(engine.sync_engine)
     return engine
@@ -106,28 +120,25 @@ def create_async_engine(
 
 def _plan(
     url: str | URL | None,
-    pgbouncer: bool | None,  # noqa: FBT001 - as the public functions have it
-    statement_timeout: timedelta | None,
-    query_log: bool | timedelta,  # noqa: FBT001 - the same
+    asked: PoolSettings,
+    query_log: bool | timedelta,  # noqa: FBT001 - as the public functions have it
+    poolclass: type[Pool],
     options: dict[str, Any],
 ) -> _Plan:
     plain, said = read_url(url)
-    settings = attrs.evolve(
-        said,
-        pgbouncer=said.pgbouncer if pgbouncer is None else pgbouncer,
-        statement_timeout=said.statement_timeout if statement_timeout is None else statement_timeout,
-    )
-    if settings.statement_timeout is not None and settings.statement_timeout < timedelta(milliseconds=1):
-        raise ConfigError(["statement_timeout: it must be a millisecond or more."])
+    settings = said.overridden_by(asked)
+    if problems := list(settings.problems()):
+        raise ConfigError(problems)
     connection = {**_CONNECTION, **options.get("connect_args", {})}
     if settings.pgbouncer:
         _suit_pgbouncer(plain, connection)
     elif settings.statement_timeout is not None:
-        asked = connection.get("options") or plain.query.get("options") or ""
-        connection["options"] = f"{asked} -c statement_timeout={_milliseconds(settings.statement_timeout)}".strip()
-    defaults = {"hide_parameters": True, "pool_recycle": 1800}
-    pool = {} if "poolclass" in options else settings.pool  # A URL is also read by commands, which keep no pool.
-    kept = {**defaults, **pool, **options, "connect_args": connection}
+        given = connection.get("options") or plain.query.get("options") or ""
+        connection["options"] = f"{given} -c statement_timeout={_milliseconds(settings.statement_timeout)}".strip()
+    defaults: dict[str, Any] = {"hide_parameters": True, "pool_recycle": 1800}
+    if not options.keys() & {"pool", "poolclass"}:  # A URL is also read by commands, which keep no pool.
+        defaults |= {"poolclass": poolclass, **settings.pool}
+    kept = {**defaults, **options, "connect_args": connection}
     return _Plan(url=plain, options=kept, settings=settings, log=QueryLog.of(query_log))
 
 

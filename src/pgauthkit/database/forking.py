@@ -1,29 +1,40 @@
 """A forked process gets connections of its own: on its parent's, it would read answers to other people's questions."""
 
 import os
+import socket
+from contextlib import suppress
 from functools import cache
-from typing import Final
+from typing import Any, Final, cast
 from weakref import WeakSet
 
-from sqlalchemy import Engine, orm
+import psycopg
+from sqlalchemy import Engine, event, orm
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["watch", "watch_session"]
+__all__ = ["sever", "watch", "watch_session"]
+
+Driver = psycopg.BaseConnection[Any]
 
 _ENGINES: Final[WeakSet[Engine]] = WeakSet()
+_CONNECTIONS: Final[WeakSet[Driver]] = WeakSet()
 
 
 def watch(engine: Engine) -> None:
-    """Let processes that are forked from now on begin with an empty pool.
+    """Let processes that are forked from now on begin with an empty pool, and without their parent's connections.
 
-    The parent's connections stay open and good: the child forgets them without a word to the server
+    Those stay open and good for the parent: the child says nothing on them, not even that they are closed. A session
+    or a connection that the child was left with, as by a fork in the middle of a transaction, is closed in the child
     (https://docs.sqlalchemy.org/en/21/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork).
 
     Example:
         >>> watch(engine)  # doctest: +SKIP
     """
     _register()
-    _ENGINES.add(engine)
+    if engine not in _ENGINES:
+        _ENGINES.add(engine)
+        event.listen(engine, "connect", _note)
 
 
 def watch_session(db: orm.Session, model: type[object]) -> None:
@@ -39,11 +50,27 @@ def watch_session(db: orm.Session, model: type[object]) -> None:
     watch(bind.engine)
 
 
+def sever(driver: Driver) -> None:
+    """Close a connection of the parent's in this process, without a word on the socket that both have."""
+    with suppress(psycopg.OperationalError):  # it was closed before
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            os.dup2(ours.fileno(), driver.pgconn.socket, inheritable=False)
+        driver.pgconn.finish()  # says goodbye, to nobody
+
+
+def _note(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    _CONNECTIONS.add(cast("Driver", record.driver_connection))
+
+
 @cache
 def _register() -> None:
     os.register_at_fork(after_in_child=_forget)
 
 
 def _forget() -> None:
+    for driver in tuple(_CONNECTIONS):
+        sever(driver)
+    _CONNECTIONS.clear()
     for engine in tuple(_ENGINES):
         engine.dispose(close=False)

@@ -1,5 +1,6 @@
 """`Line`: what is kept with a pooled connection, to send it a statement below psycopg's cursors."""
 
+import os
 import re
 import select
 from collections.abc import Generator, Mapping, Sequence
@@ -7,8 +8,10 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import (
+    Diagnostic,
     FeatureNotSupported,
     InvalidSqlStatementName,
     ReadOnlySqlTransaction,
@@ -18,18 +21,32 @@ from psycopg.generators import execute
 from psycopg.pq import ExecStatus, Format
 from sqlalchemy.pool import PoolProxiedConnection
 
+from pgauthkit.database.adapters import PlainContext
+from pgauthkit.database.deadline import bind
+from pgauthkit.database.encoding import check_encoding
+from pgauthkit.database.forking import sever
+
 if TYPE_CHECKING:
-    import psycopg
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["Line", "Rows"]
+__all__ = ["Line", "Rows", "UnacknowledgedError"]
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Steps: TypeAlias = Generator[Any, Any, Any]
 
 _LINE: Final = "pgauthkit: line"
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
+# What a statement may fail of only because it was prepared before somebody changed a table: a plan that cannot be
+# changed (0A000), a name that is gone (26000), a type or an operator that was looked up then (42…, XX000).
+_STALE: Final = re.compile(r"0A000|26000|42...|XX000")
+_ENDS: Final = frozenset({"FATAL", "PANIC"})
+# The function in which a commit waits for synchronous standbys: src/backend/replication/syncrep.c
+_STANDBY: Final = "SyncRepWaitForLSN"
+
+
+class UnacknowledgedError(psycopg.OperationalError):
+    """The wait for a synchronous standby was cancelled: the primary has committed, and nobody else."""
 
 
 class Line:
@@ -41,13 +58,18 @@ class Line:
     """
 
     def __init__(self, driver: "psycopg.BaseConnection[Any]") -> None:
+        bind(driver)
         self._driver = driver
+        self._process = os.getpid()
         self._pgconn = driver.pgconn
-        self._transformer = Transformer(driver)
+        self._transformer = Transformer(PlainContext(driver))
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._numbers = count()
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
+        self._has_ended = False
+        self._is_unacknowledged = False
+        driver.add_notice_handler(self._note)
 
     @classmethod
     def of(cls, connection: PoolProxiedConnection) -> "Line":
@@ -56,6 +78,8 @@ class Line:
         if kept is None:
             driver: Any = connection.driver_connection
             kept = connection.info[_LINE] = cls(driver)
+        if kept._process != os.getpid():
+            sever(kept._driver)
         return kept
 
     @property
@@ -64,58 +88,102 @@ class Line:
         return len(self._names)
 
     def is_hung_up(self) -> bool:
-        """Tell, without a round trip, that the server closed an idle connection: there is something to read."""
-        return self._driver.closed or bool(self._poll.poll(0))
+        """Tell, without a round trip, that the server closed an idle connection.
+
+        What it has sent meanwhile is read for that. A notification, or a setting that was changed by a reload, is kept
+        by libpq for those whom it concerns.
+        """
+        return self._driver.closed or (bool(self._poll.poll(0)) and self._is_closed())
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> Steps:
         """Run a statement, prepared on the server; for psycopg's `Connection.wait`, which returns the rows.
+
+        It is a transaction of its own. Where it was prepared before a table was changed, it is prepared again, and sent
+        once more: what has failed has done nothing.
 
         Args:
             sql: with parameters as `%(name)s`.
             parameters: by name; more of them do no harm.
 
         Raises:
+            EncodingError: the connection speaks another encoding.
+            UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone.
         """
-        text, names = _numbered(sql)
-        transformer = self._transformer
-        given = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
-        sent = _Sent(text, given, transformer.types or (), transformer.formats)
+        sent = self._dumped(sql, parameters)
+        known = self._names.get(sent.key)
         try:
             results = yield from self._execute(sent)
             return self._rows(results)
-        except InvalidSqlStatementName:
-            # The host, or psycopg for it, has sent DEALLOCATE ALL; nothing has been done yet. What was prepared since
-            # is still there, so that no name may come a second time.
-            self._names.clear()
-        except FeatureNotSupported as error:
-            if self._pgconn.parameter_status(b"in_hot_standby") == b"on":  # where UNLOGGED tables cannot even be read
-                raise ReadOnlySqlTransaction(*error.args) from None
-            # A column's type was changed since it was prepared: "cached plan must not change result type" until then,
-            # and nothing has been done. What the server does not have at all, it refuses once more.
-            self._names.pop((sent.text, sent.types), None)
+        except psycopg.Error as error:
+            self._tell_of_standby(error)
+            if known is None or not _STALE.fullmatch(error.sqlstate or ""):
+                raise
+            yield from self._forget(sent, known, error)
         results = yield from self._execute(sent)
         return self._rows(results)
 
+    def read(self, result: "PGresult") -> Rows:
+        """Return the rows of a result that came through a cursor of the host's."""
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    def _dumped(self, sql: str, parameters: Mapping[str, object]) -> "_Sent":
+        check_encoding(self._driver)
+        text, names = _numbered(sql)
+        transformer = self._transformer
+        given = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
+        return _Sent((text, transformer.types or ()), given, transformer.formats)
+
+    def _is_closed(self) -> bool:
+        try:
+            self._pgconn.consume_input()
+            self._pgconn.is_busy()  # reads what has come, and so a server's last word, which is handed to `_note`
+        except psycopg.OperationalError:
+            return True
+        return self._has_ended
+
+    def _note(self, notice: Diagnostic) -> None:
+        self._has_ended = self._has_ended or notice.severity_nonlocalized in _ENDS
+        self._is_unacknowledged = self._is_unacknowledged or notice.source_function == _STANDBY
+
+    def _tell_of_standby(self, error: psycopg.Error) -> None:
+        """Raise what is meant, on a standby, where UNLOGGED tables cannot even be read."""
+        if isinstance(error, FeatureNotSupported) and self._pgconn.parameter_status(b"in_hot_standby") == b"on":
+            raise ReadOnlySqlTransaction(*error.args) from None
+
+    def _forget(self, sent: "_Sent", name: bytes, error: psycopg.Error) -> Steps:
+        if isinstance(error, InvalidSqlStatementName):
+            # The host, or psycopg for it, has sent DEALLOCATE ALL. What was prepared since is still there, so that no
+            # name may come a second time.
+            self._names.clear()
+            return
+        del self._names[sent.key]
+        self._pgconn.send_query(b"DEALLOCATE " + name)
+        self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
+
     def _execute(self, sent: "_Sent") -> Steps:
+        self._is_unacknowledged = False
         if self._driver.prepare_threshold is None:  # so says a host behind a pooler that cannot prepare
-            self._pgconn.send_query_params(sent.text, sent.given, sent.types, sent.formats, Format.BINARY)
+            text, types = sent.key
+            self._pgconn.send_query_params(text, sent.given, types, sent.formats, Format.BINARY)
         else:
-            name = self._names.get((sent.text, sent.types)) or (yield from self._prepare(sent))
+            name = self._names.get(sent.key) or (yield from self._prepare(sent))
             self._pgconn.send_query_prepared(name, sent.given, sent.formats, Format.BINARY)
         return (yield from execute(self._pgconn))
 
     def _prepare(self, sent: "_Sent") -> Steps:
         name = b"pgauthkit_%d" % next(self._numbers)
-        self._pgconn.send_prepare(name, sent.text, sent.types)
+        self._pgconn.send_prepare(name, *sent.key)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
-        self._names[sent.text, sent.types] = name
+        self._names[sent.key] = name
         return name
 
     def _rows(self, results: "list[PGresult]") -> Rows:
         result = self._checked(results, ExecStatus.TUPLES_OK)
-        self._transformer.set_pgresult(result)
-        return self._transformer.load_rows(0, result.ntuples, tuple)
+        if self._is_unacknowledged:
+            raise UnacknowledgedError
+        return self.read(result)
 
     def _checked(self, results: "list[PGresult]", wanted: ExecStatus) -> "PGresult":
         # All of them: what fails at the commit (a serialization, a deferred constraint) is told behind the rows.
@@ -126,11 +194,10 @@ class Line:
 
 
 class _Sent(NamedTuple):
-    """A statement and its parameters, as libpq takes them."""
+    """A statement (its text, and the types of its parameters) and the parameters, as libpq takes them."""
 
-    text: bytes
+    key: tuple[bytes, tuple[int, ...]]
     given: "Sequence[Buffer | None]"
-    types: tuple[int, ...]
     formats: "Sequence[Format] | None"
 
 

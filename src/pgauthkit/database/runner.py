@@ -11,8 +11,11 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
 
+from pgauthkit.database.deadline import Deadline, call_timeout_of
+from pgauthkit.database.encoding import check_encoding
 from pgauthkit.database.forking import watch
 from pgauthkit.database.line import Line
+from pgauthkit.database.patience import keep_time
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
@@ -96,22 +99,28 @@ class Autocommit:
         if isinstance(engine.pool, _SHARING):
             raise ConfigError([f"engine: a {type(engine.pool).__name__} {_SHARED}"])
         watch(engine)
+        keep_time(engine)
         log = QueryLog.on(engine)
         self._engine = engine
+        self._limit = call_timeout_of(engine)
         self._wire = wire
         self._ask = log.logged(wire.ask) if log else wire.ask
 
     def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run one statement, again for up to 5 s when it fails with SQLSTATE 40001 or 40P01 (with full jitter)."""
-        deadline, pause = time.monotonic() + RETRY_FOR, FIRST_PAUSE
-        while True:
-            outcome = self._try(sql, parameters)
-            if not isinstance(outcome, PgAuthKitError):
-                return outcome
-            if not isinstance(outcome, RetryableError) or time.monotonic() + pause > deadline:
-                raise outcome
-            self._wire.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
-            pause = min(pause * 2, LONGEST_PAUSE)
+        """Run one statement, again for up to 5 s when it fails with SQLSTATE 40001 or 40P01 (with full jitter).
+
+        All of it, with the wait for a connection, ends within the `call_timeout` of the engine.
+        """
+        with Deadline(self._limit) as deadline:
+            retry_until, pause = time.monotonic() + min(RETRY_FOR, deadline.left), FIRST_PAUSE
+            while True:
+                outcome = self._try(sql, parameters)
+                if not isinstance(outcome, PgAuthKitError):
+                    return outcome
+                if not isinstance(outcome, RetryableError) or time.monotonic() + pause > retry_until:
+                    raise outcome
+                self._wire.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     def compute(self, slow: Callable[[], T]) -> T:
         """Do heavy arithmetic where the wire says."""
@@ -164,7 +173,7 @@ class Joined:
     def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
         """Run one statement in the host's transaction."""
         try:
-            return list(self._connect().exec_driver_sql(sql, dict(parameters)))
+            return _joined(self._connect(), sql, parameters)
         except (psycopg.Error, SQLAlchemyError) as error:
             failure = translate(error)
         raise failure
@@ -172,6 +181,15 @@ class Joined:
     def compute(self, slow: Callable[[], T]) -> T:
         """Do heavy arithmetic where the wire says."""
         return self._wire.compute(slow)
+
+
+def _joined(host: Connection, sql: str, parameters: Parameters) -> list[Row]:
+    """Send a statement as the host's own are sent, so that it is in its logs; and read its rows without the host."""
+    line = Line.of(host.connection)
+    check_encoding(_driver(host.connection))
+    with host.exec_driver_sql(sql, dict(parameters)) as result:
+        cursor: Any = result.cursor
+        return cast("list[Row]", line.read(getattr(cursor, "_cursor", cursor).pgresult))
 
 
 def _driver(connection: PoolProxiedConnection) -> "psycopg.BaseConnection[Row]":

@@ -11,7 +11,11 @@ from psycopg.pq import ConnStatus
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError as PoolTimeoutError
 
+from pgauthkit.database.deadline import CallTimeoutError
+from pgauthkit.database.encoding import EncodingError
+from pgauthkit.database.line import UnacknowledgedError
 from pgauthkit.errors import (
+    ConfigError,
     DatabaseUnavailableError,
     PendingMigrationsError,
     PgAuthKitError,
@@ -23,6 +27,12 @@ __all__ = ["translate", "translated"]
 
 _RETRYABLE: Final = (pg.SerializationFailure, pg.DeadlockDetected)
 _NOT_MIGRATED: Final = (pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidSchemaName)
+# The function that finds that a plan cannot be kept: src/backend/utils/cache/plancache.c
+_OF_PLANS: Final = "RevalidateCachedQuery"
+_CHANGED: Final = (
+    "A statement was prepared before a table was changed: roll the transaction back, and run it again, "
+    "which prepares it anew."
+)
 _FULL: Final = "The server has no connection left: lower the pools, or use PgBouncer."
 _PASSWORD: Final = "The user or the password is wrong."  # noqa: S105 - a sentence about it
 _NO_PASSWORD: Final = "The server wants a password, and the URL has none."  # noqa: S105 - the same
@@ -39,6 +49,7 @@ _DATABASE_MISSING: Final = "There is no such database: create it, or check its n
 _NOT_PASSED_ON: Final = "A pooler does not pass on what the URL sets: give pgbouncer=True, and use role settings."
 _NO_SUCH_VALUE: Final = "A setting in the URL, behind its question mark, has a value that libpq does not know."
 _POOLER_ALONE: Final = "The pooler is there, and got no connection to its server: see its log."
+_GONE: Final = "The connection is closed: it was lost before, or this process was forked, and it is the parent's."
 _CLOSED: Final = "The other side closed the connection: see the logs of the server, and of a proxy or pooler before it."
 # The states in which the server, or what is before it, cannot serve anybody; in every other one it answered.
 _UNREACHABLE: Final = re.compile(r"08...|57P0.|53300")
@@ -51,7 +62,15 @@ _ADVICE: Final[Mapping[str, str]] = {
     "54000": "A limit of PostgreSQL was exceeded, such as the size of a value in an index.",
     "55000": "The object is not ready for it: refresh a materialized view first; no upsert has a deferrable key.",
 }
+_TOO_LONG: Final = (
+    "No answer within call_timeout; the call may have been carried out or not: ask, or call again what may be repeated."
+)
+_UNACKNOWLEDGED: Final = (
+    "The wait for a synchronous standby was cancelled: it was committed, and a failover may still lose it."
+)
 _HINTS_BY_CLASS: Final[Mapping[type[Exception], str]] = {
+    CallTimeoutError: _TOO_LONG,
+    UnacknowledgedError: _UNACKNOWLEDGED,
     PoolTimeoutError: "Every connection of the pool is in use: raise pool_size, or look for a leak.",
     pg.ReadOnlySqlTransaction: "The server is a read-only standby: connect to the primary.",
     pg.QueryCanceled: "The statement was cancelled: see statement_timeout, and who holds a lock.",
@@ -89,6 +108,7 @@ _HINTS_BY_WORDS: Final[Mapping[str, str]] = {
     r"does not support SSL": "The server speaks no TLS, and the URL demands it (sslmode).",
     r"unsupported startup parameter": _NOT_PASSED_ON,
     r"closed the connection unexpectedly": _CLOSED,
+    r"the connection is closed": _GONE,
     r"query_wait_timeout|cannot connect to server": _POOLER_ALONE,
 }
 _GENERAL: Final = (
@@ -103,12 +123,8 @@ def translate(error: Exception, url: URL | None = None) -> PgAuthKitError:
     Judged by class and SQLSTATE; the server's texts and values stay out of it. `url` is shown without its password.
     """
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, _RETRYABLE):
-        return RetryableError()
-    if isinstance(cause, _NOT_MIGRATED):
-        return PendingMigrationsError()
-    if isinstance(cause, pg.UniqueViolation):
-        return UniqueViolationError(constraint=cause.diag.constraint_name, table=cause.diag.table_name)
+    if known := _of_our_tree(cause):
+        return known
     if hints := _hints(cause):
         return DatabaseUnavailableError(f"Cannot reach the database{_shown(url)}.", hints=hints)
     if _TOO_MANY in str(cause):
@@ -116,6 +132,25 @@ def translate(error: Exception, url: URL | None = None) -> PgAuthKitError:
     name, state = type(cause).__name__, str(getattr(cause, "sqlstate", None))
     advice = f" {_ADVICE[state]}" if state in _ADVICE else ""
     return PgAuthKitError(f"PostgreSQL refused the statement (SQLSTATE {state}, {name}).{advice}")
+
+
+def _of_our_tree(cause: BaseException | None) -> PgAuthKitError | None:
+    if isinstance(cause, _RETRYABLE):
+        return RetryableError()
+    if _is_stale(cause):
+        return RetryableError(_CHANGED)
+    if isinstance(cause, _NOT_MIGRATED):
+        return PendingMigrationsError()
+    if isinstance(cause, pg.UniqueViolation):
+        return UniqueViolationError(constraint=cause.diag.constraint_name, table=cause.diag.table_name)
+    return ConfigError([f"engine: {cause}"]) if isinstance(cause, EncodingError) else None
+
+
+def _is_stale(cause: BaseException | None) -> bool:
+    """Tell that a statement was prepared before a table was changed, of which the server's function tells."""
+    if isinstance(cause, pg.FeatureNotSupported):
+        return cause.diag.source_function == _OF_PLANS
+    return isinstance(cause, pg.InvalidSqlStatementName)
 
 
 @contextmanager

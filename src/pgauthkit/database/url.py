@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 import attrs
 from psycopg.pq import Conninfo
@@ -50,6 +50,9 @@ def _read_seconds(text: str) -> float:
     return float(text)
 
 
+_NOT_OF_THE_POOL: Final = frozenset({"pgbouncer", "statement_timeout", "call_timeout"})
+
+
 @attrs.frozen(kw_only=True)
 class PoolSettings:
     """What a URL says of the pool; None where it says nothing.
@@ -61,6 +64,7 @@ class PoolSettings:
         pool_timeout: seconds to wait for a free one (`pool_timeout=5`).
         pool_recycle: seconds after which one is replaced (`pool_recycle=600`).
         statement_timeout: the longest time of a statement, in seconds in the URL (`statement_timeout=2.5`).
+        call_timeout: seconds that a call may take at the client, 0 for as long as it takes (`call_timeout=10`).
     """
 
     pgbouncer: bool | None = None
@@ -69,12 +73,24 @@ class PoolSettings:
     pool_timeout: float | None = None
     pool_recycle: float | None = None
     statement_timeout: timedelta | None = None
+    call_timeout: float | None = None
 
     @property
     def pool(self) -> dict[str, object]:
         """The arguments for `sqlalchemy.create_engine`."""
-        own = attrs.asdict(self, filter=lambda field, _value: field.name not in {"pgbouncer", "statement_timeout"})
+        own = attrs.asdict(self, filter=lambda field, _value: field.name not in _NOT_OF_THE_POOL)
         return {name: value for name, value in own.items() if value is not None}
+
+    def overridden_by(self, other: Self) -> Self:
+        """Return these settings with what others say in their place."""
+        return attrs.evolve(self, **attrs.asdict(other, filter=lambda _field, value: value is not None))
+
+    def problems(self) -> Iterator[str]:
+        """Say what is wrong with the values."""
+        if self.statement_timeout is not None and self.statement_timeout < timedelta(milliseconds=1):
+            yield "statement_timeout: it must be a millisecond or more."
+        if self.call_timeout is not None and not 0 <= self.call_timeout < float("inf"):
+            yield "call_timeout: it must be a number of seconds, or 0 for no limit."
 
 
 _READERS: Final[Mapping[str, Callable[[str], object]]] = {
@@ -84,6 +100,7 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "pool_timeout": _read_seconds,
     "pool_recycle": _read_seconds,
     "statement_timeout": lambda text: timedelta(seconds=_read_seconds(text)),
+    "call_timeout": _read_seconds,
 }
 
 
