@@ -56,7 +56,7 @@ def sever(driver: Driver) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             os.dup2(ours.fileno(), driver.pgconn.socket, inheritable=False)
-        driver.pgconn.finish()  # says goodbye, to nobody
+        driver.pgconn.finish()  # what it sends goes nowhere
 
 
 def _note(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

@@ -45,6 +45,9 @@ __all__ = [
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
 # The same, told apart: what is compiled for it takes the time from a parameter.
 _ON_A_CLOCK: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # the same
+# What Pgpool-II looks for, at the very beginning: a standby may not have yet what was written a moment ago, and would
+# let somebody in who has just signed out. https://www.pgpool.net/docs/latest/en/html/runtime-config-load-balancing.html
+_TO_THE_PRIMARY: Final = "/*NO LOAD BALANCE*/ "
 
 
 class Statement:
@@ -60,12 +63,12 @@ class Statement:
     @cached_property
     def sql(self) -> str:
         """The text, in psycopg's parameter style, with a cast at each parameter so that the server prepares it once."""
-        return str(self._element.compile(dialect=_DIALECT))
+        return f"{_TO_THE_PRIMARY}{self._element.compile(dialect=_DIALECT)}"
 
     @cached_property
     def sql_on_a_clock(self) -> str:
         """The text with a parameter `clock` in place of the server's time."""
-        return str(self._element.compile(dialect=_ON_A_CLOCK))
+        return f"{_TO_THE_PRIMARY}{self._element.compile(dialect=_ON_A_CLOCK)}"
 
 
 def _parameter(name: str, kind: TypeEngine[Any]) -> BindParameter[Any]:

@@ -10,12 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import NullPool, make_url
+from tests.balancer import balancer
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.ops.doctor import Finding, Report, SetUp, examine
-from pgauthkit.ops.doctor.connections import judge_pool
+from pgauthkit.ops.doctor.connections import check_balancer, judge_pool
 from pgauthkit.ops.doctor.server import judge_clock, judge_encoding, judge_standby, judge_version
 from pgauthkit.ops.dump.manifest import Manifest
 from pgauthkit.ops.revisions.tracks import host_track
@@ -179,6 +180,17 @@ class TestConnections:
             report = examine(SetUp(url=f"{pooled}?pgbouncer=true", direct_url=pooled))
             assert [finding.level for finding in found(report, "pooler")] == ["ok", "wrong"]
             assert found(report, "pooler")[1].advice.startswith("Set DIRECT_URL")
+
+    @pytest.mark.parametrize(("balances", "level"), [(True, "warning"), (False, "ok")])
+    def test_a_pooler_that_balances_reads(
+        self, pgauthkit_url: str, pgauthkit_empty_url: str, *, balances: bool, level: str
+    ) -> None:
+        """Pgpool-II is told by its name and version, with a warning where it sends reads to standbys."""
+        with balancer(pgauthkit_url, pgauthkit_empty_url, balances=balances) as url:
+            engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+            with engine.connect() as connection:
+                (finding,) = check_balancer(connection)
+        assert (finding.level, "Pgpool-II 4.3.5 answers" in finding.message) == (level, True)
 
     def test_no_pooler_where_the_url_says_so(self, pgauthkit_url: str) -> None:
         """To prepare nothing without need is slow, and no more."""

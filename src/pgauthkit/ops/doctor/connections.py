@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from pgauthkit.database.url import read_url
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.doctor.finding import Finding, SetUp
 from pgauthkit.ops.server.pooler import is_pooled, refuse_transaction_mode
 
-__all__ = ["check_direct", "check_pool", "check_pooler", "judge_pool"]
+__all__ = ["check_balancer", "check_direct", "check_pool", "check_pooler", "judge_pool"]
 
 POOL_SIZE: Final = 5  # SQLAlchemy's QueuePool
 MAX_OVERFLOW: Final = 10
@@ -46,6 +47,24 @@ def check_pooler(connection: Connection, set_up: SetUp) -> Iterator[Finding]:
     else:
         message = "A pooler answers, and nothing is prepared behind it." if pooled else "The server itself answers."
         yield Finding(check="pooler", level="ok", message=message)
+
+
+def check_balancer(connection: Connection) -> Iterator[Finding]:
+    """Tell whether Pgpool-II answers, and whether it sends reads to standbys. Says nothing where it is not there."""
+    try:
+        version = str(connection.scalar(text("SHOW pool_version"))).partition(" ")[0]
+    except ProgrammingError:  # the server itself knows no such setting
+        return
+    if connection.scalar(text("PGPOOL SHOW load_balance_mode")) != "on":
+        yield Finding(check="pooler", level="ok", message=f"Pgpool-II {version} answers, and asks the primary.")
+        return
+    yield Finding(
+        check="pooler",
+        level="warning",
+        message=f"Pgpool-II {version} answers, and sends reads to standbys, which may not have yet what was written.",
+        advice="The service asks the primary all the same; begin reads of your own that may not be old with "
+        "/*NO LOAD BALANCE*/, or set load_balance_mode = off.",
+    )
 
 
 def check_direct(connection: Connection) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from pgauthkit.database.unavailable import translated
 from pgauthkit.database.url import read_url
 from pgauthkit.errors import DatabaseUnavailableError, PgAuthKitError
 from pgauthkit.ops.doctor.backups import check_backups
-from pgauthkit.ops.doctor.connections import check_direct, check_pool, check_pooler
+from pgauthkit.ops.doctor.connections import check_balancer, check_direct, check_pool, check_pooler
 from pgauthkit.ops.doctor.finding import Check, Finding, Report, SetUp
 from pgauthkit.ops.doctor.rights import check_rights
 from pgauthkit.ops.doctor.schema import check_drift, check_revisions
@@ -66,6 +66,7 @@ def _of_the_application(set_up: SetUp) -> Iterator[Finding]:
         yield from check_encoding(connection)
         yield from check_standby(connection)
         yield from check_pooler(connection, set_up)
+        yield from check_balancer(connection)
         yield from check_pool(connection, set_up)
         yield from check_clock(connection)
         yield from check_rights(connection)
