@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_async_engine, create_engine
+from pgauthkit.database.deadline import call_timeout_of
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.errors import ConfigError, DatabaseUnavailableError
 
@@ -236,6 +237,22 @@ def show(host: "Host", engine: Engine, *, level: str | None = None) -> str:
         return str(connection.scalar(sa.text("SHOW statement_timeout")))
 
     return host.in_connection(engine, ask)
+
+
+def test_a_call_timeout(make: Make) -> None:
+    """By the URL, or in the code, which is stronger; half a minute where nothing is said, and 0 for no end."""
+    for options, expected in (({}, 2.5), ({"call_timeout": 4}, 4.0), ({"call_timeout": 0}, 0.0)):
+        engine = make(f"postgresql://{PLACE}&call_timeout=2.5", **options)
+        assert call_timeout_of(engine if isinstance(engine, Engine) else engine.sync_engine) == expected
+        assert "call_timeout" not in engine.url.query
+    assert call_timeout_of(create_engine(f"postgresql://{PLACE}")) == 30.0
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_a_call_timeout_that_is_none(make: Make, seconds: float) -> None:
+    """What is no number of seconds is refused."""
+    with pytest.raises(ConfigError, match="call_timeout: it must be a number of seconds, or 0 for no limit"):
+        make(f"postgresql://{PLACE}", call_timeout=seconds)
 
 
 def test_a_statement_timeout(host: "Host", database: "Database") -> None:

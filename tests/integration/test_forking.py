@@ -6,7 +6,7 @@ import sys
 import pytest
 from sqlalchemy import orm
 
-from pgauthkit.database.forking import watch_session
+from pgauthkit.database.connecting import watch_session
 from pgauthkit.models import User
 
 # Each prints whose connection it was: the child's must be its own, and the parent's must still be the one from before.

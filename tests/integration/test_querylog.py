@@ -55,7 +55,7 @@ def test_a_call_of_the_service(
     assert record.caller.rpartition("/")[2].partition(":")[0] in {HERE, "conftest.py"}
     assert record.caller.rpartition(":")[2].isdecimal()
     message = record.getMessage()
-    assert f"{record.milliseconds} ms, 1 rows, 1 round trips, {record.caller}: WITH" in message
+    assert f"{record.milliseconds} ms, 1 rows, 1 round trips, {record.caller}: /*NO LOAD BALANCE*/ WITH" in message
     assert "\n" not in message
     assert "do-not-print-me" not in f"{message}{vars(record)}"
 

@@ -55,6 +55,11 @@ class Deadline:
         return _CURRENT.get()
 
     @property
+    def is_endless(self) -> bool:
+        """Whether there is none."""
+        return self._end == float("inf")
+
+    @property
     def left(self) -> float:
         """Seconds until then; 0.0 when it has passed."""
         return max(0.0, self._end - time.monotonic())

@@ -9,9 +9,9 @@ from sqlalchemy import URL, Connection, Engine, Pool, event
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pgauthkit.database.connecting import watch
 from pgauthkit.database.deadline import limit_calls
-from pgauthkit.database.forking import watch
-from pgauthkit.database.patience import AsyncPatientPool, PatientPool, keep_time
+from pgauthkit.database.patience import AsyncPatientPool, PatientPool
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError
@@ -44,7 +44,6 @@ class _Plan:
     def finish(self, engine: Engine) -> None:
         """Keep a new engine apart in forked processes, and listen on it where that is asked for."""
         watch(engine)
-        keep_time(engine)
         if self.settings.call_timeout is not None:
             limit_calls(engine, self.settings.call_timeout)
         if self.log is not None:

@@ -4,16 +4,13 @@ import os
 import socket
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 from weakref import WeakSet
 
 import psycopg
-from sqlalchemy import Engine, event, orm
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Engine
 
-__all__ = ["sever", "watch", "watch_session"]
+__all__ = ["note", "remember", "sever"]
 
 Driver = psycopg.BaseConnection[Any]
 
@@ -21,33 +18,22 @@ _ENGINES: Final[WeakSet[Engine]] = WeakSet()
 _CONNECTIONS: Final[WeakSet[Driver]] = WeakSet()
 
 
-def watch(engine: Engine) -> None:
-    """Let processes that are forked from now on begin with an empty pool, and without their parent's connections.
+def remember(engine: Engine) -> bool:
+    """Let processes that are forked from now on begin with an empty pool; tell whether the engine is new.
 
-    Those stay open and good for the parent: the child says nothing on them, not even that they are closed. A session
-    or a connection that the child was left with, as by a fork in the middle of a transaction, is closed in the child
-    (https://docs.sqlalchemy.org/en/21/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork).
-
-    Example:
-        >>> watch(engine)  # doctest: +SKIP
+    The parent's connections stay open and good, and the child sends nothing on them. A session or a connection that
+    the child was left with, as by a fork in the middle of a transaction, is closed in the child.
+    https://docs.sqlalchemy.org/en/21/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
     """
     _register()
-    if engine not in _ENGINES:
-        _ENGINES.add(engine)
-        event.listen(engine, "connect", _note)
+    is_new = engine not in _ENGINES
+    _ENGINES.add(engine)
+    return is_new
 
 
-def watch_session(db: orm.Session, model: type[object]) -> None:
-    """Do the same for the engine that a session uses for a model, where it has one by now.
-
-    Example:
-        >>> watch_session(db, Post)  # doctest: +SKIP
-    """
-    try:
-        bind = db.get_bind(model)
-    except UnboundExecutionError:
-        return
-    watch(bind.engine)
+def note(driver: Driver) -> None:
+    """Have a connection closed in processes that are forked while it is open."""
+    _CONNECTIONS.add(driver)
 
 
 def sever(driver: Driver) -> None:
@@ -57,10 +43,6 @@ def sever(driver: Driver) -> None:
         with ours, theirs:
             os.dup2(ours.fileno(), driver.pgconn.socket, inheritable=False)
         driver.pgconn.finish()  # what it sends goes nowhere
-
-
-def _note(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    _CONNECTIONS.add(cast("Driver", record.driver_connection))
 
 
 @cache

@@ -5,20 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any
 
-from sqlalchemy import AsyncAdaptedQueuePool, Engine, QueuePool, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import AsyncAdaptedQueuePool, QueuePool
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from pgauthkit.database.deadline import CallTimeoutError, Deadline, bind
-from pgauthkit.database.encoding import check_encoding
+from pgauthkit.database.deadline import CallTimeoutError, Deadline
 
-if TYPE_CHECKING:
-    import psycopg
-
-__all__ = ["AsyncPatientPool", "PatientPool", "keep_time"]
+__all__ = ["AsyncPatientPool", "PatientPool", "in_task", "in_thread"]
 
 Create = Callable[[], Any]
 
@@ -46,38 +40,12 @@ class AsyncPatientPool(_Patience, AsyncAdaptedQueuePool):
     """The pool of `create_async_engine`."""
 
 
-def keep_time(engine: Engine) -> None:
-    """Let the connections of an engine know of deadlines, from their making on.
+def in_thread(create: Create, seconds: float) -> Any:  # noqa: ANN401 - the driver's
+    """Make a connection, and wait for it for so long; one that comes later is closed.
 
-    `connect_timeout` is for each host and each of its addresses, two seconds at the least, and is the driver's to keep:
-    a call that needs a connection waits for no longer than it has time.
+    Raises:
+        CallTimeoutError: it takes longer.
     """
-    pool: Any = engine.pool
-    if not isinstance(pool._creator, _Creator):  # noqa: SLF001 - no other name is there for it
-        pool._creator = _Creator(pool._invoke_creator, is_async=engine.dialect.is_async)  # noqa: SLF001 - the same
-        event.listen(engine, "connect", _begin, insert=True)  # before SQLAlchemy's own, which talks to the server
-
-
-def _begin(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    driver = cast("psycopg.BaseConnection[Any]", record.driver_connection)
-    bind(driver)
-    if Deadline.current() is not None:  # what the host does by itself may be in any encoding
-        check_encoding(driver)
-
-
-class _Creator:
-    def __init__(self, create: Callable[[Any], Any], *, is_async: bool) -> None:
-        self._create = create
-        self._run: Final = _in_task if is_async else _in_thread
-
-    def __call__(self, connection_record: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
-        deadline = Deadline.current()
-        if deadline is None or deadline.left == float("inf"):
-            return self._create(connection_record)
-        return self._run(lambda: self._create(connection_record), deadline.left)
-
-
-def _in_thread(create: Create, seconds: float) -> Any:  # noqa: ANN401 - the driver's
     made: Future[Any] = Future()
 
     def run() -> None:
@@ -101,7 +69,8 @@ def _close(made: "Future[Any]") -> None:
         made.result().close()
 
 
-def _in_task(create: Create, seconds: float) -> Any:  # noqa: ANN401 - the driver's
+def in_task(create: Create, seconds: float) -> Any:  # noqa: ANN401 - the driver's
+    """Do the same in a greenlet, for an event loop."""
     try:
         return await_only(asyncio.wait_for(greenlet_spawn(create), seconds))
     except TimeoutError:

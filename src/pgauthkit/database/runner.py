@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
 
+from pgauthkit.database.connecting import watch
 from pgauthkit.database.deadline import Deadline, call_timeout_of
 from pgauthkit.database.encoding import check_encoding
-from pgauthkit.database.forking import watch
 from pgauthkit.database.line import Line
-from pgauthkit.database.patience import keep_time
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
@@ -99,7 +98,6 @@ class Autocommit:
         if isinstance(engine.pool, _SHARING):
             raise ConfigError([f"engine: a {type(engine.pool).__name__} {_SHARED}"])
         watch(engine)
-        keep_time(engine)
         log = QueryLog.on(engine)
         self._engine = engine
         self._limit = call_timeout_of(engine)

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, UpdateBase, orm, select
 
-from pgauthkit.database.forking import watch_session
+from pgauthkit.database.connecting import watch_session
 from pgauthkit.database.violations import guarded
 from pgauthkit.errors import NotAUniqueKeyError, NotFoundError
 from pgauthkit.repositories.generic.conditions import conditions

@@ -1,0 +1,73 @@
+"""What every connection of an engine gets as soon as it is made."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Engine, orm
+from sqlalchemy.exc import UnboundExecutionError
+
+from pgauthkit.database import forking
+from pgauthkit.database.deadline import Deadline, bind
+from pgauthkit.database.encoding import EncodingError, check_encoding
+from pgauthkit.database.patience import in_task, in_thread
+
+__all__ = ["watch", "watch_session"]
+
+
+def watch(engine: Engine) -> None:
+    """Keep an engine of ours or of a host apart in forked processes, and let its connections know of deadlines.
+
+    Example:
+        >>> watch(engine)  # doctest: +SKIP
+    """
+    if forking.remember(engine):
+        pool: Any = engine.pool
+        # Not by an event: a listener that is added while another thread connects makes that thread fail.
+        pool._creator = _Creator(engine, pool._invoke_creator)  # noqa: SLF001 - no other name is there for it
+
+
+def watch_session(db: orm.Session, model: type[object]) -> None:
+    """Do the same for the engine that a session uses for a model, where it has one by now.
+
+    Example:
+        >>> watch_session(db, Post)  # doctest: +SKIP
+    """
+    try:
+        bind = db.get_bind(model)
+    except UnboundExecutionError:
+        return
+    watch(bind.engine)
+
+
+class _Creator:
+    """Makes the connections of a pool.
+
+    `connect_timeout` is for each host and each of its addresses, two seconds at the least, and is the driver's to keep:
+    a call waits for no longer than it has time.
+    """
+
+    def __init__(self, engine: Engine, create: Callable[[Any], Any]) -> None:
+        self._create: Final = create
+        self._in_time: Final = in_task if engine.dialect.is_async else in_thread
+        self._driver_of: Final = engine.dialect.get_driver_connection
+
+    def __call__(self, connection_record: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+        deadline = Deadline.current()
+        if deadline is None or deadline.is_endless:
+            made = self._create(connection_record)
+        else:
+            made = self._in_time(lambda: self._create(connection_record), deadline.left)
+        driver: Any = self._driver_of(made)
+        forking.note(driver)
+        bind(driver)
+        if deadline is not None:  # what the host does by itself may be in any encoding
+            _check(driver)
+        return made
+
+
+def _check(driver: Any) -> None:  # noqa: ANN401 - of either kind
+    try:
+        check_encoding(driver)
+    except EncodingError:
+        driver.pgconn.finish()
+        raise
