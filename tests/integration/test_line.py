@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
@@ -209,6 +210,18 @@ def test_a_connection_of_another_encoding(
     for _ in range(2):
         with pytest.raises(ConfigError, match=f"client_encoding must be UTF8, not {encoding.upper()}"):
             auth.request_magic_link("ada@example.com", user_agent="☃")
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_connection_that_is_not_for_us(
+    host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig, *, rows: bool
+) -> None:
+    """Rows that are no tuples and cursors without named parameters are refused by name: SQLAlchemy fails with them."""
+    raw = psycopg.RawCursor if host.is_sync else psycopg.AsyncRawCursor
+    settings: dict[str, Any] = {"row_factory": dict_row} if rows else {"cursor_factory": raw}
+    auth = host.service(pgauthkit_url, pgauthkit_config, connect_args=settings)
+    with pytest.raises(ConfigError, match="engine: its row_factory" if rows else "engine: its cursor_factory"):
+        auth.find_user("ada@example.com")
 
 
 def test_another_encoding_in_a_transaction(host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig) -> None:

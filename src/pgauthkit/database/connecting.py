@@ -7,9 +7,9 @@ from sqlalchemy import Engine, orm
 from sqlalchemy.exc import UnboundExecutionError
 
 from pgauthkit.database import forking
-from pgauthkit.database.deadline import Deadline, bind
-from pgauthkit.database.encoding import EncodingError, check_encoding
+from pgauthkit.database.deadline import ENDLESS, bind, time_left
 from pgauthkit.database.patience import in_task, in_thread
+from pgauthkit.database.suitability import UnsuitableError, check_suitability
 
 __all__ = ["watch", "watch_session"]
 
@@ -52,22 +52,22 @@ class _Creator:
         self._driver_of: Final = engine.dialect.get_driver_connection
 
     def __call__(self, connection_record: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
-        deadline = Deadline.current()
-        if deadline is None or deadline.is_endless:
+        left = time_left()
+        if left is None or left == ENDLESS:
             made = self._create(connection_record)
         else:
-            made = self._in_time(lambda: self._create(connection_record), deadline.left)
+            made = self._in_time(lambda: self._create(connection_record), left)
         driver: Any = self._driver_of(made)
         forking.note(driver)
         bind(driver)
-        if deadline is not None:  # what the host does by itself may be in any encoding
+        if left is not None:  # what the host does by itself may be as the host likes
             _check(driver)
         return made
 
 
 def _check(driver: Any) -> None:  # noqa: ANN401 - of either kind
     try:
-        check_encoding(driver)
-    except EncodingError:
+        check_suitability(driver)
+    except UnsuitableError:
         driver.pgconn.finish()
         raise

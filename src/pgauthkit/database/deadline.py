@@ -1,23 +1,26 @@
-"""`Deadline`: how long a call may take at the client, whatever the server and the network do."""
+"""The deadline of a call: how long it may take at the client, whatever the server and the network do."""
 
-import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Final, Self, TypeAlias, cast
+from time import monotonic
+from typing import Any, Final, TypeAlias, cast
 from weakref import ref
 
 import psycopg
 from psycopg import capabilities
 from sqlalchemy import Engine
 
-__all__ = ["CallTimeoutError", "Deadline", "bind", "call_timeout_of", "limit_calls"]
+__all__ = ["CALL_ENDS", "ENDLESS", "CallTimeoutError", "bind", "call_timeout_of", "limit_calls", "time_left", "watch"]
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 Wait: TypeAlias = Callable[..., Any]
 
+ENDLESS: Final = float("inf")
 DEFAULT: Final = 30.0  # seconds, as long as SQLAlchemy waits for a connection of its pool
 CANCEL_WITHIN: Final = 0.5  # seconds on top, for asking the server to stop
+CALL_ENDS: Final[ContextVar[float | None]] = ContextVar("pgauthkit_call_ends", default=None)
+"""When the call in which we are must end, by `time.monotonic`; None outside of one."""
 _OPTION: Final = "pgauthkit_call_timeout"
 
 
@@ -25,61 +28,10 @@ class CallTimeoutError(psycopg.OperationalError):
     """The call has taken as long as it may."""
 
 
-class Deadline:
-    """The end of a call; as a context, of all that is sent meanwhile on connections that know of it (see `bind`).
-
-    Args:
-        seconds: from now on; 0 for no end.
-
-    Example:
-        >>> with Deadline(2.5) as deadline:
-        ...     round(deadline.left, 1)
-        2.5
-    """
-
-    __slots__ = ("_end",)
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds if seconds else float("inf")
-
-    def __enter__(self) -> Self:
-        _CURRENT.set(self)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        _CURRENT.set(None)  # no call is made inside of another
-
-    @staticmethod
-    def current() -> "Deadline | None":
-        """Return that of the call in which we are; None outside of one."""
-        return _CURRENT.get()
-
-    @property
-    def is_endless(self) -> bool:
-        """Whether there is none."""
-        return self._end == float("inf")
-
-    @property
-    def left(self) -> float:
-        """Seconds until then; 0.0 when it has passed."""
-        return max(0.0, self._end - time.monotonic())
-
-    def watch(self, steps: Steps) -> Steps:
-        """Go through the steps of psycopg's, which is woken ten times a second, and break off when it has passed.
-
-        Raises:
-            CallTimeoutError: it has.
-        """
-        try:
-            ready = None
-            while time.monotonic() < self._end:
-                ready = yield steps.send(ready)
-        except StopIteration as end:
-            return end.value
-        raise CallTimeoutError
-
-
-_CURRENT: Final[ContextVar[Deadline | None]] = ContextVar("pgauthkit_deadline", default=None)
+def time_left() -> float | None:
+    """Return how many seconds the call has, 0.0 when its time is over; None outside of a call."""
+    end = CALL_ENDS.get()
+    return None if end is None else max(0.0, end - monotonic())
 
 
 def limit_calls(engine: Engine, seconds: float) -> None:
@@ -88,13 +40,28 @@ def limit_calls(engine: Engine, seconds: float) -> None:
 
 
 def call_timeout_of(engine: Engine) -> float:
-    """Return the seconds that a call on an engine may take; 30.0 where nothing was said.
+    """Return the seconds that a call on an engine may take: 30.0 where nothing was said, 0.0 for no end.
 
     Example:
         >>> call_timeout_of(create_engine("postgresql://localhost/app?call_timeout=5"))  # doctest: +SKIP
         5.0
     """
     return float(engine.get_execution_options().get(_OPTION, DEFAULT))
+
+
+def watch(steps: Steps, end: float) -> Steps:
+    """Go through the steps of psycopg's, which is woken ten times a second, and break off when the time is over.
+
+    Raises:
+        CallTimeoutError: it is.
+    """
+    ready, send = None, steps.send
+    try:
+        while monotonic() < end:
+            ready = yield send(ready)
+    except StopIteration as done:
+        return done.value
+    raise CallTimeoutError
 
 
 def bind(driver: "psycopg.BaseConnection[Any]") -> None:
@@ -112,11 +79,11 @@ def bind(driver: "psycopg.BaseConnection[Any]") -> None:
 
 def _keep(found: Callable[[], Any], wait: Wait) -> Wait:
     def wait_in_time(steps: Steps, *options: Any, **named: Any) -> Any:  # noqa: ANN401 - psycopg's own
-        driver, deadline = found(), _CURRENT.get()
-        if deadline is None:
+        driver, end = found(), CALL_ENDS.get()
+        if end is None:
             return wait(driver, steps, *options, **named)
         try:
-            return wait(driver, deadline.watch(steps), *options, **named)
+            return wait(driver, watch(steps, end))
         except CallTimeoutError:
             with suppress(psycopg.Error):
                 capabilities.has_cancel_safe(check=True)
@@ -128,10 +95,10 @@ def _keep(found: Callable[[], Any], wait: Wait) -> Wait:
 
 
 def _keep_async(found: Callable[[], Any], wait: Wait) -> Wait:
-    async def wait_until(deadline: Deadline, steps: Steps, options: Any, named: Any) -> Any:  # noqa: ANN401 - the same
+    async def wait_until(steps: Steps, end: float) -> Any:  # noqa: ANN401 - the same
         driver = found()
         try:
-            return await wait(driver, deadline.watch(steps), *options, **named)
+            return await wait(driver, watch(steps, end))
         except CallTimeoutError:
             with suppress(psycopg.Error):
                 capabilities.has_cancel_safe(check=True)
@@ -140,10 +107,8 @@ def _keep_async(found: Callable[[], Any], wait: Wait) -> Wait:
             raise
 
     def wait_in_time(steps: Steps, *options: Any, **named: Any) -> Awaitable[Any]:  # noqa: ANN401 - the same
-        deadline = _CURRENT.get()
-        if deadline is None:
-            unbounded: Awaitable[Any] = wait(found(), steps, *options, **named)
-            return unbounded
-        return wait_until(deadline, steps, options, named)
+        end = CALL_ENDS.get()
+        waiting: Awaitable[Any] = wait(found(), steps, *options, **named) if end is None else wait_until(steps, end)
+        return waiting
 
     return wait_in_time

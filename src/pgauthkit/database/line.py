@@ -23,8 +23,8 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
 from pgauthkit.database.deadline import bind
-from pgauthkit.database.encoding import check_encoding
 from pgauthkit.database.forking import sever
+from pgauthkit.database.suitability import check_encoding
 
 if TYPE_CHECKING:
     from psycopg.abc import Buffer
@@ -91,8 +91,11 @@ class Line:
         """Tell, without a round trip, that the server closed an idle connection.
 
         What it has sent meanwhile is read for that. A notification, or a setting that was changed by a reload, is kept
-        by libpq for those whom it concerns.
+        by libpq for those whom it concerns. A connection of the parent's, in a process of whose fork Python was not
+        told, is closed here.
         """
+        if self._process != os.getpid():
+            sever(self._driver)
         return self._driver.closed or (bool(self._poll.poll(0)) and self._is_closed())
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> Steps:
@@ -106,21 +109,21 @@ class Line:
             parameters: by name; more of them do no harm.
 
         Raises:
-            EncodingError: the connection speaks another encoding.
+            UnsuitableError: the connection speaks another encoding.
             UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone.
         """
         sent = self._dumped(sql, parameters)
         known = self._names.get(sent.key)
         try:
-            results = yield from self._execute(sent)
+            results = yield from self._execute(sent, known)
             return self._rows(results)
         except psycopg.Error as error:
             self._tell_of_standby(error)
             if known is None or not _STALE.fullmatch(error.sqlstate or ""):
                 raise
             yield from self._forget(sent, known, error)
-        results = yield from self._execute(sent)
+        results = yield from self._execute(sent, None)
         return self._rows(results)
 
     def read(self, result: "PGresult") -> Rows:
@@ -129,10 +132,11 @@ class Line:
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
     def _dumped(self, sql: str, parameters: Mapping[str, object]) -> "_Sent":
-        check_encoding(self._driver)
-        text, names = _numbered(sql)
+        if self._pgconn.parameter_status(b"client_encoding") != b"UTF8":
+            check_encoding(self._driver)
+        text, names, formats = _numbered(sql)
         transformer = self._transformer
-        given = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
+        given = transformer.dump_sequence([parameters[name] for name in names], formats)
         return _Sent((text, transformer.types or ()), given, transformer.formats)
 
     def _is_closed(self) -> bool:
@@ -162,13 +166,13 @@ class Line:
         self._pgconn.send_query(b"DEALLOCATE " + name)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
 
-    def _execute(self, sent: "_Sent") -> Steps:
+    def _execute(self, sent: "_Sent", known: bytes | None) -> Steps:
         self._is_unacknowledged = False
         if self._driver.prepare_threshold is None:  # so says a host behind a pooler that cannot prepare
             text, types = sent.key
             self._pgconn.send_query_params(text, sent.given, types, sent.formats, Format.BINARY)
         else:
-            name = self._names.get(sent.key) or (yield from self._prepare(sent))
+            name = known or (yield from self._prepare(sent))
             self._pgconn.send_query_prepared(name, sent.given, sent.formats, Format.BINARY)
         return (yield from execute(self._pgconn))
 
@@ -202,8 +206,8 @@ class _Sent(NamedTuple):
 
 
 @cache
-def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a statement with its parameters as `$1`, `$2` …, and their names in that order."""
+def _numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
+    """Return a statement with its parameters as `$1`, `$2` …, and their names and formats in that order."""
     numbers: dict[str, int] = {}
     text = _NAMED.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", sql)
-    return text.replace("%%", "%").encode(), tuple(numbers)
+    return text.replace("%%", "%").encode(), tuple(numbers), [PyFormat.AUTO] * len(numbers)

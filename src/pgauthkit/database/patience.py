@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import AsyncAdaptedQueuePool, QueuePool
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from pgauthkit.database.deadline import CallTimeoutError, Deadline
+from pgauthkit.database.deadline import CallTimeoutError, time_left
 
 __all__ = ["AsyncPatientPool", "PatientPool", "in_task", "in_thread"]
 
@@ -21,11 +21,15 @@ class _Patience:
     """Waits for a connection that is in use until `pool_timeout`, or the end of the call, whichever is first."""
 
     _longest: float
+    _overflow: int
+    _max_overflow: int
 
     @property
     def _timeout(self) -> float:
-        deadline = Deadline.current()
-        return self._longest if deadline is None else min(self._longest, deadline.left)
+        if self._overflow < self._max_overflow:
+            return self._longest  # nobody has to wait
+        left = time_left()
+        return self._longest if left is None else min(self._longest, left)
 
     @_timeout.setter
     def _timeout(self, seconds: float) -> None:

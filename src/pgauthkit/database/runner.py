@@ -12,10 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
 
 from pgauthkit.database.connecting import watch
-from pgauthkit.database.deadline import Deadline, call_timeout_of
-from pgauthkit.database.encoding import check_encoding
+from pgauthkit.database.deadline import CALL_ENDS, ENDLESS, call_timeout_of
 from pgauthkit.database.line import Line
 from pgauthkit.database.querylog import QueryLog
+from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 
@@ -100,7 +100,7 @@ class Autocommit:
         watch(engine)
         log = QueryLog.on(engine)
         self._engine = engine
-        self._limit = call_timeout_of(engine)
+        self._limit = call_timeout_of(engine) or ENDLESS
         self._wire = wire
         self._ask = log.logged(wire.ask) if log else wire.ask
 
@@ -109,16 +109,27 @@ class Autocommit:
 
         All of it, with the wait for a connection, ends within the `call_timeout` of the engine.
         """
-        with Deadline(self._limit) as deadline:
-            retry_until, pause = time.monotonic() + min(RETRY_FOR, deadline.left), FIRST_PAUSE
-            while True:
-                outcome = self._try(sql, parameters)
-                if not isinstance(outcome, PgAuthKitError):
-                    return outcome
-                if not isinstance(outcome, RetryableError) or time.monotonic() + pause > retry_until:
-                    raise outcome
-                self._wire.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
-                pause = min(pause * 2, LONGEST_PAUSE)
+        end = time.monotonic() + self._limit
+        CALL_ENDS.set(end)
+        try:
+            outcome = self._try(sql, parameters)
+            if isinstance(outcome, RetryableError):
+                outcome = self._try_again(sql, parameters, outcome, min(end, time.monotonic() + RETRY_FOR))
+        finally:
+            CALL_ENDS.set(None)
+        if isinstance(outcome, PgAuthKitError):
+            raise outcome
+        return outcome
+
+    def _try_again(
+        self, sql: str, parameters: Parameters, outcome: list[Row] | PgAuthKitError, give_up: float
+    ) -> list[Row] | PgAuthKitError:
+        pause = FIRST_PAUSE
+        while isinstance(outcome, RetryableError) and time.monotonic() + pause <= give_up:
+            self._wire.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
+            pause = min(pause * 2, LONGEST_PAUSE)
+            outcome = self._try(sql, parameters)
+        return outcome
 
     def compute(self, slow: Callable[[], T]) -> T:
         """Do heavy arithmetic where the wire says."""
@@ -184,6 +195,7 @@ class Joined:
 def _joined(host: Connection, sql: str, parameters: Parameters) -> list[Row]:
     """Send a statement as the host's own are sent, so that it is in its logs; and read its rows without the host."""
     line = Line.of(host.connection)
+    line.is_hung_up()  # in a process that was forked it is by now
     check_encoding(_driver(host.connection))
     with host.exec_driver_sql(sql, dict(parameters)) as result:
         cursor: Any = result.cursor

@@ -12,8 +12,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError as PoolTimeoutError
 
 from pgauthkit.database.deadline import CallTimeoutError
-from pgauthkit.database.encoding import EncodingError
 from pgauthkit.database.line import UnacknowledgedError
+from pgauthkit.database.suitability import UnsuitableError
 from pgauthkit.errors import (
     ConfigError,
     DatabaseUnavailableError,
@@ -143,7 +143,7 @@ def _of_our_tree(cause: BaseException | None) -> PgAuthKitError | None:
         return PendingMigrationsError()
     if isinstance(cause, pg.UniqueViolation):
         return UniqueViolationError(constraint=cause.diag.constraint_name, table=cause.diag.table_name)
-    return ConfigError([f"engine: {cause}"]) if isinstance(cause, EncodingError) else None
+    return ConfigError([f"engine: {cause}"]) if isinstance(cause, UnsuitableError) else None
 
 
 def _is_stale(cause: BaseException | None) -> bool:
