@@ -81,7 +81,7 @@ class Client:
 
     def _answer(self, messages: list[bytes]) -> bytes:
         first = messages[0]
-        own = self._answers.get(first[5:-1].upper())
+        own = self._answers.get(first[5:-1])
         if own is not None:
             return row(own)
         server = self._server(first)

@@ -185,12 +185,12 @@ class TestConnections:
     def test_a_pooler_that_balances_reads(
         self, pgauthkit_url: str, pgauthkit_empty_url: str, *, balances: bool, level: str
     ) -> None:
-        """Pgpool-II is told by its name and version, with a warning where it sends reads to standbys."""
+        """Pgpool-II is told by its name, with a warning where it sends reads to standbys."""
         with balancer(pgauthkit_url, pgauthkit_empty_url, balances=balances) as url:
             engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
             with engine.connect() as connection:
                 (finding,) = check_balancer(connection)
-        assert (finding.level, "Pgpool-II 4.3.5 answers" in finding.message) == (level, True)
+        assert (finding.level, "Pgpool-II answers" in finding.message) == (level, True)
 
     def test_no_pooler_where_the_url_says_so(self, pgauthkit_url: str) -> None:
         """To prepare nothing without need is slow, and no more."""
