@@ -112,10 +112,7 @@ def row(value: str) -> bytes:
 @contextmanager
 def balancer(url: str, standby: str, *, balances: bool = True) -> Generator[str]:
     """Stand before two databases, and return the URL of both."""
-    answers = {
-        b"SHOW POOL_VERSION": "4.3.5 (tamahomeboshi)",
-        b"PGPOOL SHOW LOAD_BALANCE_MODE": "on" if balances else "off",
-    }
+    answers = {b"PGPOOL SHOW load_balance_mode": "on" if balances else "off"}
 
     def accept() -> None:
         with suppress(OSError):

@@ -64,6 +64,7 @@ def test_a_session_without_an_engine_is_left_alone() -> None:
 LEFT = """
 import ctypes, os, sys
 from sqlalchemy import orm, text
+from sqlalchemy.exc import OperationalError
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.errors import PgAuthKitError
@@ -90,6 +91,18 @@ with orm.Session(engine) as db:
     wait(child)
     assert db.scalar(text("SELECT count(*) FROM pgauthkit.sessions")) == 2, "the parent's transaction is gone"
     db.commit()
+assert [event.kind for event in told] == ["signed_in"]
+told.clear()
+with engine.connect() as connection:
+    auth.within(connection).open_session(user_id)
+    if (child := os.fork()) == 0:
+        try:
+            connection.commit()
+        except OperationalError:
+            os._exit(bool(told))
+        os._exit(1)
+    wait(child)
+    connection.commit()
 assert [event.kind for event in told] == ["signed_in"]
 before = [auth.find_user("ada@example.com"), engine.raw_connection().driver_connection.info.backend_pid][1]
 if (child := ctypes.CDLL(None).fork()) == 0:

@@ -212,6 +212,16 @@ def test_a_connection_of_another_encoding(
             auth.request_magic_link("ada@example.com", user_agent="☃")
 
 
+def test_an_encoding_that_is_changed(host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig) -> None:
+    """The same where the host changes it on a connection that was in use already."""
+    engine = host.engine(pgauthkit_url, pool_size=1, max_overflow=0)
+    auth = host.service_on(engine, pgauthkit_config)
+    assert auth.find_user("ada@example.com") is None
+    host.in_connection(engine, lambda connection: connection.exec_driver_sql("SET client_encoding TO latin1"))
+    with pytest.raises(ConfigError, match="client_encoding must be UTF8, not LATIN1"):
+        auth.find_user("ada@example.com")
+
+
 @pytest.mark.parametrize("rows", [True, False])
 def test_a_connection_that_is_not_for_us(
     host: "Host", pgauthkit_url: str, pgauthkit_config: AuthConfig, *, rows: bool

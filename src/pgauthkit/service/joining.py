@@ -1,5 +1,6 @@
 """Joining a host's transaction: its connection, and the moment after its commit."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -39,6 +40,7 @@ class _Pending:
 
     def __init__(self) -> None:
         self.tells: list[Tell] = []
+        self._process = os.getpid()
         self._savepoints: list[int] = []
 
     def savepoint(self) -> None:
@@ -56,7 +58,8 @@ class _Pending:
         self._savepoints.clear()
 
     def publish(self) -> None:
-        tells = self.tells.copy()
+        # A connection announces its commit before it fails, as one of the parent's does in a process that was forked.
+        tells = self.tells.copy() if self._process == os.getpid() else []
         self.forget()
         for tell in tells:
             tell()
