@@ -28,8 +28,9 @@ from starlette_admin.helpers import detail_url, prettify_class_name
 from starlette_admin.tools import iterdecode
 
 from pgauthkit.studio.columns import column_fields, open_columns, secret_columns
+from pgauthkit.studio.filters import Filters
 from pgauthkit.studio.keys import read_key
-from pgauthkit.studio.relations import Filters, covered_columns, is_to_one, relation_fields
+from pgauthkit.studio.relations import covered_columns, is_to_one, relation_fields
 
 if TYPE_CHECKING:
     from starlette_admin.export.base import BaseExporter
@@ -51,8 +52,8 @@ class TableView(ModelView):
     """
 
     def __init__(self, model: type[Any], keys: Mapping[type[Any], str]) -> None:
-        self.mapper: Final[Mapper[Any]] = inspect(model)
-        self.keys: Final = keys
+        self.mapper: Mapper[Any] = inspect(model)
+        self.keys: Mapping[type[Any], str] = keys
         self.columns: Final = open_columns(self.mapper)
         self._to_one: Final = [relation for relation in self.mapper.relationships if is_to_one(relation, keys)]
         self.fields: list[BaseField] = sorted(
