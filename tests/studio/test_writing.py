@@ -154,9 +154,9 @@ class TestEdit:
             (User, {"email": "grace@example.com"}, "A row with the same unique key exists already"),
             (User, {"email": ""}, "This field is required."),
             (Essay, {"stars": "6"}, "A value was refused by a CHECK constraint"),
-            (Essay, {"stars": "99999999999"}, "A value is too long, or out of the range"),
+            (Essay, {"stars": "99999999999"}, "The value for essays.stars is out of the range of 32 bits"),
             (Essay, {"author": "nobody"}, "A column that must have a value was given none"),
-            (Topic, {"name": "n" * 21}, "A value is too long, or out of the range"),
+            (Topic, {"name": "n" * 21}, "The value for topics.name is longer than 20 characters"),
         ],
     )
     def test_a_refusal(

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Mapper, RelationshipProperty, with_parent
 from starlette.requests import Request
 from starlette_admin import BaseField, HasOne
 
+from pgauthkit.studio.columns import needed_columns
 from pgauthkit.studio.rows import Rows
 
-__all__ = ["covered_columns", "is_to_one", "relation_fields"]
+__all__ = ["covered_columns", "is_to_one", "links", "relation_fields"]
 
 _SHOWN: Final = 10
 _COUNTED: Final = 1000
@@ -30,20 +31,37 @@ def is_to_one(relation: RelationshipProperty[Any], keys: Mapping[type[Any], str]
     return not relation.uselist and relation.mapper.class_ in keys
 
 
+def links(mapper: Mapper[Any], keys: Mapping[type[Any], str]) -> list[RelationshipProperty[Any]]:
+    """Return the relations of a class whose rows do no more than link others, or none: of a table of many to many.
+
+    Args:
+        mapper: of the class.
+        keys: the classes in the studio.
+    """
+    found = [relation for relation in mapper.relationships if _is_owner(relation) and is_to_one(relation, keys)]
+    covered = {column for relation in found for column in relation.local_columns}
+    is_link = len(found) > 1 and covered.issuperset(needed_columns(mapper).values())
+    return found if is_link else []
+
+
+def _is_owner(relation: RelationshipProperty[Any]) -> bool:
+    return relation.direction.name == "MANYTOONE" and not relation.viewonly
+
+
 def covered_columns(view: Rows) -> frozenset[str]:
     """Return the attributes of foreign keys for which the row is shown that they point at."""
     mapper: Mapper[Any] = view.mapper
     keys = (
         mapper.get_property_by_column(column).key
         for relation in mapper.relationships
-        if relation.direction.name == "MANYTOONE" and not relation.viewonly and relation.mapper.class_ in view.keys
+        if _is_owner(relation) and relation.mapper.class_ in view.keys
         for column in relation.local_columns
     )
     return frozenset(keys)
 
 
 def _one(view: Rows, relation: RelationshipProperty[Any]) -> BaseField:
-    is_owner = relation.direction.name == "MANYTOONE" and not relation.viewonly
+    is_owner = _is_owner(relation)
     return HasOne(
         relation.key,
         key=view.keys[relation.mapper.class_],
@@ -82,7 +100,10 @@ async def _related(view: Rows, relation: RelationshipProperty[Any], request: Req
 
     rows, count = await anyio.to_thread.run_sync(look)
     return {
-        "rows": [{"url": await there.url(request, row), "text": await there.repr(row, request)} for row in rows],
+        "rows": [
+            {"url": await there.url(request, other), "text": await there.called(other, request, besides=row)}
+            for other in rows
+        ],
         "count": str(count) if count <= _COUNTED else f"more than {_COUNTED}",
         "all": await _way_to_all(view, relation, request, row) if rows else None,
         "is_long": count > _SHOWN,

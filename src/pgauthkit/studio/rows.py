@@ -52,6 +52,6 @@ class Rows(Protocol):
         """Return the address of a row."""
         ...
 
-    async def repr(self, obj: Any, request: Request) -> str:  # noqa: ANN401 - a row of any class
-        """Return what a row is called by."""
+    async def called(self, row: Any, request: Request, *, besides: object = None) -> str:  # noqa: ANN401 - a row of any class
+        """Return what a row is called by, on the page of another."""
         ...
