@@ -5,6 +5,7 @@ from typing import Any, Final, NoReturn, cast
 
 import anyio.to_thread
 from sqlalchemy import Table
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.sql import ClauseElement
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +18,7 @@ from pgauthkit.studio.cells import Untouched
 from pgauthkit.studio.columns import is_left_to_the_database, needed_columns
 from pgauthkit.studio.consequences import rehearse
 from pgauthkit.studio.edits import cleaned, is_same
+from pgauthkit.studio.unread import Unread
 from pgauthkit.studio.views import TableView
 
 __all__ = ["EditableView"]
@@ -116,7 +118,7 @@ class EditableView(TableView):
         form = await request.form()
         for field in self.get_fields_list(request):
             value, column = data.get(field.name), self.columns.get(field.name)
-            if isinstance(value, Untouched):
+            if isinstance(value, Untouched) or (isinstance(value, Unread) and value == getattr(obj, field.name)):
                 continue
             given = [
                 text for key, text in form.multi_items() if key.partition(".")[0] == field.id and isinstance(text, str)
@@ -139,6 +141,7 @@ class EditableView(TableView):
         if not is_edit and is_left and (column is None or is_left_to_the_database(column)):
             return
         setattr(obj, name, value)
+        flag_modified(obj, name)  # SQLAlchemy would leave out true in place of 1, which are equal in Python.
 
     @property
     def _table(self) -> Table | None:

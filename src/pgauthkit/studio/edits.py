@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, time
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import JSON, Column, Enum, String, null
+from sqlalchemy import JSON, Column, Dialect, Enum, String, null
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import HSTORE
 from sqlalchemy.sql import ClauseElement
 
@@ -14,6 +15,8 @@ from pgauthkit.repositories.generic.values import check_value
 from pgauthkit.studio.unread import Unread
 
 __all__ = ["cleaned", "is_same"]
+
+_DIALECT: Final[Dialect] = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def cleaned(value: object, given: Sequence[str], column: Column[Any]) -> object:
@@ -37,7 +40,7 @@ def cleaned(value: object, given: Sequence[str], column: Column[Any]) -> object:
     if value == "" and not isinstance(column.type, String):
         return None
     if _is_lost(value, given) or (isinstance(value, Unread) and not value.is_infinite):
-        raise RepositoryError(f"This is no value of the type {column.type}.")
+        raise RepositoryError(f"This is no value of the type {column.type.compile(_DIALECT)}.")
     found = _member(column.type, value) if isinstance(column.type, Enum) else value
     check_value(column, found)
     return found

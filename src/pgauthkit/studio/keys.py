@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import Enum
+from re import compile as pattern
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,8 +12,6 @@ from sqlalchemy import Column
 from starlette.requests import Request
 from starlette_admin import StringField
 from starlette_admin.tools import iterencode
-
-from pgauthkit.studio.unread import Unread
 
 __all__ = ["KeyField", "key_field", "read_key"]
 
@@ -24,6 +23,8 @@ _BY_NAME: Final[dict[type, Any]] = {
     date: date.fromisoformat,
     time: time.fromisoformat,
 }
+# Dates that Python has no object for, as the server writes them.
+_FAR: Final = pattern(r"-?infinity|\d{5,}-\d\d-\d\d[ \d:.+]*|\d{4}-\d\d-\d\d[ \d:.+]*BC")
 # Types whose text on a page is that of an address.
 _PLAIN: Final = (str, int, UUID)
 
@@ -67,7 +68,7 @@ def read_key(column: Column[Any], text: str) -> object:
     """
     kind = _python_type(column)
     read: Any = kind.__getitem__ if issubclass(kind, Enum) else _BY_NAME.get(kind, kind)
-    if Unread(text).is_infinite and kind in {date, datetime}:
+    if kind in {date, datetime} and _FAR.fullmatch(text):
         return text
     try:
         return read(text)

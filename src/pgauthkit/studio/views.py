@@ -28,6 +28,7 @@ from starlette_admin.helpers import detail_url, prettify_class_name
 from starlette_admin.tools import iterdecode
 from starlette_admin.types import RequestAction
 
+from pgauthkit.repositories.generic.typed import typed
 from pgauthkit.studio.cells import SHOWN, cut, one_line
 from pgauthkit.studio.columns import column_fields, open_columns
 from pgauthkit.studio.filters import Filters
@@ -100,9 +101,10 @@ class TableView(ModelView):
         columns = cast("Sequence[Any]", self.mapper.primary_key)
         texts = [pk] if len(columns) == 1 else list(iterdecode(pk))
         try:
-            return and_(*(column == read_key(column, text) for column, text in zip(columns, texts, strict=True)))
+            values = [read_key(column, text) for column, text in zip(columns, texts, strict=True)]
         except ValueError:
             return false()
+        return and_(*(column == typed(column.type, value) for column, value in zip(columns, values, strict=True)))
 
     def quoted(self, pk: object) -> str:
         """Return a key as it stands in a filter's text."""
