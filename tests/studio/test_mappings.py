@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -127,6 +127,7 @@ class ByMoment(OddBase):
     day: Mapped[date]
     size: Mapped[Size] = mapped_column(sa.Enum(Size, native_enum=False))
     price: Mapped[Decimal | None] = mapped_column(sa.Numeric(10, 2))
+    clock: Mapped[time | None]
     counts: Mapped[list[int] | None] = mapped_column(sa.ARRAY(sa.Integer))
 
 
@@ -235,7 +236,7 @@ def fill(engine: Engine) -> None:
         connection.execute(sa.text("CREATE SCHEMA other"))
     OddBase.metadata.create_all(engine)
     with orm.Session(engine) as db, db.begin():
-        ada, maths = Person(first="Ada", last="L."), Group(name="Maths")
+        ada, maths = Person(first="Ada", last="L.", place=Point(1, 2)), Group(name="Maths")
         db.add_all([ada, maths, Animal(name="Some"), Dog(name=LONG, tail=""), Cat(name="Tom", claws=18)])
         db.flush()
         link = Membership(person_number=ada.number, group_id=maths.id)
@@ -249,7 +250,7 @@ def fill(engine: Engine) -> None:
             "'-infinity', '0044-03-15 BC', '10000-01-01'",
             "'0044-03-15 BC', '10000-01-01', '2026-01-01'",
         ):
-            connection.execute(sa.text(f"INSERT INTO by_moment VALUES ({values}, 'SMALL', 1, '{{1,2}}')"))  # noqa: S608
+            connection.execute(sa.text(f"INSERT INTO by_moment VALUES ({values}, 'SMALL', 1, '24:00', '{{1,2}}')"))  # noqa: S608
 
 
 @pytest.fixture(scope="module")
@@ -309,12 +310,13 @@ class TestPages:
         assert [statement for statement in statements if statement.startswith("UPDATE")] == []
         assert not re.search("pin", " ".join(statements))
 
-    def test_computed(self, odd: Browser) -> None:
+    def test_computed(self, odd: Browser, odd_engine: Engine) -> None:
         """What is computed in SQL is shown and not asked for; what is computed from a secret is neither."""
         (pk,) = keys(odd.page("/person/list"))
         detail, form = odd.page("/person/detail", pk=pk), odd.page("/person/edit", pk=pk)
 
         assert "Ada L." in detail
+        assert row(odd_engine, Person).shout == "L."
         assert "Leak" not in detail
         assert not {"full", "version", "number"} & Forms(form).values.keys()
 
@@ -332,7 +334,14 @@ class TestPages:
         page = odd.page("/by-moment/list")
 
         assert len(keys(page)) == 4
-        for text in ("infinity", "-infinity", "0044-03-15 00:00:00 BC", "10000-01-01", "2026-01-02 03:04:05 UTC"):
+        for text in (
+            "infinity",
+            "-infinity",
+            "0044-03-15 00:00:00 BC",
+            "10000-01-01",
+            "24:00:00",
+            "2026-01-02 03:04:05 UTC",
+        ):
             assert re.search(rf">\s*{re.escape(text)}\s*<", page)
 
     @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def key_field(columns: dict[str, Column[Any]]) -> KeyField:
         columns: by the names of their attributes.
     """
     names = list(columns)
-    is_plain = len(names) == 1 and issubclass(_python_type(columns[names[0]]), _PLAIN)
+    is_plain = len(names) == 1 and issubclass(columns[names[0]].type.python_type, _PLAIN)
     # A name that no attribute has, where a list shows the value otherwise than an address does.
     return KeyField(names[0] if is_plain else ",".join([*names, ""]), names)
 
@@ -66,7 +66,7 @@ def read_key(column: Column[Any], text: str) -> object:
         >>> read_key(User.__table__.c.id, "c123")
         'c123'
     """
-    kind = _python_type(column)
+    kind: type[Any] = column.type.python_type
     read: Any = kind.__getitem__ if issubclass(kind, Enum) else _BY_NAME.get(kind, kind)
     if kind in {date, datetime} and _FAR.fullmatch(text):
         return text
@@ -74,13 +74,6 @@ def read_key(column: Column[Any], text: str) -> object:
         return read(text)
     except (ArithmeticError, LookupError, TypeError) as error:
         raise ValueError(f"The key has no such value for {column.name}.") from error
-
-
-def _python_type(column: Column[Any]) -> type[Any]:
-    try:
-        return column.type.python_type
-    except NotImplementedError:  # A type of the application's own, whose values are written as text.
-        return str
 
 
 def _written(value: object) -> str:
