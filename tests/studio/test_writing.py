@@ -368,8 +368,8 @@ class TestRehearsal:
             connection.execute(sa.text("INSERT INTO notes SELECT id FROM essays"))
         answer = self.rehearse(writing, "essay", essay.id)
 
-        assert answer.status_code == 400
-        assert answer.json()["msg"].startswith("A row that is referred to does not exist, or is still referred to")
+        assert answer.status_code == 200
+        assert answer.json()["refused"].startswith("A row that is referred to does not exist, or is still referred to")
 
     def test_a_server_that_does_not_count(self, writing: Browser, engine: Engine) -> None:
         """Where the server counts no changes it is said that what goes with the row is not known."""

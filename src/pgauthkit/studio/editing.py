@@ -81,8 +81,7 @@ class EditableView(TableView):
             rows = await self.find_by_pks(request, pks)
             sentences = await anyio.to_thread.run_sync(rehearse, request.state.session, rows, tables[0])
         except REFUSALS as error:
-            failure = violation(error, self._table)
-            raise ActionFailed(str(failure)) from None
+            return JSONResponse({"refused": str(violation(error, self._table))})
         return JSONResponse({"sentences": sentences})
 
     async def delete(self, request: Request, pks: list[Any]) -> int | None:

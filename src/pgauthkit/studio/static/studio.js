@@ -46,7 +46,7 @@ async function goes(button) {
   try {
     const answer = await fetch(deleted(button), { method: "POST", headers });
     const found = await answer.json();
-    return answer.ok ? found : { refused: found.msg };
+    return answer.ok ? found : { refused: found.msg ?? "The studio refused to count." };
   } catch {
     return { refused: "The studio does not answer." };
   }
