@@ -281,7 +281,7 @@ class TestTrouble:
         assert answer.text.startswith("The database lacks tables or columns of pgauthkit")
 
     def test_the_database_is_gone(self, pgauthkit_server: TestServer) -> None:
-        """A database that is not there any more is told as such."""
+        """A database that is not there any more is reported as such."""
         with pgauthkit_server.database() as url:
             browser_of = served(create_engine(url, poolclass=sa.NullPool), User)
             browser = browser_of.__enter__()

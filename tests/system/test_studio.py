@@ -325,5 +325,5 @@ class TestRefused:
         assert emails(engine) == before
 
     def test_from_outside_of_the_browser(self, reading: Studio) -> None:
-        """The port itself gives nothing to whoever finds it."""
+        """The port itself gives nothing to anyone who finds it."""
         assert httpx.get(f"{address(reading)}/user/list").status_code == 403

@@ -30,7 +30,7 @@ class Studio:
     Args:
         target: an engine, or a `postgresql://` URL.
         models: the mapped classes to show, as `pgauthkit.ops.project.mapped.mapped_classes` gives them.
-        host: an address of the loopback: whoever can reach the port can read the database.
+        host: an address of the loopback: anyone who can reach the port can read the database.
         port: 0 for a free one.
         write: whether rows may be changed.
 
