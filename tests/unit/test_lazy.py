@@ -1,43 +1,25 @@
-"""Names that are imported when they are first used, and what an import says where an extra is not installed."""
-
-import sys
+"""Names that are imported on first use."""
 
 import pytest
 
-from pgauthkit.lazy import lazy
+import pgauthkit
+import pgauthkit.testing
+from pgauthkit.service import AuthService
 
 
-@pytest.fixture
-def _without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("pgauthkit.studio", "starlette_admin"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "starlette_admin", None)
+def test_a_name_is_found_in_its_home() -> None:
+    """The package's name is the very object of the module it lives in."""
+    assert pgauthkit.AuthService is AuthService
 
 
-@pytest.mark.usefixtures("_without_the_extra")
-@pytest.mark.parametrize("name", ["Studio", "create_app"])
-def test_an_extra_that_is_not_installed(name: str) -> None:
-    """The import names the package that is missing, and what to install."""
-    with pytest.raises(ModuleNotFoundError) as caught:
-        exec(f"from pgauthkit.studio import {name}")  # noqa: S102 - the import statement itself
-
-    assert 'pip install "pgauthkit[studio]"' in str(caught.value)
-    assert "starlette_admin" in str(caught.value)
-    assert caught.value.name == "starlette_admin"
+@pytest.mark.parametrize("package", [pgauthkit, pgauthkit.testing], ids=lambda package: package.__name__)
+def test_every_public_name_is_there(package: object) -> None:
+    """Each name in `__all__` can be imported."""
+    names = getattr(package, "__all__", [])
+    assert [name for name in names if getattr(package, name).__name__ != name] == []
 
 
-@pytest.mark.parametrize(
-    ("home", "extra"), [("no_such_package", None), ("pgauthkit.no_such_module", "studio"), ("no_such_package", "")]
-)
-def test_a_module_that_is_missing(home: str, extra: str | None) -> None:
-    """Where it is no package of an extra that is missing, the error stays as it is, without advice."""
-    with pytest.raises(ModuleNotFoundError) as caught:
-        lazy("package", {"name": home}, extra=extra)("name")
-
-    assert "pip install" not in str(caught.value)
-
-
-def test_an_unknown_name() -> None:
-    """A name that the package does not have is an AttributeError, as of any module."""
-    with pytest.raises(AttributeError, match="has no attribute 'name'"):
-        lazy("package", {})("name")
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A name that is not public is refused as Python refuses it."""
+    with pytest.raises(AttributeError, match="module 'pgauthkit' has no attribute 'Nonsense'"):
+        getattr(pgauthkit, "Nonsense")  # noqa: B009 - mypy would find it otherwise
