@@ -40,17 +40,39 @@ class Base(DeclarativeBase):
     """A blog's own base."""
 
 
+class Tag(Base):
+    """What a post is about."""
+
+    __tablename__ = "tags"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class PostTag(Base):
+    """Links a post and a tag."""
+
+    __tablename__ = "post_tags"
+
+    post_id: Mapped[str] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    tag_name: Mapped[str] = mapped_column(ForeignKey(Tag.name), primary_key=True)
+
+    post: Mapped["Post"] = relationship(back_populates="tags")
+    tag: Mapped[Tag] = relationship()
+
+
 class Post(CuidPrimaryKey, Timestamps, Base):
     """A blog's post."""
 
     __tablename__ = "posts"
 
     title: Mapped[str]
+    subtitle: Mapped[str | None]
     content: Mapped[str]
     published: Mapped[bool] = mapped_column(default=False)
     author_id: Mapped[str] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
 
     author: Mapped[User] = relationship(back_populates="posts")
+    tags: Mapped[list[PostTag]] = relationship(back_populates="post")
 
 
 User.posts = relationship(Post, back_populates="author", lazy="raise", passive_deletes="all")
@@ -58,7 +80,7 @@ User.posts = relationship(Post, back_populates="author", lazy="raise", passive_d
 
 def fill(engine: Engine) -> None:
     """Let people sign in, and write."""
-    Base.metadata.create_all(engine, tables=[Base.metadata.tables["posts"]])
+    Base.metadata.create_all(engine, tables=[Base.metadata.tables[name] for name in ("posts", "tags", "post_tags")])
     clock = Clock()
     auth = AuthService(engine, AuthConfig(clock=clock))
     for number, name in enumerate(PEOPLE):
@@ -68,7 +90,8 @@ def fill(engine: Engine) -> None:
         auth.verify_magic_link(link.token.reveal(), ip=address, user_agent="Firefox on Linux")
     with orm.Session(engine) as db, db.begin():
         ada = db.scalars(select(User).where(User.email == "ada@example.com")).one()
-        db.add(Post(title="Notes on the engine", content="It weaves algebraical patterns.", published=True, author=ada))
+        notes = Post(title="Notes on the engine", content="It weaves algebraical patterns.", published=True, author=ada)
+        db.add_all(PostTag(post=notes, tag=Tag(name=name)) for name in ("engines", "mathematics"))
         db.add(Post(title="On Bernoulli's numbers", content="Note G.", author=ada))
 
 
@@ -87,12 +110,21 @@ def take(page: Page, address: str) -> None:
 
 
 def take_form(page: Page, address: str) -> None:
-    """Take the picture of a form."""
+    """Take the pictures of a form, of what a delete takes with it, and of a list on a phone."""
     page.goto(address)
     page.get_by_role("link", name="Post").first.click()
     page.locator("tr", has_text="Bernoulli").locator("[data-sa-name=edit]").click()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=HERE / "studio-edit.png")
+    page.get_by_role("link", name="User").first.click()
+    page.locator("tr", has_text="ada@example.com").locator("[data-sa-name=delete]").click()
+    page.get_by_text("This is what it changes").wait_for()
+    page.wait_for_timeout(500)
+    page.screenshot(path=HERE / "studio-delete.png")
+    page.set_viewport_size({"width": 390, "height": 720})
+    page.goto(f"{page.url.split('/list')[0]}/list")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=HERE / "studio-390.png")
 
 
 def main() -> None:
@@ -104,7 +136,7 @@ def main() -> None:
         engine = create_engine(server.url("blog"))
         fill(engine)
         for write, look in ((False, take), (True, take_form)):
-            studio = Studio(engine, [*OURS, Post], port=0, write=write)
+            studio = Studio(engine, [*OURS, Post, Tag, PostTag], port=0, write=write)
             thread = Thread(target=studio.serve)
             thread.start()
             with sync_playwright() as playwright:

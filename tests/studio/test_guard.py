@@ -191,8 +191,10 @@ class TestWrites:
 
         assert "/user/create" not in page
         assert "/user/edit" not in page
-        assert studio.http.get("/user/create").status_code == 403
-        assert studio.http.get("/user/edit", params={"pk": pk}).status_code == 403
+        for path in ("/user/create", f"/user/edit?pk={pk}"):
+            refused = studio.http.get(path)
+            assert refused.status_code == 403
+            assert "The studio is read only. Start it with --write to change rows." in refused.text
 
     def test_read_only_transactions(self, studio: Browser, read_engine: Engine) -> None:
         """Without `--write` each transaction is READ ONLY: the server itself would refuse a write."""
@@ -279,7 +281,7 @@ class TestTrouble:
         assert answer.text.startswith("The database lacks tables or columns of pgauthkit")
 
     def test_the_database_is_gone(self, pgauthkit_server: TestServer) -> None:
-        """A database that is not there any more is told as such."""
+        """A database that is not there any more is reported as such."""
         with pgauthkit_server.database() as url:
             browser_of = served(create_engine(url, poolclass=sa.NullPool), User)
             browser = browser_of.__enter__()

@@ -2,17 +2,25 @@
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine, orm
+from sqlalchemy.dialects.postgresql import HSTORE
 from tests.studio.conftest import MOMENT, Browser, Colour, Essay, Motto, Reading, Shape, Topic
 
 from pgauthkit.models import MagicLink, Session, User
+from pgauthkit.studio.edits import cleaned
 
 Form = dict[str, list[str]]
+NOTE = """
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS
+    'BEGIN INSERT INTO log VALUES (1); UPDATE log SET n = 2; RETURN OLD; END'
+"""
 
 
 class Forms(HTMLParser):
@@ -154,9 +162,9 @@ class TestEdit:
             (User, {"email": "grace@example.com"}, "A row with the same unique key exists already"),
             (User, {"email": ""}, "This field is required."),
             (Essay, {"stars": "6"}, "A value was refused by a CHECK constraint"),
-            (Essay, {"stars": "99999999999"}, "A value is too long, or out of the range"),
+            (Essay, {"stars": "99999999999"}, "The value for essays.stars is out of the range of 32 bits"),
             (Essay, {"author": "nobody"}, "A column that must have a value was given none"),
-            (Topic, {"name": "n" * 21}, "A value is too long, or out of the range"),
+            (Topic, {"name": "n" * 21}, "The value for topics.name is longer than 20 characters"),
         ],
     )
     def test_a_refusal(
@@ -171,6 +179,86 @@ class TestEdit:
         columns = sa.inspect(model).columns.keys()
         after = row(engine, model, id=before.id)
         assert [getattr(after, key) for key in columns] == [getattr(before, key) for key in columns]
+
+
+class TestDocuments:
+    @pytest.mark.parametrize(
+        ("written", "found"),
+        [
+            ('{"n": 12345678901234567890}', '{"n": 12345678901234567890}'),
+            ("[]", "[]"),
+            ("true", "true"),
+            ("null", "null"),
+            ("", None),
+        ],
+    )
+    def test_json(self, writing: Browser, engine: Engine, written: str, found: str | None) -> None:
+        """JSON is written as it was entered, its null and that of SQL apart, and kept where a form is saved again."""
+        shape = row(engine, Shape, level="low")
+        for changes in ({"document": written}, {}):
+            assert errors(edit(writing, "shape", shape.id, **changes)) == []
+            with engine.connect() as connection:
+                query = sa.text("SELECT document::text FROM shapes WHERE id = :id")
+                assert connection.scalar(query, {"id": shape.id}) == found
+
+    @pytest.mark.parametrize(("before", "after"), [("1", "true"), ("{}", "[]"), ("[1]", "[true]")])
+    def test_what_python_takes_for_equal(self, writing: Browser, engine: Engine, before: str, after: str) -> None:
+        """A document that is another one only in its types is written."""
+        shape = row(engine, Shape, level="low")
+        for text in (before, after):
+            edit(writing, "shape", shape.id, document=text)
+
+        assert json.dumps(row(engine, Shape, id=shape.id).document) == after
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"), [("{", "This is no JSON: Expecting"), ('"\\u0000"', "The value for shapes.document")]
+    )
+    def test_what_is_none(self, writing: Browser, engine: Engine, text: str, sentence: str) -> None:
+        """A text that is no JSON, or none that can be stored, is refused, and stands in the form for another try."""
+        shape = row(engine, Shape, level="low")
+        page = edit(writing, "shape", shape.id, document=text)
+
+        assert [told.startswith(sentence) for told in errors(unescape(page))] == [True]
+        assert Forms(page).values["document"] == [text]
+        assert row(engine, Shape, id=shape.id).document == {"a": [1]}
+
+    @pytest.mark.parametrize(("text", "pairs"), [('{"k": null}', {"k": None}), ("null", None), (None, None)])
+    def test_pairs(self, text: str | None, pairs: dict[str, str | None] | None) -> None:
+        """An hstore is entered as JSON too, and knows no null but that of SQL."""
+        assert cleaned(text, [], sa.Column("pairs", HSTORE())) == pairs
+
+    def test_flags(self, writing: Browser, engine: Engine) -> None:
+        """A flag that may be NULL is true, false or NULL."""
+        shape = row(engine, Shape, level="low")
+        for text, flag in (("", None), ("false", False), ("true", True)):
+            edit(writing, "shape", shape.id, flag=text)
+            assert row(engine, Shape, id=shape.id).flag is flag
+
+    def test_a_form_without_a_field(self, writing: Browser, engine: Engine) -> None:
+        """What a form does not have stays as it is: nothing is emptied by what was not sent."""
+        essay = row(engine, Essay, title="=1+1")
+        answer = writing.post("/essay/edit", {"stars": "3", "author": essay.author_id}, pk=essay.id)
+        changed = row(engine, Essay, id=essay.id)
+
+        assert answer.status_code == 303
+        assert (changed.title, changed.stars) == ("=1+1", 3)
+
+    def test_no_such_row_to_point_at(self, writing: Browser, engine: Engine) -> None:
+        """A row that does not exist is refused also where there need be none."""
+        essay = row(engine, Essay, title="=1+1")
+
+        assert errors(edit(writing, "essay", essay.id, editor="nobody")) == ["There is no such row."]
+
+    def test_a_deferred_constraint(self, writing: Browser, engine: Engine) -> None:
+        """What a constraint refuses that waits for the end of the transaction is a sentence of the form as well."""
+        topic = row(engine, Topic, name="Logic")
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE topics ADD UNIQUE (name) DEFERRABLE INITIALLY DEFERRED"))
+            connection.execute(sa.text("ALTER TABLE topics DROP CONSTRAINT topics_name_key"))
+            connection.execute(sa.text("INSERT INTO topics VALUES (gen_random_uuid(), 'Sums')"))
+        (told,) = errors(edit(writing, "topic", topic.id, name="Sums"))
+
+        assert told.startswith("A row with the same unique key exists already")
 
 
 class TestCreate:
@@ -208,6 +296,90 @@ class TestCreate:
         """Where a column must have what no form asks for, such as a hash, no row can be made."""
         assert writing.http.get(f"/{key}/create").status_code == 403
         assert f"/{key}/create" not in writing.page(f"/{key}/list")
+
+    def test_why_not(self, writing: Browser) -> None:
+        """The page that refuses to make a row says which columns are the reason."""
+        page = unescape(writing.http.get("/session/create").text)
+
+        assert "No form can make a row here" in page
+        assert "sessions.selector_hash" in page
+
+
+class TestRehearsal:
+    def rehearse(self, writing: Browser, key: str, pk: object) -> httpx.Response:
+        """Ask what a delete would change, as a page does before it asks whether to go on."""
+        return writing.post(f"/_api/{key}/row-action", name="delete", rehearsal="1", pk=str(pk))
+
+    def test_a_user(self, writing: Browser, engine: Engine) -> None:
+        """What goes with a row is counted by table, what loses its reference as well, and nothing is changed."""
+        ada = row(engine, User, email="ada@example.com")
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text('CREATE TABLE "Notes" (user_id text REFERENCES pgauthkit.users ON DELETE CASCADE)')
+            )
+            connection.execute(sa.text('INSERT INTO "Notes" SELECT id FROM pgauthkit.users'))
+        answer = self.rehearse(writing, "user", ada.id)
+
+        assert answer.json()["sentences"] == [
+            "pgauthkit.users: 1 row deleted",
+            "essay_topics: 12 rows deleted",
+            "essays: 12 rows deleted",
+            '"Notes": 1 row deleted',
+            "pgauthkit.sessions: 1 row deleted",
+            "pgauthkit.magic_links: 1 row changed: the reference is set to NULL, or to its default",
+        ]
+        assert len(rows(engine, Essay)) == 12
+        assert rows(engine, User, id=ada.id)
+
+    def test_triggers_and_partitions(self, writing: Browser, engine: Engine) -> None:
+        """What triggers do is counted too, and a partition under the name of its table."""
+        with engine.begin() as connection:
+            for statement in (
+                "CREATE TABLE parts (id text REFERENCES pgauthkit.users ON DELETE CASCADE) PARTITION BY HASH (id)",
+                "CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+                "INSERT INTO parts SELECT id FROM pgauthkit.users",
+                "CREATE TABLE log (n int)",
+                "INSERT INTO log VALUES (0)",
+                NOTE,
+                "CREATE TRIGGER note AFTER DELETE ON parts FOR EACH ROW EXECUTE FUNCTION note()",
+            ):
+                connection.execute(sa.text(statement))
+        found = self.rehearse(writing, "user", row(engine, User, email="grace@example.com").id).json()["sentences"]
+
+        assert {"parts: 1 row deleted", "log: 2 rows changed", "log: 1 row added"} <= {*found}
+
+    def test_several(self, writing: Browser, engine: Engine) -> None:
+        """Several rows are counted together."""
+        pks = [user.id for user in rows(engine, User)]
+        query = [("name", "delete"), ("rehearsal", "1"), *(("pks", pk) for pk in pks)]
+        token = writing.http.cookies["starlette_admin_csrftoken"]
+        answer = writing.http.post(
+            "/_api/user/action", params=query, headers={"Sec-Fetch-Site": "same-origin", "X-CSRFToken": token}
+        )
+
+        assert answer.json()["sentences"][0] == "pgauthkit.users: 3 rows deleted"
+        assert len(rows(engine, User)) == 3
+
+    def test_a_refusal(self, writing: Browser, engine: Engine) -> None:
+        """A delete that the server would refuse is refused before it is confirmed, with the reason."""
+        essay = row(engine, Essay, title="Essay 1")
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE notes (id text REFERENCES essays INITIALLY DEFERRED)"))
+            connection.execute(sa.text("INSERT INTO notes SELECT id FROM essays"))
+        answer = self.rehearse(writing, "essay", essay.id)
+
+        assert answer.status_code == 200
+        assert answer.json()["refused"].startswith("A row that is referred to does not exist, or is still referred to")
+
+    def test_a_server_that_does_not_count(self, writing: Browser, engine: Engine) -> None:
+        """Where the server counts no changes it is said that what goes with the row is not known."""
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            name = connection.dialect.identifier_preparer.quote(str(engine.url.database))
+            connection.execute(sa.text(f"ALTER DATABASE {name} SET track_counts = off"))
+        engine.dispose()
+        (told,) = self.rehearse(writing, "essay", row(engine, Essay, title="Essay 1").id).json()["sentences"]
+
+        assert told.startswith("The server does not count changes")
 
 
 class TestDelete:

@@ -103,11 +103,11 @@ class TestReading:
         rows = page.locator("tbody tr[data-sa-pk]")
 
         page.get_by_role("link", name="Essay").first.click()
+        expect(rows).to_have_count(12)
+        page.get_by_label("Page size").select_option("10")
         expect(rows).to_have_count(10)
         page.get_by_role("link", name="2", exact=True).click()
         expect(rows).to_have_count(2)
-        page.get_by_label("Page size").select_option("25")
-        expect(rows).to_have_count(12)
 
         page.get_by_placeholder("Search").fill("essay 1")
         page.get_by_placeholder("Search").press("Enter")
@@ -138,6 +138,22 @@ class TestReading:
 
         expect(page.locator("td[data-column=role]").first).to_be_visible()
         expect(page.locator("td[data-column=email]")).to_have_count(0)
+
+    @pytest.mark.parametrize("width", [1280, 390])
+    def test_a_narrow_screen(self, context: BrowserContext, reading: Studio, width: int) -> None:
+        """No page is wider than the screen; a table is scrolled by itself, and says how many columns go on."""
+        page = enter(context, reading)
+        page.set_viewport_size({"width": width, "height": 720})
+        for path in ("/", "/user/list", "/session/list", "/essay/list"):
+            page.goto(f"{address(reading)}{path}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        heights = page.locator("tbody tr[data-sa-pk]").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+        note = page.locator("[data-studio=more]")
+        expect(note).to_contain_text("to the right")
+        page.locator(".table-responsive").evaluate("table => table.scrollTo(10000, 0)")
+        expect(note).to_be_hidden()
+
+        assert max(heights) < 45
 
     def test_a_relation_is_followed(self, context: BrowserContext, reading: Studio) -> None:
         """From a session to its user, and from there to all of the user's sessions."""
@@ -213,10 +229,50 @@ class TestWriting:
         page = enter(context, writing)
         page.goto(f"{address(writing)}/user/list")
         page.locator("tr", has_text="grace@example.com").locator("[data-sa-name=delete]").click()
+        expect(page.locator("#modal-action")).to_contain_text("pgauthkit.sessions: 1 row deleted")
+        assert len(emails(engine)) == 3
         page.locator("#modal-action").get_by_role("button", name="Yes").click()
         expect(page.get_by_role("alert")).to_contain_text("grace@example.com")
 
         assert emails(engine) == ["a%b@example.com", "ada@example.com"]
+
+    def test_what_cannot_be_deleted(self, context: BrowserContext, writing: Studio, engine: Engine) -> None:
+        """A delete that the server would refuse says so and cannot be confirmed; several rows are counted together."""
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE notes (id text REFERENCES pgauthkit.users)"))
+            connection.execute(sa.text("INSERT INTO notes SELECT id FROM pgauthkit.users WHERE email LIKE 'ada%'"))
+        page = enter(context, writing)
+        page.goto(f"{address(writing)}/user/list")
+        page.locator("tr", has_text="ada@example.com").locator("[data-sa-name=delete]").click()
+        modal = page.locator("#modal-action")
+        expect(modal).to_contain_text("It cannot be deleted:")
+        expect(modal.get_by_role("button", name="Yes")).to_be_disabled()
+        modal.get_by_role("button", name="Cancel").click()
+        expect(modal).to_be_hidden()
+        for name in ("grace", "a%b"):
+            page.locator("tr", has_text=f"{name}@example.com").locator(".row-checkbox").check()
+        page.get_by_role("button", name="With selected").click()
+        page.locator("#actions-dropdown").get_by_text("Delete").click()
+
+        expect(modal).to_contain_text("pgauthkit.users: 2 rows deleted")
+        expect(modal.get_by_role("button", name="Yes")).to_be_enabled()
+
+    def test_an_empty_text(self, context: BrowserContext, writing: Studio, engine: Engine) -> None:
+        """The box for an empty text is there while the field is empty, and makes the text empty."""
+        page = enter(context, writing)
+        page.goto(f"{address(writing)}/essay/list")
+        page.locator("tr", has_text="Essay 7").locator("[data-sa-name=edit]").click()
+        box = page.get_by_label("Empty text").first
+        expect(box).to_be_hidden()
+        page.get_by_label("Title").fill("")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("This field is required.")).to_be_visible()
+        page.get_by_label("Empty text").first.check()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("alert")).to_be_visible()
+
+        with orm.Session(engine) as db:
+            assert db.scalar(sa.select(sa.func.count()).where(Essay.title == "")) == 1
 
 
 class TestRefused:
@@ -269,5 +325,5 @@ class TestRefused:
         assert emails(engine) == before
 
     def test_from_outside_of_the_browser(self, reading: Studio) -> None:
-        """The port itself gives nothing to whoever finds it."""
+        """The port itself gives nothing to anyone who finds it."""
         assert httpx.get(f"{address(reading)}/user/list").status_code == 403

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 __all__ = ["Studio", "create_app"]
 
 __getattr__: "Callable[[str], object]" = lazy(
-    __name__, {"Studio": "pgauthkit.studio.server", "create_app": "pgauthkit.studio.application"}
+    __name__, {"Studio": "pgauthkit.studio.server", "create_app": "pgauthkit.studio.application"}, extra="studio"
 )

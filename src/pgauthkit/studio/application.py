@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette_admin.contrib.sqla import Admin
 from starlette_admin.i18n import TimezoneConfig
 
 from pgauthkit.database.violations import violation
@@ -25,6 +24,8 @@ from pgauthkit.studio.guard import Guard
 from pgauthkit.studio.home import Home
 from pgauthkit.studio.nonces import NonceLoader
 from pgauthkit.studio.policy import Policy
+from pgauthkit.studio.refusals import StudioAdmin
+from pgauthkit.studio.unread import reading_all
 from pgauthkit.studio.views import TableView
 
 __all__ = ["create_app"]
@@ -35,6 +36,8 @@ _HERE: Final = Path(__file__).parent
 _BEGIN: Final = text(
     "SELECT pg_catalog.set_config('TimeZone', 'UTC', true), pg_catalog.set_config('statement_timeout', '30s', true)"
 )
+# So that what a deferred constraint refuses is a sentence of the form, and no failure of the commit.
+_CHECK: Final = text("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def create_app(
@@ -70,10 +73,10 @@ def create_app(
     return app
 
 
-def _admin(engine: Engine, views: Sequence[TableView], *, write: bool) -> Admin:
+def _admin(engine: Engine, views: Sequence[TableView], *, write: bool) -> StudioAdmin:
     loader = NonceLoader()
-    admin = Admin(
-        _sessions(engine if write else engine.execution_options(postgresql_readonly=True)),
+    admin = StudioAdmin(
+        _sessions(reading_all(engine if write else engine.execution_options(postgresql_readonly=True))),
         title="pgauthkit studio",
         base_url="/",
         route_name="studio",
@@ -98,7 +101,11 @@ def _sessions(engine: Engine) -> sessionmaker[Session]:
     def begin(_session: Session, _transaction: object, connection: Connection) -> None:
         connection.execute(_BEGIN)
 
+    def check(session: Session, _context: object) -> None:
+        session.connection().execute(_CHECK)
+
     event.listen(sessions, "after_begin", begin)
+    event.listen(sessions, "after_flush", check)
     return sessions
 
 

@@ -1,16 +1,24 @@
 """`EditableView`: a mapped class whose rows may be made, changed and deleted as well, for `--write`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn, cast
 
-from sqlalchemy import Column, Table
+import anyio.to_thread
+from sqlalchemy import Table
+from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.sql import ClauseElement
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette_admin.actions import ActionSelection
 from starlette_admin.exceptions import ActionFailed, FormValidationError
 
 from pgauthkit.database.violations import REFUSALS, violation
 from pgauthkit.errors import PgAuthKitError, RepositoryError
-from pgauthkit.studio.columns import is_left_to_the_database
+from pgauthkit.studio.cells import Untouched
+from pgauthkit.studio.columns import is_left_to_the_database, needed_columns
+from pgauthkit.studio.consequences import rehearse
 from pgauthkit.studio.edits import cleaned, is_same
+from pgauthkit.studio.unread import Unread
 from pgauthkit.studio.views import TableView
 
 __all__ = ["EditableView"]
@@ -30,14 +38,15 @@ class EditableView(TableView):
         super().__init__(model, keys)
         asked = {field.name for field in self.fields if not field.exclude_from_create}
         covered = {column for relation in self._to_one if relation.key in asked for column in relation.local_columns}
-        needed = (prop for prop in self.mapper.column_attrs if prop.columns[0] not in covered)
-        self._is_creatable: Final = all(
-            prop.key in asked or is_left_to_the_database(cast("Column[Any]", prop.columns[0])) for prop in needed
-        )
+        self._unasked: Final = [
+            str(column)
+            for key, column in needed_columns(self.mapper).items()
+            if key not in asked and column not in covered
+        ]
 
     def can_create(self, request: Request) -> bool:  # noqa: ARG002 - starlette-admin's
         """Tell whether a form can make a row: not where a column must have what no form asks for, such as a hash."""
-        return self._is_creatable
+        return not self._unasked
 
     def can_edit(self, request: Request) -> bool:  # noqa: ARG002 - starlette-admin's
         """Return True."""
@@ -46,6 +55,34 @@ class EditableView(TableView):
     def can_delete(self, request: Request) -> bool:  # noqa: ARG002 - starlette-admin's
         """Return True."""
         return True
+
+    @property
+    def refusal(self) -> str:
+        """Why no row can be made."""
+        return (
+            f"No form can make a row here: {', '.join(self._unasked)} must have a value, and the studio does not ask"
+            " for what is secret, or of a type of the application's own. Rows can be changed and deleted."
+        )
+
+    async def handle_row_action(self, request: Request, pk: Any, name: str) -> Response | None:  # noqa: ANN401 - a key
+        """Do what was asked for with a row, or say what that would change."""
+        return await self._rehearsed(request, [pk], name) or await super().handle_row_action(request, pk, name)
+
+    async def handle_action(self, request: Request, selection: ActionSelection, name: str) -> Response | None:
+        """Do what was asked for with several rows, or say what that would change."""
+        pks = await selection.pks() if name == "delete" else []
+        return await self._rehearsed(request, pks, name) or await super().handle_action(request, selection, name)
+
+    async def _rehearsed(self, request: Request, pks: list[Any], name: str) -> Response | None:
+        if name != "delete" or "rehearsal" not in request.query_params:
+            return None
+        tables = cast("Sequence[Table]", self.mapper.tables)
+        try:
+            rows = await self.find_by_pks(request, pks)
+            sentences = await anyio.to_thread.run_sync(rehearse, request.state.session, rows, tables[0])
+        except REFUSALS as error:
+            return JSONResponse({"refused": str(violation(error, self._table))})
+        return JSONResponse({"sentences": sentences})
 
     async def delete(self, request: Request, pks: list[Any]) -> int | None:
         """Delete rows.
@@ -77,22 +114,38 @@ class EditableView(TableView):
         data: dict[str, Any],
         is_edit: bool = False,  # noqa: FBT001, FBT002 - starlette-admin's
     ) -> Any:  # noqa: ANN401 - the same row
+        form = await request.form()
         for field in self.get_fields_list(request):
-            column = self.columns.get(field.name)
-            value = cleaned(data.get(field.name), column)
-            if is_edit and is_same(getattr(obj, field.name), value):
+            value, column = data.get(field.name), self.columns.get(field.name)
+            if isinstance(value, Untouched) or (isinstance(value, Unread) and value == getattr(obj, field.name)):
                 continue
-            if not is_edit and value is None and (column is None or is_left_to_the_database(column)):
-                continue
+            given = [
+                text for key, text in form.multi_items() if key.partition(".")[0] == field.id and isinstance(text, str)
+            ]
             try:
-                setattr(obj, field.name, value)
-            except PgAuthKitError as error:  # A validator of the model's, such as that of User.email.
+                if column is not None:
+                    value = cleaned(value, given, column)
+                elif value is None and any(given) and not field.required:
+                    raise RepositoryError("There is no such row.")
+                self._set(obj, field.name, value, is_edit=is_edit)
+            except PgAuthKitError as error:  # From us, or from a validator of the model's, such as that of User.email.
                 raise FormValidationError({field.name: str(error)}) from None
         return obj
 
+    def _set(self, obj: object, name: str, value: object, *, is_edit: bool) -> None:
+        column = self.columns.get(name)
+        is_left = value is None or isinstance(value, ClauseElement)
+        if is_edit and is_same(getattr(obj, name), value):
+            return
+        if not is_edit and is_left and (column is None or is_left_to_the_database(column)):
+            return
+        setattr(obj, name, value)
+        flag_modified(obj, name)  # SQLAlchemy would leave out true in place of 1, which are equal in Python.
+
     @property
-    def _table(self) -> Table:
-        return self.mapper.local_table  # type: ignore[return-value]  # the studio has no others
+    def _table(self) -> Table | None:
+        table = cast("object", self.mapper.local_table)
+        return cast("Table", table) if isinstance(table, Table) else None
 
     def _blamed(self, request: Request, failure: PgAuthKitError) -> str:
         asked = [field.name for field in self.get_fields_list(request)]

@@ -1,4 +1,4 @@
-"""`Guard`: lets in whoever opened the printed address, from this machine's names alone, and no write by mistake."""
+"""`Guard`: lets in the browser that opened the printed address, under this machine's names, and no write by mistake."""
 
 import secrets
 from collections.abc import Mapping

@@ -1,59 +1,26 @@
-"""How rows point at one another: a link to one row, the newest of many, and a filter by the row pointed at."""
+"""How rows point at one another: a link to one row, and the newest of many."""
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 from urllib.parse import quote
 
 import anyio.to_thread
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Mapper, RelationshipProperty, with_parent
 from starlette.requests import Request
 from starlette_admin import BaseField, HasOne
-from starlette_admin.contrib.sqla.filters import IsNotNullFilter, IsNullFilter, SqlaFilterRegistry
-from starlette_admin.fields import RelationField, TextAreaField
-from starlette_admin.filters import FilterApplyContext, FilterDataType, filters
-from starlette_admin.filters.base import BaseFilter
 
-if TYPE_CHECKING:
-    from pgauthkit.studio.views import TableView
+from pgauthkit.studio.columns import needed_columns
+from pgauthkit.studio.rows import Rows
 
-__all__ = ["Filters", "IsFilter", "covered_columns", "is_to_one", "relation_fields"]
+__all__ = ["covered_columns", "is_to_one", "links", "relation_fields"]
 
 _SHOWN: Final = 10
 _COUNTED: Final = 1000
 
 
-class IsFilter(BaseFilter):
-    """The row that a relation points at, by its primary key."""
-
-    name = "is"
-    label = "Is"
-    data_type = FilterDataType.STRING
-
-    def apply(self, ctx: FilterApplyContext) -> ColumnElement[bool]:
-        """Return the condition; of a value that is no key, one that no row meets."""
-        view = cast("TableView", ctx.view)
-        relation = view.mapper.relationships[ctx.field_name]
-        found: ColumnElement[bool] = relation.class_attribute.has(view.view_of(relation).is_row(ctx.value))
-        return found
-
-
-class Filters(SqlaFilterRegistry):
-    """starlette-admin's filters, with those of a short text for every text, and ours for relations."""
-
-    @filters(TextAreaField)
-    def textarea_filters(self, field: BaseField) -> list[type[BaseFilter]]:
-        """Return the filters of a text."""
-        return list(self.string_filters(field))
-
-    @filters(RelationField)
-    def relation_filters(self, field: BaseField) -> list[type[BaseFilter]]:  # noqa: ARG002 - starlette-admin's
-        """Return the filters of a relation."""
-        return [IsFilter, IsNullFilter, IsNotNullFilter]
-
-
-def relation_fields(view: "TableView") -> list[BaseField]:
+def relation_fields(view: Rows) -> list[BaseField]:
     """Return the fields of the relations that lead to a class in the studio."""
     found = [relation for relation in view.mapper.relationships if relation.mapper.class_ in view.keys]
     return [_many(view, relation) if relation.uselist else _one(view, relation) for relation in found]
@@ -64,20 +31,37 @@ def is_to_one(relation: RelationshipProperty[Any], keys: Mapping[type[Any], str]
     return not relation.uselist and relation.mapper.class_ in keys
 
 
-def covered_columns(view: "TableView") -> frozenset[str]:
+def links(mapper: Mapper[Any], keys: Mapping[type[Any], str]) -> list[RelationshipProperty[Any]]:
+    """Return the relations of a class whose rows do no more than link others, or none: of a table of many to many.
+
+    Args:
+        mapper: of the class.
+        keys: the classes in the studio.
+    """
+    found = [relation for relation in mapper.relationships if _is_owner(relation) and is_to_one(relation, keys)]
+    covered = {column for relation in found for column in relation.local_columns}
+    is_link = len(found) > 1 and covered.issuperset(needed_columns(mapper).values())
+    return found if is_link else []
+
+
+def _is_owner(relation: RelationshipProperty[Any]) -> bool:
+    return relation.direction.name == "MANYTOONE" and not relation.viewonly
+
+
+def covered_columns(view: Rows) -> frozenset[str]:
     """Return the attributes of foreign keys for which the row is shown that they point at."""
     mapper: Mapper[Any] = view.mapper
     keys = (
         mapper.get_property_by_column(column).key
         for relation in mapper.relationships
-        if relation.direction.name == "MANYTOONE" and not relation.viewonly and relation.mapper.class_ in view.keys
+        if _is_owner(relation) and relation.mapper.class_ in view.keys
         for column in relation.local_columns
     )
     return frozenset(keys)
 
 
-def _one(view: "TableView", relation: RelationshipProperty[Any]) -> BaseField:
-    is_owner = relation.direction.name == "MANYTOONE" and not relation.viewonly
+def _one(view: Rows, relation: RelationshipProperty[Any]) -> BaseField:
+    is_owner = _is_owner(relation)
     return HasOne(
         relation.key,
         key=view.keys[relation.mapper.class_],
@@ -88,7 +72,7 @@ def _one(view: "TableView", relation: RelationshipProperty[Any]) -> BaseField:
     )
 
 
-def _many(view: "TableView", relation: RelationshipProperty[Any]) -> BaseField:
+def _many(view: Rows, relation: RelationshipProperty[Any]) -> BaseField:
     return BaseField(
         relation.key,
         getter=partial(_related, view, relation),
@@ -102,7 +86,7 @@ def _many(view: "TableView", relation: RelationshipProperty[Any]) -> BaseField:
     )
 
 
-async def _related(view: "TableView", relation: RelationshipProperty[Any], request: Request, row: Any) -> Any:  # noqa: ANN401 - a row of any class
+async def _related(view: Rows, relation: RelationshipProperty[Any], request: Request, row: Any) -> Any:  # noqa: ANN401 - a row of any class
     """Return the newest rows, their count, and the way to all of them; the relation may be too long to be loaded."""
     there = view.view_of(relation)
     is_theirs = with_parent(row, relation.class_attribute)
@@ -116,14 +100,17 @@ async def _related(view: "TableView", relation: RelationshipProperty[Any], reque
 
     rows, count = await anyio.to_thread.run_sync(look)
     return {
-        "rows": [{"url": await there.url(request, row), "text": await there.repr(row, request)} for row in rows],
+        "rows": [
+            {"url": await there.url(request, other), "text": await there.called(other, request, besides=row)}
+            for other in rows
+        ],
         "count": str(count) if count <= _COUNTED else f"more than {_COUNTED}",
         "all": await _way_to_all(view, relation, request, row) if rows else None,
         "is_long": count > _SHOWN,
     }
 
 
-async def _way_to_all(view: "TableView", relation: RelationshipProperty[Any], request: Request, row: Any) -> str | None:  # noqa: ANN401 - a row of any class
+async def _way_to_all(view: Rows, relation: RelationshipProperty[Any], request: Request, row: Any) -> str | None:  # noqa: ANN401 - a row of any class
     back = relation.mapper.relationships.get(relation.back_populates or "")
     if back is None or back.uselist:
         return None

@@ -5,15 +5,18 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, Table, inspect
 
 from pgauthkit.database.engine import create_engine
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import ConfigError
 from pgauthkit.studio.application import create_app
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
 
 __all__ = ["PORT", "Studio"]
 
@@ -27,7 +30,7 @@ class Studio:
     Args:
         target: an engine, or a `postgresql://` URL.
         models: the mapped classes to show, as `pgauthkit.ops.project.mapped.mapped_classes` gives them.
-        host: an address of the loopback: whoever can reach the port can read the database.
+        host: an address of the loopback: anyone who can reach the port can read the database.
         port: 0 for a free one.
         write: whether rows may be changed.
 
@@ -93,8 +96,16 @@ class Studio:
 def _existing(engine: Engine, models: Sequence[type[Any]]) -> list[type[Any]]:
     with translated(engine.url), engine.connect() as connection:
         found = inspect(connection)
-        tables = [(model, model.__table__) for model in models]
-        return [model for model, table in tables if found.has_table(table.name, schema=table.schema)]
+        return [
+            model
+            for model in models
+            if all(found.has_table(table.name, schema=table.schema) for table in _tables(model))
+        ]
+
+
+def _tables(model: type[Any]) -> Sequence[Table]:
+    mapper: Mapper[Any] = inspect(model)
+    return cast("Sequence[Table]", mapper.tables)
 
 
 def _listen(host: str, port: int) -> socket.socket:
