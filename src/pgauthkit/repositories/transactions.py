@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 from sqlalchemy import Engine, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session
 
-from pgauthkit.database.forking import watch
+from pgauthkit.database.connecting import watch
 from pgauthkit.database.sessions import session_of
 from pgauthkit.database.violations import REFUSALS
 from pgauthkit.errors import RepositoryError, RetryableError
