@@ -11,8 +11,8 @@ from pgauthkit.errors import InvalidEmailError
 __all__ = ["IS_CANONICAL", "canonical_email"]
 
 LONGEST: Final = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
-# What most addresses look like, and so short that no part of one is too long: canonical as it is. It is told without
-# email-validator in a fiftieth of the time, which takes two thirds off `create_many` of users.
+# What most addresses look like, and so short that no part of one is too long: canonical as it is. It is recognised
+# without email-validator in a fiftieth of the time, which takes two thirds off `create_many` of users.
 _PLAIN: Final = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}")
 LONGEST_PLAIN: Final = 63
 # What SQL can hold of the canonical form, for the tables: ASCII, lower case, no blanks, the parts and their lengths. By

@@ -127,7 +127,7 @@ class RateLimitedError(PgAuthKitError):
 
 
 class AuthenticationError(PgAuthKitError):
-    """Whoever asked is not let in.
+    """The caller is not let in.
 
     Example: `except AuthenticationError` around `auth.authenticate(token)` answers 401.
     """
@@ -138,7 +138,7 @@ class InvalidTokenError(AuthenticationError):
 
 
 class TokenExpiredError(AuthenticationError):
-    """The token is no longer good: its time is over, or a newer event ended it."""
+    """The token is no longer good: it has expired, or a newer event ended it."""
 
 
 class TokenAlreadyUsedError(AuthenticationError):
@@ -237,7 +237,7 @@ class NotAUniqueKeyError(RepositoryError):
 
 
 class RetryableError(RepositoryError):
-    """Another transaction was in the way (SQLSTATE 40001, 40P01); the whole transaction may be tried again."""
+    """A conflict with another transaction (SQLSTATE 40001, 40P01); the whole transaction may be retried."""
 
 
 class DatabaseUnavailableError(PgAuthKitError):

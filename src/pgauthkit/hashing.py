@@ -93,5 +93,5 @@ def selector_hash(selector: bytes) -> bytes:
 
 
 def successor(kind: str, secret: bytes, nonce: bytes) -> bytes:
-    """Return the secret that follows a refresh token's: whoever refreshes with the same one gets the same."""
+    """Return the secret that follows a refresh token's: refreshing with the same one gives the same."""
     return hmac.digest(secret, kind.encode() + b"\0" + nonce, "sha256")

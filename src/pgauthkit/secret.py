@@ -28,7 +28,7 @@ class Secret:
         self.__value = value
 
     def reveal(self) -> str:
-        """Return the text itself; hand it straight to whoever needs it."""
+        """Return the text itself; hand it straight to its consumer."""
         return self.__value
 
     def __repr__(self) -> str:

@@ -240,7 +240,7 @@ class PurgeReport:
 
 @attrs.frozen(kw_only=True)
 class AuthEvent:
-    """Something that happened, told to observers after the statement committed.
+    """Something that happened, reported to observers after the statement committed.
 
     Attributes:
         kind: such as `signed_in`; the explanation of the audit log lists them all.

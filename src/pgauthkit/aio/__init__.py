@@ -35,7 +35,7 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
     """
 
     def __init__(self, engine: AsyncEngine, config: AuthConfig | None = None) -> None:
-        given: Any = engine  # whoever does not check types may give a sync one, for the service to refuse
+        given: Any = engine  # a caller without a type checker may give a sync one, for the service to refuse
         super().__init__(AuthService(getattr(given, "sync_engine", given), config, wire=AsyncWire()))
 
     def within(self, db: AsyncSession | async_scoped_session[Any] | AsyncConnection) -> "AsyncAuthService":

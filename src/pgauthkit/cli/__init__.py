@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "doctor": "Tell what is wrong with this set-up, and what to do.",
     "erd": "Draw the tables and their relations, in Mermaid.",
     "migrate": "Bring a database to what this release needs.",
-    "purge": "Delete links, sessions and rate limits that are over.",
+    "purge": "Delete expired links, sessions and rate limits.",
     "restore": "Put a dump into a database, all of it or nothing.",
     "revoke": "End the sessions of everybody, and every pending link.",
     "seed": "Run the application's seed, in one transaction.",

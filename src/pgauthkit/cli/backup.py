@@ -14,7 +14,7 @@ from rich.markup import escape
 from pgauthkit.cli.dev_db import BINARIES
 from pgauthkit.cli.meter import byte_meter
 from pgauthkit.cli.migrate.options import JSON, URL, host, print_json, say
-from pgauthkit.cli.restore import restored, told
+from pgauthkit.cli.restore import counted, restored
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.database.engine import database_url
 from pgauthkit.ops import backup as ops
@@ -119,7 +119,7 @@ def verify(ctx: click.Context, *, file: Path, binaries: Path | None, as_json: bo
     if as_json:
         print_json(restored(done))
     else:
-        say("\n".join(["[green]Rehearsed.[/] It can be restored.", *told(done)]))
+        say("\n".join(["[green]Rehearsed.[/] It can be restored.", *counted(done)]))
     ctx.exit(1 if done.discrepancies else 0)
 
 

@@ -60,5 +60,5 @@ def doctor(url: str | None, pool_size: int | None, processes: int, backups: Path
 
 def _line(finding: Finding) -> str:
     level = click.style(f"{finding.level:7}", fg=COLOURS[finding.level])
-    told = " ".join(f"{finding.message} {finding.advice}".split())
-    return f"{level}  {finding.check:9}  {told}"
+    sentence = " ".join(f"{finding.message} {finding.advice}".split())
+    return f"{level}  {finding.check:9}  {sentence}"

@@ -1,4 +1,4 @@
-"""`pgauthkit purge`: delete links, sessions and rate limits that are over."""
+"""`pgauthkit purge`: delete expired links, sessions and rate limits."""
 
 import json
 from collections.abc import Callable, Generator
@@ -39,7 +39,7 @@ LINE_EVERY = 50  # batches, where the output is a log
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def purge(url: str | None, keep_days: float, batch_size: int, as_json: bool) -> None:
-    """Delete links, sessions and rate limits that are over.
+    """Delete expired links, sessions and rate limits.
 
     Nothing depends on it but disk space. It may run beside the load, on several hosts at once, and be stopped at any
     moment: each batch is one short transaction, which waits for nobody.

@@ -15,7 +15,7 @@ from pgauthkit.cli.settings import resolve_url
 from pgauthkit.ops import restore as ops
 from pgauthkit.ops.migrate.reset import database_name
 
-__all__ = ["restore", "restored", "told"]
+__all__ = ["counted", "restore", "restored"]
 
 
 @click.command(epilog="Example: pgauthkit restore backups/blog-20260131T030000Z.dump --to postgresql:///rehearsal")
@@ -70,7 +70,7 @@ def restore(
         print_json(restored(done))
     else:
         first = f'[green]Restored[/] {escape(str(file))} into the database "{escape(done.database)}"'
-        say("\n".join([f"{first} in {done.duration.total_seconds():.1f} s.", *told(done)]))
+        say("\n".join([f"{first} in {done.duration.total_seconds():.1f} s.", *counted(done)]))
     ctx.exit(1 if done.discrepancies else 0)
 
 
@@ -79,7 +79,7 @@ def restored(done: ops.Restoration) -> dict[str, object]:
     return {**attrs.asdict(done), "duration": done.duration.total_seconds()}
 
 
-def told(done: ops.Restoration) -> Iterator[str]:
+def counted(done: ops.Restoration) -> Iterator[str]:
     """Return what a restore did, line by line, with rich's markup."""
     for table in sorted(done.before.keys() | done.after.keys()):
         was, is_ = done.before.get(table, 0), done.after.get(table)

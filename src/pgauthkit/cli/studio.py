@@ -27,8 +27,8 @@ def studio(url: str | None, *, host: str, port: int, write: bool, no_open: bool)
     Shows every table of pgauthkit, and of the application's models from [tool.pgauthkit]: lists with search, filters
     and sorting, rows with what they point at, exports as CSV and JSON. Hashes and other secret columns are never read.
 
-    It is read only unless --write is given, listens on this machine alone, and lets in whoever opens the address that
-    is printed; the token in it is good once. Ctrl-C ends it.
+    It is read only unless --write is given, listens on this machine alone, and lets in anyone who opens the printed
+    address; the token in it is good once. Ctrl-C ends it.
     """
     if not find_spec("starlette_admin"):
         raise ConfigError(["studio: it is an extra: pip install 'pgauthkit[cli,studio]'"])

@@ -70,7 +70,7 @@ class Cluster:
         Raises:
             DatabaseUnavailableError: it did not start, or not within a minute; or all the ports are taken.
         """
-        # The lock is ours, so whoever wrote these is gone, even where its process id is in use again.
+        # The lock is ours, so the process that wrote these is gone, even where its process id is in use again.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
         if None in ports:
@@ -212,7 +212,7 @@ def _append_privately(path: Path) -> BinaryIO:
 
 
 def _take(lock: int, directory: Path) -> None:
-    # With some patience, as whoever asks `is_running` holds the lock for an instant.
+    # With some patience, as a process that asks `is_running` holds the lock for an instant.
     deadline = time.monotonic() + SECONDS_FOR_LOCK
     while True:
         try:

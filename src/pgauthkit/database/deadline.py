@@ -29,7 +29,7 @@ class CallTimeoutError(psycopg.OperationalError):
 
 
 def time_left() -> float | None:
-    """Return how many seconds the call has, 0.0 when its time is over; None outside of a call."""
+    """Return how many seconds the call has, 0.0 once its time is up; None outside of a call."""
     end = CALL_ENDS.get()
     return None if end is None else max(0.0, end - monotonic())
 
@@ -50,7 +50,7 @@ def call_timeout_of(engine: Engine) -> float:
 
 
 def watch(steps: Steps, end: float) -> Steps:
-    """Go through the steps of psycopg's, which is woken ten times a second, and break off when the time is over.
+    """Go through the steps of psycopg's, which is woken ten times a second, and stop when the time is up.
 
     Raises:
         CallTimeoutError: it is.
@@ -67,7 +67,7 @@ def watch(steps: Steps, end: float) -> Steps:
 def bind(driver: "psycopg.BaseConnection[Any]") -> None:
     """Let all that is sent on a connection end by the deadline of the call in which it is sent.
 
-    That is more than our statement: a pool's ping, and what listeners of the host do. When the time is over, the server
+    That is more than our statement: a pool's ping, and what listeners of the host do. When the time is up, the server
     is asked to stop, and the connection is closed, so that nobody takes the late answer for that to another question.
     """
     if "wait" not in vars(driver):

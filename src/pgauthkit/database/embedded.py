@@ -144,7 +144,7 @@ class EmbeddedPostgres:
         found = find_binaries(self._major, binaries=self._binaries)
         directory = self._given or _make_temporary(account)
         with claim(directory, account) as lock:
-            # Not before the claim: the guard ends the server of the directory, which could be somebody else's.
+            # Not before the claim: the guard ends the server of the directory, which could be another process's.
             self._watch(directory)
             self._cluster = Cluster(
                 directory=directory,

@@ -142,7 +142,7 @@ def _plan(
 
 
 def _suit_pgbouncer(url: URL, connection: dict[str, Any]) -> None:
-    """Prepare nothing, and refuse what PgBouncer refuses or, told to ignore it, forgets."""
+    """Prepare nothing, and refuse what PgBouncer refuses or, if configured to ignore it, forgets."""
     if "options" in connection or "options" in url.query:
         raise ConfigError(
             ["options: PgBouncer does not pass them on. Use ALTER ROLE … SET, or for transactions statement_timeout."]

@@ -65,7 +65,7 @@ def end(directory: Path, *, owner: int | None = None, remove: bool = False, pati
 
     Args:
         directory: the server's.
-        owner: the process id of whoever started it; a server that another process started meanwhile is left alone.
+        owner: the process id of its starter; a server that another process started meanwhile is left alone.
         remove: whether to delete the directory afterwards.
         patience: the seconds that each of the three may take.
 

@@ -37,7 +37,7 @@ Steps: TypeAlias = Generator[Any, Any, Any]
 
 _LINE: Final = "pgauthkit: line"
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
-# What a statement may fail of only because it was prepared before somebody changed a table: a plan that cannot be
+# What a statement may fail of only because it was prepared before a table was changed: a plan that cannot be
 # changed (0A000), a name that is gone (26000), a type or an operator that was looked up then (42…, XX000).
 _STALE: Final = re.compile(r"0A000|26000|42...|XX000")
 _ENDS: Final = frozenset({"FATAL", "PANIC"})
@@ -190,7 +190,7 @@ class Line:
         return self.read(result)
 
     def _checked(self, results: "list[PGresult]", wanted: ExecStatus) -> "PGresult":
-        # All of them: what fails at the commit (a serialization, a deferred constraint) is told behind the rows.
+        # All of them: what fails at the commit (a serialization, a deferred constraint) is reported after the rows.
         for result in results:
             if result.status != wanted:
                 raise error_from_result(result, self._transformer.encoding)

@@ -43,7 +43,7 @@ class Runner(Protocol):
         ...
 
     def compute(self, slow: Callable[[], T]) -> T:
-        """Do heavy arithmetic, between two statements, without holding up anybody else."""
+        """Do heavy arithmetic, between two statements, without blocking other callers."""
         ...
 
 
@@ -57,11 +57,11 @@ class Wire(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Wait without holding up anybody else."""
+        """Wait without blocking other callers."""
         ...
 
     def compute(self, slow: Callable[[], T]) -> T:
-        """Do heavy arithmetic without holding up anybody else."""
+        """Do heavy arithmetic without blocking other callers."""
         ...
 
 
@@ -85,7 +85,7 @@ class SyncWire:
 
 
 class Autocommit:
-    """Each statement on its own: atomic without a transaction, retried whole where another was in the way.
+    """Each statement on its own: atomic without a transaction, retried whole after a conflict with another transaction.
 
     Nothing is held between two statements, so it works behind a pooler in transaction mode as well.
     """

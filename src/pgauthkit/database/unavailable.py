@@ -1,4 +1,4 @@
-"""Errors of the driver and the server, told in our own: unreachable, not migrated, in the way of another, taken."""
+"""Errors of the driver and the server, translated into our own: unreachable, not migrated, conflicting, taken."""
 
 import re
 from collections.abc import Generator, Mapping
@@ -38,7 +38,7 @@ _PASSWORD: Final = "The user or the password is wrong."  # noqa: S105 - a senten
 _NO_PASSWORD: Final = "The server wants a password, and the URL has none."  # noqa: S105 - the same
 _NO_DATABASE: Final = "There is no such database or user: create it, or check the name in the URL."
 _STARTING: Final = "The server is starting up: try again in a moment."
-_STOPPING: Final = "The server is shutting down, or somebody ended the connection: try again in a moment."
+_STOPPING: Final = "The server is shutting down, or an administrator ended the connection: try again in a moment."
 _CRASHED: Final = "The server recovers from a crash: try again in a moment, and see its log."
 _TIMED_OUT: Final = "No answer in time: check the network, a firewall, or raise connect_timeout."
 _NOT_ALLOWED: Final = "The server does not let this user in from here: see its pg_hba.conf, which may also demand TLS."
@@ -51,7 +51,7 @@ _NO_SUCH_VALUE: Final = "A setting in the URL, behind its question mark, has a v
 _POOLER_ALONE: Final = "The pooler is there, and got no connection to its server: see its log."
 _GONE: Final = "The connection is closed: it was lost before, or this process was forked, and it is the parent's."
 _CLOSED: Final = "The other side closed the connection: see the logs of the server, and of a proxy or pooler before it."
-# The states in which the server, or what is before it, cannot serve anybody; in every other one it answered.
+# The states in which the server, or what is before it, cannot serve anyone; in every other one it answered.
 _UNREACHABLE: Final = re.compile(r"08...|57P0.|53300")
 # libpq counts the parameters itself, sends nothing, and gives no SQLSTATE.
 _TOO_MANY: Final = "number of parameters must be between"

@@ -1,4 +1,4 @@
-"""Refusals of the server, told as errors of ours: by SQLSTATE and `diag`, with the columns that the models name."""
+"""Refusals of the server, translated into our errors: by SQLSTATE and `diag`, with the columns that the models name."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
@@ -63,7 +63,7 @@ def guarded(call: Callable[[], T], table: Table) -> T:
 def violation(error: BaseException, table: Table | None = None) -> PgAuthKitError:
     """Return the error of ours for one of SQLAlchemy or psycopg, and take the values out of theirs.
 
-    A session of SQLAlchemy remembers what a flush failed of, and quotes it to whoever uses the session next.
+    A session of SQLAlchemy remembers what a flush failed of, and quotes it to the next user of the session.
 
     Args:
         error: one of `REFUSALS`.

@@ -47,7 +47,7 @@ def run_online(connection: Connection) -> None:
     """Run the revisions on a connection, which must not be in a transaction: Alembic would then commit nothing."""
     context.configure(connection=connection, **OPTIONS)
     # After configure(), so that it belongs to the first revision's transaction. Asked for first, because even
-    # IF NOT EXISTS wants the right to create schemas, which a deployer need not have where somebody made ours.
+    # IF NOT EXISTS wants the right to create schemas, which a deployer need not have where ours exists already.
     if not inspect(connection).has_schema(SCHEMA):
         context.execute(CreateSchema(SCHEMA, if_not_exists=True))
     with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""`Device`: a browser that somebody has signed in on before."""
+"""`Device`: a browser on which a user has signed in before."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any

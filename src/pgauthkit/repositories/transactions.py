@@ -1,4 +1,4 @@
-"""`transaction`: a session in a transaction of its own, run again where another was in the way; or a savepoint."""
+"""`transaction`: a session in a transaction of its own, retried after a conflict with another; or a savepoint."""
 
 import functools
 import inspect
@@ -64,7 +64,7 @@ class Transaction:
         raise_ours(error)
 
     def __iter__(self) -> Iterator["Attempt"]:
-        """Return one attempt after another, until one is not in the way of another transaction."""
+        """Return one attempt after another, until one does not conflict with another transaction."""
         for pause in pauses(self._retries, savepoint=isinstance(self._on, orm.Session)):
             attempt = Attempt(Transaction(self._on, None, self._isolation))
             yield attempt
@@ -77,7 +77,7 @@ class Transaction:
         """Make a function run in such a transaction, with the session as its first argument.
 
         Raises:
-            RepositoryError: it is a coroutine function, which would run when the transaction is over.
+            RepositoryError: it is a coroutine function, which would run after the transaction has ended.
         """
         if inspect.iscoroutinefunction(work):
             raise RepositoryError("A coroutine function needs an async engine: it would run after the commit.")
@@ -89,10 +89,10 @@ class Transaction:
         return without_session(run)
 
     def run(self, work: Callable[Concatenate[orm.Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function with a session and these arguments, again from the start where another was in the way.
+        """Call a function with a session and these arguments, again from the start after a conflict with another.
 
         Raises:
-            RetryableError: it was in the way to the last.
+            RetryableError: the last attempt conflicted as well.
         """
         results: list[T] = []
         for attempt in self:
@@ -114,7 +114,7 @@ class Attempt:
     """One run of a block that may be run again: a context that gives a session.
 
     Attributes:
-        again: after the block, whether another transaction was in the way, and another attempt follows.
+        again: after the block, whether it conflicted with another transaction, and another attempt follows.
 
     Example:
         >>> for attempt in transaction(engine, retries=3, isolation="SERIALIZABLE"):  # doctest: +SKIP
@@ -173,7 +173,7 @@ def transaction(
     itself.
 
     As a decorator, in a `for`, and with `run`, everything is done again from the start, with a new session, where
-    another transaction was in the way (SQLSTATE 40001, 40P01), after a random pause of up to 0.01 s, twice that, …
+    it conflicts with another transaction (SQLSTATE 40001, 40P01), after a random pause of up to 0.01 s, twice that, …
     0.5 s. So it should do nothing outside of the database that must not be done twice. A bare `with` block cannot be
     run again: there `RetryableError` goes to the caller, and `retries` is refused.
 

@@ -55,7 +55,7 @@ class AuthService(Links, Sessions, Users, Revocation, Purge):
         What is counted or revoked lives and dies with that transaction: an attempt at a code, or the revocation after
         a replayed refresh token, is undone by a rollback. Use it to make rows of the host together with a sign-up, and
         for nothing else. Nothing is repeated, and how long it may take is the host's to say: `call_timeout` does not
-        count here. Events are told when the session has committed (on a `Connection`: when
+        count here. Events are reported when the session has committed (on a `Connection`: when
         the commit is sent). Of a `scoped_session`, such as Flask-SQLAlchemy's `db.session`, it is the session of this
         thread.
 

@@ -1,4 +1,4 @@
-"""The audit log: what happened, told to observers and to the logger `pgauthkit.audit` once it is certain."""
+"""The audit log: what happened, reported to observers and to the logger `pgauthkit.audit` once it is committed."""
 
 import logging
 from collections.abc import Callable

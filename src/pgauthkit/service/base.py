@@ -47,7 +47,7 @@ def id_or_none(text: object) -> str | None:
 
 
 def who(user: Identity) -> dict[str, str]:
-    """Return what the audit log says of somebody who is signed in."""
+    """Return what the audit log says of a signed-in user."""
     return {"user_id": user.user_id, "session_id": user.session_id, "email": user.email}
 
 

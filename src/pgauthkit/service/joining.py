@@ -36,7 +36,7 @@ def after_commit(db: orm.Session | Connection, tell: Tell) -> None:
 
 
 class _Pending:
-    """What is to be told, in order, and how much of it there was when each open savepoint was made."""
+    """The events to report, in order, and how much of it there was when each open savepoint was made."""
 
     def __init__(self) -> None:
         self.tells: list[Tell] = []

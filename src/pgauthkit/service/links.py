@@ -95,7 +95,7 @@ class Links(Service):
         Raises:
             InvalidTokenError: malformed or unknown.
             TokenAlreadyUsedError: it has been used.
-            TokenExpiredError: its time is over, or another link of the address was used.
+            TokenExpiredError: it has expired, or another link of the address was used.
 
         Example:
             >>> auth.peek_magic_link(token).email  # doctest: +SKIP
@@ -126,7 +126,7 @@ class Links(Service):
         Raises:
             InvalidTokenError: malformed or unknown.
             TokenAlreadyUsedError: it has been used.
-            TokenExpiredError: its time is over, or another link of the address was used.
+            TokenExpiredError: it has expired, or another link of the address was used.
             BindingMismatchError: asked for by another browser, or by none where a binding is required.
             UserInactiveError: the user was deactivated.
             SignUpClosedError: the address has no account, and `allow_sign_up` is off.
@@ -168,7 +168,7 @@ class Links(Service):
             TooManyAttemptsError: too many were tried for this link. The link itself stays good.
             RateLimitedError: too many were tried for this address from this ip, over all links.
             TokenAlreadyUsedError: the link has been used.
-            TokenExpiredError: its time is over, or another link of the address was used.
+            TokenExpiredError: it has expired, or another link of the address was used.
             BindingMismatchError: asked for by another browser, or by none where a binding is required.
             UserInactiveError: the user was deactivated.
             SignUpClosedError: the address has no account, and `allow_sign_up` is off.

@@ -1,4 +1,4 @@
-"""Purge: delete what is over, in batches that nobody waits for."""
+"""Purge: delete expired rows, in batches that block nobody."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ LARGEST: Final = 1_000_000
 
 
 class Purge(Service):
-    """What `AuthService` does with rows that are over."""
+    """What `AuthService` does with expired rows."""
 
     def purge(
         self,
@@ -32,7 +32,7 @@ class Purge(Service):
         """Delete links and sessions that ended longer than `keep` ago, and buckets that are empty again.
 
         Nothing depends on it but disk space: expiry is judged at each use. Each batch is one short statement, which
-        skips rows that somebody has locked, so it may run beside the load, from several hosts at once, and be stopped
+        skips locked rows, so it may run beside the load, from several hosts at once, and be stopped
         at any moment. Sessions that were revoked or idle are found by a walk over the primary key.
 
         Args:

@@ -21,8 +21,8 @@ class Revocation(Service):
         """End the sessions of everybody, and every pending link but invitations. Return how many sessions ended.
 
         For after a restore, a failover or a leak: what was signed out or used since the dump would be good again. First
-        the links end, then the sessions that were opened until that was done; those who sign in meanwhile with a link
-        that they ask for anew stay. In batches along the primary key, each one short statement, so it may run beside
+        the links end, then the sessions that were opened until that was done; sessions of links that are asked for
+        meanwhile stay. In batches along the primary key, each one short statement, so it may run beside
         the load, be stopped, and be called again.
 
         Args:

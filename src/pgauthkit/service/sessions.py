@@ -41,7 +41,7 @@ class Sessions(Service):
 
         Raises:
             InvalidTokenError: malformed or unknown, as is one that was followed by two newer ones.
-            TokenExpiredError: its time is over, or the session's, or it was followed by a newer one for longer than
+            TokenExpiredError: it has expired, or the session has, or it was followed by a newer one for longer than
                 `refresh_grace`.
             SessionRevokedError: the session was ended, as `deactivate_user` does as well.
             UserInactiveError: the user is inactive, by another hand than `deactivate_user`'s.
@@ -80,7 +80,7 @@ class Sessions(Service):
         """Exchange a refresh token for the next pair.
 
         One statement, which locks the session's row. The same token presented again gives the same pair again: however
-        late, while nobody has used that pair (with a new time for its access token, where that is over), and for
+        late, while nobody has used that pair (with a new time for its access token, where that has expired), and for
         `refresh_grace` after its first use. So several tabs, a lost answer and a retry all end at one pair. After that,
         and any older token, it ends the session.
 
@@ -92,7 +92,7 @@ class Sessions(Service):
         Raises:
             InvalidTokenError: malformed or unknown, or of a refresh that the database has lost in a failover or a
                 restore; nothing was changed.
-            TokenExpiredError: the session is over.
+            TokenExpiredError: the session has ended or expired.
             SessionRevokedError: the session was ended, as `deactivate_user` does as well.
             RefreshTokenReusedError: the token had a successor; the session is revoked by now, whatever the caller does.
             UserInactiveError: the user is inactive, by another hand than `deactivate_user`'s.

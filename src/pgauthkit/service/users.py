@@ -18,7 +18,7 @@ class Users(Service):
     def find_user(self, email: str) -> UserInfo | None:
         """Return the user with an address, however it is written, or None. One read, by the unique index.
 
-        It tells whether an address has an account: for the host's own use, and not for whoever asks from outside.
+        It tells whether an address has an account: for the host's own use, and not for answers to strangers.
 
         Raises:
             InvalidEmailError: it is no address.
@@ -54,7 +54,7 @@ class Users(Service):
         return self._switch(statements.DEACTIVATE_USER, user_id, "user_deactivated")
 
     def activate_user(self, user_id: str) -> list[str]:
-        """Let a user in again, to sign in anew. Return the ids of the sessions ended.
+        """Let a user in again, to sign in afresh. Return the ids of the sessions ended.
 
         Those are of sign-ins that were under way during the deactivation. Nothing happens to a user who is active. One
         statement, as `deactivate_user`.

@@ -1,4 +1,4 @@
-"""Statements that delete what is over, a batch at a time, past rows that somebody else has locked."""
+"""Statements that delete expired rows, a batch at a time, past locked rows."""
 
 from typing import Final, cast
 

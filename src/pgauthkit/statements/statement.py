@@ -43,10 +43,10 @@ __all__ = [
 ]
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
-# The same, told apart: what is compiled for it takes the time from a parameter.
+# The same, but distinct: what is compiled for it takes the time from a parameter.
 _ON_A_CLOCK: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # the same
 # What Pgpool-II looks for, at the very beginning: a standby may not have yet what was written a moment ago, and would
-# let somebody in who has just signed out. https://www.pgpool.net/docs/latest/en/html/runtime-config-load-balancing.html
+# let in a user who has just signed out. https://www.pgpool.net/docs/latest/en/html/runtime-config-load-balancing.html
 _TO_THE_PRIMARY: Final = "/*NO LOAD BALANCE*/ "
 
 
@@ -142,5 +142,5 @@ def _compile_now(element: _Now, compiler: SQLCompiler, **options: Any) -> str:  
 
 # statement_timestamp() and not now(), which stands still inside a host's transaction.
 NOW: Final[ColumnElement[Any]] = _Now("statement_timestamp")
-# For what is judged after a wait for a row: whoever held it may have begun later than this statement did.
+# For what is judged after a wait for a row: the transaction that held it may have begun later than this statement did.
 BY_NOW: Final[ColumnElement[Any]] = _Now("clock_timestamp")

@@ -1,4 +1,4 @@
-"""The studio: every mapped class in a browser on this machine, read only unless told otherwise; an extra."""
+"""The studio: every mapped class in a browser on this machine, read only unless asked otherwise; an extra."""
 
 from typing import TYPE_CHECKING
 

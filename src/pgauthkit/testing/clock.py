@@ -1,4 +1,4 @@
-"""`Clock`: time that stands still until it is told to move."""
+"""`Clock`: time that stands still until it is moved."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -34,7 +34,7 @@ COMMAND: Final = "postgres -c fsync=off -c full_page_writes=off -c synchronous_c
 class ContainerServer:
     """A server in a container of its own, with a random password.
 
-    A guard process removes the container when it is told to, or when the process that started it is gone, even killed;
+    A guard process removes the container on request, or when the process that started it is gone, even killed;
     testcontainers' own guard (Ryuk) is one more image to pull, and may be switched off.
 
     Args:

@@ -106,7 +106,7 @@ class Desk:
             try:
                 self._server = self._make_server()
                 self._server.start()
-            except Exception as error:  # noqa: BLE001 - each worker is told
+            except Exception as error:  # noqa: BLE001 - each worker is informed
                 self._server = _sendable(error)
         if isinstance(self._server, PgAuthKitError):
             raise self._server

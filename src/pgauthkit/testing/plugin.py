@@ -136,7 +136,7 @@ def pgauthkit_async_engine(pgauthkit_url: str) -> Iterator[AsyncEngine]:
 
 @pytest.fixture(scope="session")
 def pgauthkit_shared_engine(pgauthkit_server: TestServer) -> Iterator[Engine]:
-    """An engine on one migrated database for all tests of this process; whoever uses it must not commit."""
+    """An engine on one migrated database for all tests of this process; its users must not commit."""
     from pgauthkit.database import create_engine
 
     with pgauthkit_server.database() as url:
@@ -165,7 +165,7 @@ def pgauthkit_session(request: pytest.FixtureRequest) -> Iterator[orm.Session]:
 
 @pytest.fixture
 def pgauthkit_clock() -> Clock:
-    """The clock of `pgauthkit_auth` and `pgauthkit_async_auth`; it stands still until it is told to move."""
+    """The clock of `pgauthkit_auth` and `pgauthkit_async_auth`; it stands still until it is moved."""
     from pgauthkit.testing import Clock
 
     return Clock()
@@ -205,7 +205,7 @@ def pgauthkit_make_user(pgauthkit_engine: Engine) -> MakeUser:
 
 @pytest.fixture
 def pgauthkit_sign_in(pgauthkit_auth: AuthService, pgauthkit_make_user: MakeUser) -> MakeSignIn:
-    """Signs somebody in, without a mail: `pgauthkit_sign_in("ada@example.com").tokens.access_token.reveal()`."""
+    """Signs a user in, without a mail: `pgauthkit_sign_in("ada@example.com").tokens.access_token.reveal()`."""
     from pgauthkit.testing import MakeSignIn
 
     return MakeSignIn(pgauthkit_auth, pgauthkit_make_user)

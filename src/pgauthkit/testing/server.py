@@ -21,7 +21,7 @@ TEMPLATE: Final = "template"
 class TestServer:
     """A PostgreSQL server for tests.
 
-    It ends with this process, even a killed one. On a server of somebody's own, databases of a killed run are dropped
+    It ends with this process, even a killed one. On a server of your own, databases of a killed run are dropped
     by the next.
 
     Args:

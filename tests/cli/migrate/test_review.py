@@ -143,7 +143,7 @@ class TestRollback:
         result = posts.migrate("rollback", "--yes", "--no-backup")
 
         assert (result.exit_code, (posts.path / "backups").exists()) == (0, False)
-        assert "What will be lost cannot be told" in result.stderr
+        assert "What will be lost cannot be determined" in result.stderr
 
     def test_rehearse(self, posts: Blog) -> None:
         """`--rehearse` goes down and up on a copy, and leaves the database as it is."""

@@ -1,4 +1,4 @@
-"""`pgauthkit demo`: a whole sign-in, told step by step, on a PostgreSQL of its own."""
+"""`pgauthkit demo`: a whole sign-in, step by step, on a PostgreSQL of its own."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the demo runs: on a server that ends with it, on one that stays, or on one of somebody's own."""
+"""Where the demo runs: on a server that ends with it, on one that stays, or on one given by URL."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -49,7 +49,7 @@ def lasting_server(narrator: Narrator, *, binaries: Path | None, account: str | 
 
 @contextmanager
 def foreign_server(narrator: Narrator, url: str) -> Generator[str]:
-    """Connect to a server of somebody's own, give the URL back, and remove the demo's rows in the end."""
+    """Connect to the server given by URL, return the URL, and remove the demo's rows in the end."""
     found = narrator.run("Connect to PostgreSQL", look_at, url)
     narrator.say(
         f"PostgreSQL {found.version}, database {found.database}. The schema {SCHEMA} and its tables are made there,"

@@ -1,4 +1,4 @@
-"""The story of the demo: each step is taken, and told with what came of it."""
+"""The story of the demo: each step is taken, and printed with its result."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -90,7 +90,7 @@ def _replay(narrator: Narrator, demo: Demo, old: TokenPair, current: TokenPair) 
 def _sign_out(narrator: Narrator, demo: Demo) -> None:
     out = narrator.run("Sign in again, in async code, and sign out", demo.sign_in_and_out)
     narrator.tell("verify_magic_link", f"awaited: {out.signed_in.user.email} is signed in")
-    narrator.tell("sign_out", "awaited: the session is over")
+    narrator.tell("sign_out", "awaited: the session has ended")
     narrator.tell("authenticate", _refusal(out.access))
 
 

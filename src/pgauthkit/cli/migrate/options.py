@@ -92,7 +92,7 @@ def made_folder(models: str, migrations: str) -> tuple[Path, ...]:
     """Make the folder of the application's migrations, and return what was written.
 
     Raises:
-        ConfigError: the models cannot be imported, which is told before anything is written; or see `scaffold`.
+        ConfigError: the models cannot be imported, which is reported before anything is written; or see `scaffold`.
     """
     project = project_directory()
     make_importable(project)

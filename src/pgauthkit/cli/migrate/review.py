@@ -112,7 +112,7 @@ def _warn(plan: RollbackPlan) -> None:
     for loss in plan.losses:
         click.echo(f"{loss.rows:,} rows of {loss.what} will be lost.", err=True)
     if not plan.sql:
-        click.echo("What will be lost cannot be told: the way down asks the database.", err=True)
+        click.echo("What will be lost cannot be determined: the downgrade queries the database.", err=True)
 
 
 def _print_rehearsal(done: Rehearsal, *, as_json: bool) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EMAIL", "TYPED_EMAIL", "Demo"]
 
-# RFC 2606 and RFC 5737 keep the domain and the ip free: neither is anybody's.
+# RFC 2606 and RFC 5737 keep the domain and the ip free: neither belongs to anyone.
 TYPED_EMAIL: Final = "Ada@Demo.Example"
 EMAIL: Final = "ada@demo.example"
 IP: Final = "203.0.113.7"

@@ -38,7 +38,7 @@ def _ages(directory: Path, database: str) -> Iterator[datetime]:
         try:
             manifest = Manifest.read(file)
         except RestoreError:
-            continue  # Somebody else's file.
+            continue  # Not one of our files.
         if manifest and manifest.database == database and not manifest.schema_only and _is_whole(file, manifest):
             yield manifest.created_at
 

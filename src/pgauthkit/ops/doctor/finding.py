@@ -1,4 +1,4 @@
-"""What the doctor is told of a set-up, and what it says."""
+"""What the doctor knows of a set-up, and what it reports."""
 
 from datetime import timedelta
 from pathlib import Path

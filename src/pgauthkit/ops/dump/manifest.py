@@ -21,7 +21,7 @@ Format: TypeAlias = Literal["custom", "plain"]
 _VERSION: Final = 1
 _SUFFIX: Final = ".json"
 _WORD: Final = r'("([^"\0]|"")+"|[a-z_][a-z0-9_$]*)'
-# Somebody may have written it by hand: what is read from it ends in queries, in names of programs, on terminals.
+# It may have been written by hand: what is read from it ends in queries, in names of programs, on terminals.
 _TEXT: Final = instance_of(str)
 _TEXTS: Final["Callable[[Any, attrs.Attribute[Any], Any], None]"] = deep_iterable(_TEXT)
 _TABLE: Final = matches_re(rf"{_WORD}\.{_WORD}", flags=re.DOTALL)

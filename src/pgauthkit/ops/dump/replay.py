@@ -30,7 +30,7 @@ _PSQL: Final = (
     f"--output={os.devnull}",
     "--file=-",
 )
-# Dropping waits for whoever uses a table, and everybody else then for us.
+# Dropping waits for the users of a table, and everyone else then waits for us.
 _BEGIN: Final = "SET client_encoding = 'UTF8';\nSET statement_timeout = 0;\nSET lock_timeout = '10s';\nBEGIN;"
 # Every dump of PostgreSQL 17 and later begins with it, also one of an earlier server, which knows no such setting.
 _NEW_SETTING: Final = b"SET transaction_timeout = 0;\n"
@@ -66,7 +66,7 @@ def replay(
     """Carry a dump out: through pg_restore where it is of pg_dump's own format, and psql.
 
     psql obeys no backslash command of the dump's: one is an error. It gets the COMMIT from us, after the last byte, so
-    that whoever is killed on the way, we, pg_restore or psql, leaves the database as it was.
+    that a process that is killed on the way, ours, pg_restore or psql, leaves the database as it was.
 
     Args:
         script: what is to be done.

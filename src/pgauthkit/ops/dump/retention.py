@@ -68,7 +68,7 @@ def _alike(newest: Path, manifest: Manifest) -> list[tuple[Path, Manifest]]:
         try:
             other = Manifest.read(file)
         except RestoreError:
-            continue  # Somebody else's file.
+            continue  # Not one of our files.
         is_alike = other and (other.database, other.schema_only) == (manifest.database, manifest.schema_only)
         if other and is_alike and file != newest and file.is_file() and file.stat().st_size == other.size:
             found.append((file, other))

@@ -35,8 +35,8 @@ Kind: TypeAlias = Literal[
     "text search configuration",
 ]
 
-# NOT NULL is told with its column: PostgreSQL 18 has a row for it in pg_constraint as well, told only where it says
-# more (NOT VALID, NO INHERIT). What belongs to an extension is no migration's.
+# NOT NULL is reported with its column: PostgreSQL 18 has a row for it in pg_constraint as well, reported only where it
+# says more (NOT VALID, NO INHERIT). What belongs to an extension is no migration's.
 _ITEMS: Final = """
     WITH schemas AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY(:schemas)),
     extensions AS (SELECT objid FROM pg_depend WHERE deptype = 'e'),
@@ -90,7 +90,7 @@ _ITEMS: Final = """
     SELECT 'index', holders.name, format('%s.%s', nspname, made.relname), pg_get_indexdef(indexrelid)
         || CASE WHEN indisclustered THEN ' CLUSTER' ELSE '' END || CASE WHEN indisvalid THEN '' ELSE ' INVALID' END
     FROM holders JOIN pg_index ON indrelid = holders.oid JOIN pg_class AS made ON made.oid = indexrelid
-    -- Without those that a constraint makes, and is told with: unless they say more.
+    -- Without those that a constraint makes, and is reported with: unless they say more.
     WHERE NOT indisvalid OR indisclustered
     OR NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
     UNION ALL

@@ -1,4 +1,4 @@
-"""Drift: how a database differs from what its applied migrations make, told in words."""
+"""Drift: how a database differs from what its applied migrations make, in sentences."""
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -46,7 +46,7 @@ class Difference:
         """What is different, in a sentence."""
         what = f"{self.kind} {self.name}"
         if self.database is None:
-            return f"The {what} is missing: the migrations make it, and somebody has dropped or renamed it."
+            return f"The {what} is missing: the migrations make it, and it was dropped or renamed by hand."
         if self.migrations is None:
             return f"The {what} is in the database, and no migration makes it."
         if self.database.endswith(" INVALID"):

@@ -35,7 +35,7 @@ _THERE: Final = text(f"SELECT id, email FROM {SCHEMA}.users WHERE id = ANY(:ids)
 
 @attrs.frozen(kw_only=True)
 class Merged:
-    """A user whose address is somebody's already, once canonical, as `Ada@example.com` is `ada@example.com`.
+    """A user whose address another user has already, once canonical, as `Ada@example.com` is `ada@example.com`.
 
     Attributes:
         id: the user who was not taken.
@@ -68,7 +68,7 @@ class Adoption:
     Attributes:
         taken: how many were taken now.
         present: how many had been taken before.
-        merged: those whose address somebody has already.
+        merged: those whose address another user has already.
         refused: those who could not be taken.
 
     Example:
@@ -106,7 +106,7 @@ def adopt_prisma(
 
     Of users whose addresses become one, the first by id is taken, which is the oldest with Prisma's `cuid()`. Sessions
     and links do not move: their tokens are readable in the old tables, so people sign in again. The old tables are
-    only read. It can be stopped and run again; whoever is taken already is left as is.
+    only read. It can be stopped and run again; users that were copied already are left as they are.
 
     Args:
         target: as for `pgauthkit.ops.migrate.deploy`.
@@ -117,7 +117,7 @@ def adopt_prisma(
     Raises:
         BaselineError: there is no table "User" with the columns of Prisma's guide.
         PendingMigrationsError: our tables are not there.
-        MigrationLockedError: somebody else is migrating the database.
+        MigrationLockedError: another process is migrating the database.
         DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
 
     Example:

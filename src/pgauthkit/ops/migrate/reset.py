@@ -53,7 +53,7 @@ class Reset:
 
 
 def database_name(target: Target) -> str:
-    """Return the name of a database, which somebody has to type before it is reset.
+    """Return the name of a database, which has to be typed before it is reset.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached.

@@ -85,7 +85,7 @@ def pending_sql(target: Target, *, host: Track | None = None) -> tuple[Script, .
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached.
-        MigrationError: where it stands cannot be told, or a revision cannot be written out as SQL.
+        MigrationError: its current revision cannot be determined, or a revision cannot be written out as SQL.
 
     Example:
         >>> print(pending_sql("postgresql://app@db.example/app")[0].sql)  # doctest: +SKIP

@@ -4,7 +4,7 @@ from typing import Final
 
 __all__ = ["STANDALONE"]
 
-# Part of the query in catalog.py, which defines `schemas`, `extensions` and `relations`. Names are told with their
+# Part of the query in catalog.py, which defines `schemas`, `extensions` and `relations`. Names are given with their
 # arguments where several may share one. Every `::reg…` is written with its schema, as the search path is pg_catalog.
 _TYPES: Final = """
     SELECT 'type', NULL, format('%s.%s', nspname, typname), CASE typtype

@@ -1,4 +1,4 @@
-"""One revision, up or down: tried again when somebody is in the way, and never half done without a record."""
+"""One revision, up or down: retried after a lock timeout or a conflict, and never half done without a record."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ from pgauthkit.ops.server.failure import explained, is_about_the_connection, is_
 __all__ = ["apply", "undo"]
 
 _log: Final = logging.getLogger("pgauthkit.migrate")
-# Pauses between tries, as parts of the time that a statement waits for a lock: whoever queued behind us gets in.
+# Pauses between tries, as parts of the time that a statement waits for a lock: those queued behind us get in.
 _PAUSES: Final = (0.1, 0.2, 0.4, 0.8)
 _INVALID: Final = text(
     "SELECT relation.relname, pg_catalog.format('DROP INDEX CONCURRENTLY IF EXISTS %I.%I', nspname, relname) AS mend"

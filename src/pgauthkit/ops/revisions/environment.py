@@ -119,7 +119,7 @@ def move(
         context.on_version_apply_callbacks += (_record(track),)
         return _steps(context, heads, destination, down=down)
 
-    connection.rollback()  # Whatever somebody has read: in a transaction of ours Alembic would commit nothing.
+    connection.rollback()  # Whatever was read before: in a transaction of ours Alembic would commit nothing.
     _run(track, connection, steps)
 
 

@@ -1,4 +1,4 @@
-"""Why a migration failed, told in our own errors."""
+"""Why a migration failed, as one of our errors."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -91,7 +91,7 @@ def explained_offline() -> Generator[None]:
 
 
 def is_in_the_way(error: DBAPIError) -> bool:
-    """Tell whether another transaction was in the way, so that the revision may be tried again."""
+    """Return whether it conflicted with another transaction, so that the revision may be tried again."""
     return sqlstate(error) in _IN_THE_WAY
 
 

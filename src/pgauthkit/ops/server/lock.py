@@ -38,19 +38,19 @@ _ALEMBIC: Final = threading.Lock()
 def migration_lock(target: Engine | Connection, *, timeout: timedelta = timedelta(seconds=60)) -> Generator[Connection]:
     """Hold the migration lock of a database, and yield the connection whose session holds it.
 
-    The lock is polled with `pg_try_advisory_lock` on a new connection in AUTOCOMMIT: somebody who waits in a blocking
+    The lock is polled with `pg_try_advisory_lock` on a new connection in AUTOCOMMIT: a process that waits in a blocking
     call holds a snapshot, for which CREATE INDEX CONCURRENTLY waits for ever. Run the migration on the connection
-    yielded: whoever loses the lock, by a cut or by `pg_terminate_backend`, then loses the open transaction with it.
+    yielded: losing the lock, by a cut or by `pg_terminate_backend`, then loses the open transaction with it.
     The lock ends with the connection, at the end of the `with`. It writes nothing.
 
     Errors of the driver pass as they are; see `pgauthkit.ops.server.failure.explained`.
 
     Args:
         target: the engine to connect with, or a connection of it, which itself is left alone.
-        timeout: how long to wait for whoever holds the lock, in all.
+        timeout: how long to wait for the holder of the lock, in all.
 
     Raises:
-        MigrationLockedError: the time is over; `holder` says who holds the lock, where the server says so.
+        MigrationLockedError: the time is up; `holder` says who holds the lock, where the server says so.
         MigrationError: a pooler in transaction mode is in between, behind which a session's lock is void.
 
     Example:
@@ -71,7 +71,7 @@ def one_in_this_process(*, timeout: timedelta = timedelta(seconds=60)) -> Genera
     """Be the only thread that uses Alembic; `migration_lock` includes it.
 
     Raises:
-        MigrationLockedError: the time is over.
+        MigrationLockedError: the time is up.
 
     Example:
         >>> with one_in_this_process():

@@ -28,8 +28,8 @@ def is_pooled(connection: Connection) -> bool:
 def refuse_transaction_mode(connection: Connection) -> None:
     """Refuse to go on behind a pooler in transaction mode; one in session mode is as good as none.
 
-    In session mode nobody gets our server process while we are connected. So somebody who gets it proves the other
-    mode: a second connection asks for it, up to five times, as some poolers take turns.
+    In session mode nobody else gets our server process while we are connected. So another client that gets it
+    proves the other mode: a second connection asks for it, up to five times, as some poolers take turns.
 
     Raises:
         MigrationError: behind it a lock of the session is void, and its settings leak to other clients.

@@ -54,7 +54,7 @@ class AsyncTransaction:
         raise_ours(error)
 
     async def __aiter__(self) -> AsyncIterator["AsyncAttempt"]:
-        """Return one attempt after another, until one is not in the way of another transaction."""
+        """Return one attempt after another, until one does not conflict with another transaction."""
         for pause in pauses(self._retries, savepoint=isinstance(self._on, AsyncSession)):
             attempt = AsyncAttempt(AsyncTransaction(self._on, None, self._isolation))
             yield attempt
@@ -80,7 +80,7 @@ class AsyncTransaction:
         """Call a coroutine function with a session and these arguments, as `Transaction.run`.
 
         Raises:
-            RetryableError: another transaction was in the way to the last.
+            RetryableError: the last attempt conflicted as well.
         """
         results: list[T] = []
         async for attempt in self:

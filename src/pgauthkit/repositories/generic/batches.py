@@ -116,7 +116,7 @@ def refuse_missing(of: Description[Any], names: Collection[str], wanted: Iterabl
 
 
 def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], Sequence[Row]]:
-    """Return the rows by the columns that they give; mostly all give the same, which is soon told."""
+    """Return the rows by the columns that they give; mostly all give the same, which is quick to see."""
     defaulted = {
         name
         for name, column in of.columns.items()

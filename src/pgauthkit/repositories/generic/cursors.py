@@ -45,8 +45,8 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
 def write_cursor(place: str, values: Sequence[object]) -> str:
     """Return a cursor for a row.
 
-    It is not secret, and no protection: it holds the values that the row is ordered by, and whoever knows the rules can
-    make one. Its checksum tells a garbled one, and one for something else, from one that was handed out.
+    It is not secret, and no protection: it holds the values that the row is ordered by, and anyone who knows the rules
+    can make one. Its checksum tells a garbled one, and one for something else, from one that was handed out.
 
     Args:
         place: the model and the order that it is for.

@@ -18,7 +18,7 @@ M = TypeVar("M")
 class Deleting(Unit[M]):
     """What a repository deletes and restores.
 
-    A row that is deleted for good takes with it what its foreign keys say (ON DELETE), in the database itself; cascades
+    A row that is deleted permanently takes with it what its foreign keys say (ON DELETE), in the database; cascades
     of SQLAlchemy's relations have no part in it.
     """
 

@@ -22,7 +22,7 @@ class Upserting(Unit[M]):
     def upsert(self, key: Mapping[str, object], *, create: Mapping[str, Any], update: Mapping[str, Any]) -> M:
         """Insert a row, or update the one with the same key, and return it. One INSERT … ON CONFLICT … RETURNING.
 
-        It locks the row. Whoever does the same at the same time waits for it, and then updates: nobody gets an error,
+        It locks the row. A concurrent upsert of the same row waits for it, and then updates: neither gets an error,
         unless their new rows are equal in another unique key as well, as PostgreSQL arbitrates by one alone. With an
         empty `update` the row is returned as it is, and `updated_at` stays.
 

@@ -77,7 +77,7 @@ def _check_of(kind: object) -> Check | None:
 
 
 def _are_plain(kind: object, check: Check, values: Sequence[Any]) -> bool:
-    """Tell all at once that every value fits; of columns that are not of one plain type nothing is told."""
+    """Return whether every value fits, in one step; only for columns of one plain type."""
     types = set(map(type, values))
     if types == {str} and isinstance(kind, String) and not isinstance(kind, Enum):
         return is_storable("".join(values)) and (kind.length is None or max(map(len, values)) <= kind.length)
