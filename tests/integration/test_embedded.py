@@ -24,6 +24,7 @@ from pgauthkit.database.account import Switch, find_account
 from pgauthkit.database.binaries import copy_binaries, find_binaries, prepare_binaries
 from pgauthkit.database.cluster import Cluster, claim
 from pgauthkit.database.embedded import EmbeddedPostgres
+from pgauthkit.database.replication import catch_up
 from pgauthkit.errors import DatabaseUnavailableError
 
 AS_ROOT = os.geteuid() == 0
@@ -172,6 +173,40 @@ class TestServer:
         with EmbeddedPostgres(directory=kept, durable=True, settings={"work_mem": "7MB"}) as durable:
             seen = [ask(it.url(), f"SHOW {name}") for it in (server, durable) for name in ("fsync", "work_mem")]
         assert seen == ["off", "4MB", "on", "7MB"]
+
+
+class TestReplica:
+    @pytest.mark.parametrize("transport", ["socket", "tcp"])
+    def test_what_is_written_is_read_there(self, transport: str) -> None:
+        """A replica has what its primary has written, once it has caught up, and takes no writes; both end together."""
+        with EmbeddedPostgres(replica=True, tcp=transport == "tcp") as pair:
+            tell(pair.url(), "CREATE TABLE notes AS SELECT generate_series(1, 1000) AS id")
+            catch_up(pair.url(), pair.replica.url())
+            assert ask(pair.replica.url(), "SELECT count(*) FROM notes") == 1000
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                tell(pair.replica.url(), "DROP TABLE notes")
+            homes = [home_of(pair), home_of(pair.replica)]
+            shown = (homes[1] / "data" / "postmaster.opts").read_text() + (homes[1] / "log").read_text()
+            assert "postgres:" not in shown  # what comes before a password in a URL
+        assert [home.exists() for home in homes] == [False, False]
+
+    def test_one_that_is_paused(self) -> None:
+        """A replica that is paused does not catch up, and the error says what to look at; it has none of its own."""
+        with EmbeddedPostgres(replica=True) as pair:
+            tell(pair.replica.url(), "SELECT pg_wal_replay_pause()")
+            tell(pair.url(), "CREATE TABLE notes (id int)")
+            with pytest.raises(DatabaseUnavailableError, match=r"not caught up within 0\.05 s"):
+                catch_up(pair.url(), pair.replica.url(), timeout=0.05)
+            with pytest.raises(DatabaseUnavailableError, match="replica=True"):
+                _ = pair.replica.replica
+
+    def test_one_that_cannot_be_made(self) -> None:
+        """Where no copy can be made the error has the program's own words, and nothing is left running."""
+        pair = EmbeddedPostgres(replica=True, settings={"max_wal_senders": "0"})
+        with pytest.raises(DatabaseUnavailableError, match=r"pg_basebackup failed: .*max_wal_senders"):
+            pair.start()
+        with pytest.raises(DatabaseUnavailableError, match="not started"):
+            pair.url()
 
 
 class TestLife:

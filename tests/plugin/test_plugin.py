@@ -68,6 +68,33 @@ def test_each_test_has_a_database_of_its_own(pytester: pytest.Pytester, server_o
     pytester.runpytest_subprocess(*QUIET, server_option).assert_outcomes(passed=4)
 
 
+def test_a_replica_lags_as_the_test_says(pytester: pytest.Pytester, server_option: str) -> None:
+    """What a test writes is on the replica when it has caught up, and not while it is paused."""
+    pytester.makepyfile(
+        """
+        import pytest
+        import sqlalchemy as sa
+        from pgauthkit.models import User
+
+        def count(engine):
+            with engine.connect() as connection:
+                return connection.scalar(sa.select(sa.func.count()).select_from(User))
+
+        def test_paused(pgauthkit_make_user, pgauthkit_replica):
+            pgauthkit_replica.pause()
+            pgauthkit_make_user("ada@example.com")
+            assert count(pgauthkit_replica.engine) == 0
+
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_caught_up(pgauthkit_replica_engine, pgauthkit_make_user, pgauthkit_replica, time):
+            pgauthkit_make_user("ada@example.com")
+            pgauthkit_replica.catch_up()
+            assert count(pgauthkit_replica_engine) == 1
+        """
+    )
+    pytester.runpytest_subprocess(*QUIET, server_option).assert_outcomes(passed=3)
+
+
 def test_the_clock_moves_when_told(pytester: pytest.Pytester, server_option: str) -> None:
     """Both services follow the clock: a link that was good is over when the clock has moved past its time."""
     pytester.makepyfile(

@@ -10,10 +10,11 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import attrs
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgauthkit.database import guard
 from pgauthkit.database.account import Account
@@ -49,6 +50,7 @@ class Cluster:
         account: who runs the server and owns its data.
         settings: the server's settings, by their names in postgresql.conf; they override what `durable` stands for.
         durable: whether the data survive a crash of the machine; the server is faster without.
+        primary: the URL of the server that new data are a copy of, and that it then follows; None for none.
     """
 
     directory: Path
@@ -56,6 +58,7 @@ class Cluster:
     account: Account
     settings: Mapping[str, str]
     durable: bool
+    primary: str | None = None
 
     def start(self, lock: int, ports: Sequence[int | None] = (None,)) -> int | None:
         """Start the server, with new data if there are none, and wait until it accepts connections.
@@ -111,23 +114,38 @@ class Cluster:
         unfinished = self._data.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         self.account.make_private(unfinished)
-        result = self.account.run(
-            self.binaries / "initdb",
-            *("-D", unfinished, "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-instructions"),
-            *("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={self._new_password()}"),
-            *(() if self.durable else ("--no-sync",)),
-            descriptors=[lock],
-        )
+        program, *arguments = self._copy(unfinished) if self.primary else self._initdb(unfinished)
+        sync = () if self.durable else ("--no-sync",)
+        result = self.account.run(self.binaries / program, *arguments, *sync, descriptors=[lock])
         if result.returncode:
-            raise DatabaseUnavailableError(f"initdb failed: {result.stdout.strip()}")
+            raise DatabaseUnavailableError(f"{program} failed: {result.stdout.strip()}")
         unfinished.rename(self._data)
+
+    def _initdb(self, data: Path) -> tuple[str | Path, ...]:
+        return (
+            *("initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-instructions"),
+            *("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={self._new_password()}"),
+        )
+
+    def _copy(self, data: Path) -> tuple[str | Path, ...]:
+        source: dict[str, Any] = conninfo_to_dict(str(self.primary))
+        if password := source.pop("password", None):
+            self._keep("password", str(password))
+            source["passfile"] = str(self._keep("pgpass", f"*:*:*:*:{password}"))
+        follow = ("--write-recovery-conf", "--checkpoint=fast")
+        return ("pg_basebackup", "-D", data, "-d", make_conninfo("", **source), *follow)
 
     def _new_password(self) -> Path:
         path = self.directory / "password"
-        if not path.exists():
-            with _append_privately(path) as file:
-                file.write(secrets.token_urlsafe(24).encode())
-            self.account.give(path)
+        return path if path.exists() else self._keep("password", secrets.token_urlsafe(24))
+
+    def _keep(self, name: str, secret: str) -> Path:
+        """Write a file that only the server's account can read, so that no password is on a command line."""
+        path = self.directory / name
+        with _append_privately(path) as file:
+            file.truncate(0)
+            file.write(secret.encode())
+        self.account.give(path)
         return path
 
     def _serve(self, port: int | None, lock: int) -> bool:

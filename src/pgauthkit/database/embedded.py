@@ -15,6 +15,7 @@ from pgauthkit.database import guard
 from pgauthkit.database.account import Account, find_account
 from pgauthkit.database.binaries import find_binaries, prepare_binaries
 from pgauthkit.database.cluster import Cluster, claim
+from pgauthkit.database.replication import STREAMING
 from pgauthkit.errors import DatabaseUnavailableError
 
 __all__ = ["EmbeddedPostgres"]
@@ -42,6 +43,7 @@ class EmbeddedPostgres:
         durable: survive a crash of the machine. Without, the server is faster, and its data may be lost with the power.
         binaries: the directory with PostgreSQL's programs; None to find one (see `find_binaries`).
         account: the account that root runs the server as; None for `postgres`, or else `nobody`.
+        replica: start a second server as well, a hot standby that follows this one; see `replica`.
 
     Example:
         >>> with EmbeddedPostgres() as server:  # doctest: +SKIP
@@ -58,14 +60,18 @@ class EmbeddedPostgres:
         durable: bool = False,
         binaries: Path | None = None,
         account: str | None = None,
+        replica: bool = False,
     ) -> None:
         self._major = major
         self._given = directory.resolve() if directory else None
         self._tcp = tcp
-        self._settings = settings or {}
+        self._settings = {**(STREAMING if replica else {}), **(settings or {})}
         self._durable = durable
         self._binaries = binaries
         self._account = account
+        self._primary: str | None = None
+        self._replica: EmbeddedPostgres | None = None
+        self._has_replica = replica
         self._cluster: Cluster | None = None
         self._port: int | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -102,6 +108,9 @@ class EmbeddedPostgres:
         """
         if self._guard is None or self._owner != os.getpid():
             return
+        if self._replica is not None:
+            self._replica.stop(patience=patience)  # first: a primary waits for its standbys
+            self._replica = None
         ended = guard.end(self._directory, owner=self._owner, remove=self._given is None, patience=patience)
         self._guard.kill()
         self._guard.communicate()
@@ -134,6 +143,21 @@ class EmbeddedPostgres:
         return self._running.binaries
 
     @property
+    def replica(self) -> "EmbeddedPostgres":
+        """The hot standby that follows this server, read only and some milliseconds behind; it ends with this one.
+
+        Raises:
+            DatabaseUnavailableError: the server was not made with `replica=True`, or is not started.
+
+        Example:
+            >>> with EmbeddedPostgres(replica=True) as server:  # doctest: +SKIP
+            ...     catch_up(server.url(), server.replica.url())
+        """
+        if self._replica is None:
+            raise DatabaseUnavailableError("The server has no replica.", hints=["Make it with replica=True."])
+        return self._replica
+
+    @property
     def _running(self) -> Cluster:
         if self._guard is None or self._cluster is None:
             raise DatabaseUnavailableError("The server is not started.", hints=["Call start(), or use `with`."])
@@ -152,8 +176,23 @@ class EmbeddedPostgres:
                 account=account,
                 settings=self._settings,
                 durable=self._durable,
+                primary=self._primary,
             )
             self._port = self._cluster.start(lock, _free_ports() if self._tcp else (None,))
+        if self._has_replica:
+            self._replica = self._follow()
+
+    def _follow(self) -> "EmbeddedPostgres":
+        made = EmbeddedPostgres(
+            major=self._major,
+            tcp=self._tcp,
+            settings=self._settings,
+            durable=self._durable,
+            binaries=self._binaries,
+            account=self._account,
+        )
+        made._primary = self.url()
+        return made.start()
 
     def _watch(self, directory: Path) -> None:
         temporary = "no" if self._given else "yes"

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from pgauthkit.testing.clock import Clock
     from pgauthkit.testing.factories import MakeSignIn, MakeUser
     from pgauthkit.testing.outbox import Mail, Outbox
+    from pgauthkit.testing.replica import Replica
     from pgauthkit.testing.server import TestServer
 
-__all__ = ["Clock", "Mail", "MakeSignIn", "MakeUser", "Outbox", "TestServer"]
+__all__ = ["Clock", "Mail", "MakeSignIn", "MakeUser", "Outbox", "Replica", "TestServer"]
 
 __getattr__: "Callable[[str], object]" = lazy(
     __name__,
@@ -22,6 +23,7 @@ __getattr__: "Callable[[str], object]" = lazy(
         "MakeSignIn": "pgauthkit.testing.factories",
         "MakeUser": "pgauthkit.testing.factories",
         "Outbox": "pgauthkit.testing.outbox",
+        "Replica": "pgauthkit.testing.replica",
         "TestServer": "pgauthkit.testing.server",
     },
 )

@@ -11,12 +11,14 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import Engine, orm
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from pgauthkit import AsyncAuthService, AuthConfig, AuthService
-    from pgauthkit.testing import Clock, MakeSignIn, MakeUser, Outbox, TestServer
+    from pgauthkit.database.embedded import EmbeddedPostgres
+    from pgauthkit.testing import Clock, MakeSignIn, MakeUser, Outbox, Replica, TestServer
     from pgauthkit.testing.backends import BackendName
     from pgauthkit.testing.desk import Ticket
 
@@ -83,8 +85,12 @@ def _make_server(config: pytest.Config) -> TestServer:
         backend=cast("BackendName", settings["backend"]),
         major=int(settings["major"]),
         image=settings["image"],
-        project=config.rootpath if config.getini("pgauthkit_host_migrations") else None,
+        project=_project(config),
     )
+
+
+def _project(config: pytest.Config) -> Path | None:
+    return config.rootpath if config.getini("pgauthkit_host_migrations") else None
 
 
 def _read_settings(config: pytest.Config) -> tuple[dict[str, str], str | None]:
@@ -104,10 +110,52 @@ def pgauthkit_empty_url(pgauthkit_server: TestServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def pgauthkit_url(pgauthkit_server: TestServer) -> Iterator[str]:
-    """The URL of a new database with every migration applied."""
-    with pgauthkit_server.database() as url:
+def pgauthkit_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a new database with every migration applied; with a replica, where the test asks for that."""
+    followed = "pgauthkit_replica" in request.fixturenames
+    server: TestServer = request.getfixturevalue("pgauthkit_followed_server" if followed else "pgauthkit_server")
+    with server.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def pgauthkit_pair() -> Iterator[EmbeddedPostgres]:
+    """An embedded server with a replica, whatever the backend is, started for the first test that asks for one."""
+    from pgauthkit.database.embedded import EmbeddedPostgres
+
+    with EmbeddedPostgres(replica=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pgauthkit_followed_server(pgauthkit_pair: EmbeddedPostgres, pytestconfig: pytest.Config) -> Iterator[TestServer]:
+    """The server of tests with a replica: the first of `pgauthkit_pair`."""
+    from pgauthkit.testing import TestServer
+
+    with TestServer(pgauthkit_pair.url(), backend="url", project=_project(pytestconfig)) as server:
+        yield server
+
+
+@pytest.fixture
+def pgauthkit_replica(pgauthkit_url: str, pgauthkit_pair: EmbeddedPostgres) -> Iterator[Replica]:
+    """A `Replica` of the database of `pgauthkit_url`: `catch_up`, `pause`, `resume`, `engine`."""
+    from sqlalchemy import make_url
+
+    from pgauthkit.database import create_engine
+    from pgauthkit.testing import Replica
+
+    url = pgauthkit_pair.replica.url(str(make_url(pgauthkit_url).database))
+    engine = create_engine(url)
+    replica = Replica(engine=engine, url=url, primary=pgauthkit_url)
+    yield replica.catch_up()
+    engine.dispose()
+    replica.resume()
+
+
+@pytest.fixture
+def pgauthkit_replica_engine(pgauthkit_replica: Replica) -> Engine:
+    """An engine on `pgauthkit_replica`."""
+    return pgauthkit_replica.engine
 
 
 @pytest.fixture

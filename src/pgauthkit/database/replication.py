@@ -1,0 +1,59 @@
+"""A primary and its replica: what each is set to, and how to wait until one has what the other has."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import psycopg
+
+from pgauthkit.database.unavailable import translated
+from pgauthkit.errors import DatabaseUnavailableError
+
+__all__ = ["STREAMING", "catch_up"]
+
+# What a server needs to be copied and followed, and the copy as well: a standby refuses less than its primary has.
+STREAMING: Final[Mapping[str, str]] = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"}
+_PAUSE: Final = 0.005  # seconds between two questions
+
+
+def catch_up(primary: str, replica: str, *, timeout: float = 10.0) -> None:
+    """Wait until a replica has replayed all that its primary has written by now.
+
+    Args:
+        primary: the URL of a database of the primary.
+        replica: the same of the replica.
+        timeout: in seconds.
+
+    Raises:
+        DatabaseUnavailableError: it has not in that time, or one of them cannot be reached.
+
+    Example:
+        >>> catch_up(server.url(), server.replica.url())  # doctest: +SKIP
+    """
+    with translated():
+        position = _written(primary)
+        # Of the whole server: a new database is there when its making has been replayed.
+        with psycopg.connect(replica, dbname="postgres", autocommit=True) as connection:
+            if not _has_replayed(connection, position, time.monotonic() + timeout):
+                raise DatabaseUnavailableError(
+                    f"The replica has not caught up within {timeout:g} s.",
+                    hints=["See whether its replay is paused (pg_wal_replay_resume), or a query blocks it."],
+                )
+
+
+def _written(url: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()::text").fetchone()
+        # A standby gets what is flushed, as a commit that waits for it does with all that was written before.
+        connection.execute("SET synchronous_commit = 'local'")
+        connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'pgauthkit', '')")
+    return str(row and row[0])
+
+
+def _has_replayed(connection: "psycopg.Connection", position: str, end: float) -> bool:
+    question = "SELECT pg_catalog.pg_last_wal_replay_lsn() >= %s::pg_catalog.pg_lsn"
+    while connection.execute(question, [position]).fetchone() != (True,):
+        if time.monotonic() > end:
+            return False
+        time.sleep(_PAUSE)
+    return True
