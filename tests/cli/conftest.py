@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pgauthkit.cli import main
-from pgauthkit.ops.revisions.environment import logging_kept
+from pgauthkit.ops.revisions.logs import logging_kept
 
 BLOG = """
 from sqlalchemy import ForeignKey

@@ -31,9 +31,17 @@ def setup(plugin: Plugin) -> None:
 
 
 def _leave_ours(context: AutogenContext, operations: UpgradeOps) -> PriorityDispatchResult:
+    from alembic.operations.ops import DropTableOp  # noqa: PLC0415 - the same
     from alembic.util import PriorityDispatchResult  # noqa: PLC0415 - the same
 
+    theirs = context.migration_context
+    # Alembic itself drops its version table where version_table_schema names the schema that is the usual one.
+    operations.ops[:] = [
+        found
+        for found in operations.ops
+        if not (isinstance(found, DropTableOp) and (found.table_name, found.schema) == (theirs.version_table, None))
+    ]
     # Only our own environment keeps its version table in our schema, and that one is to see everything.
-    if context.migration_context.version_table_schema != _SCHEMA:
+    if theirs.version_table_schema != _SCHEMA:
         operations.ops[:] = [found for found in operations.ops if getattr(found, "schema", None) != _SCHEMA]
     return PriorityDispatchResult.CONTINUE

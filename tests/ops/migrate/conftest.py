@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 
 from pgauthkit.ops.migrate.scaffold import scaffold
-from pgauthkit.ops.revisions.environment import logging_kept
+from pgauthkit.ops.revisions.logs import logging_kept
 from pgauthkit.ops.revisions.tracks import Track, host_track
 
 MODELS = """

@@ -133,16 +133,6 @@ class TestDeploy:
             assert connection.execute(sa.text("SELECT * FROM public.seen")).one() == ("lock_timeout", "5000")
         engine.dispose()
 
-    def test_other_database(self, alembic_project: Project, pgauthkit_url: str, pgauthkit_empty_url: str) -> None:
-        """An env.py that connects to another database is refused before anything runs there."""
-        alembic_project.posts()
-        env = alembic_project.path / "alembic" / "env.py"
-        elsewhere = f"config.set_main_option('sqlalchemy.url', {pgauthkit_empty_url.replace('%', '%%')!r})\n"
-        env.write_text(env.read_text().replace("# Interpret the config", f"{elsewhere}# Interpret the config"))
-
-        with pytest.raises(MigrationError, match="connects to another database"):
-            deploy(pgauthkit_url.replace("postgresql://", "postgresql+psycopg://"), host=alembic_project.track)
-
     def test_thread(self) -> None:
         """While another thread uses Alembic, whoever asks waits for it, and not for ever."""
         with one_in_this_process(), pytest.raises(MigrationLockedError) as caught:

@@ -3,15 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
-from alembic import command
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script as Written
 
 from pgauthkit.errors import ConfigError, PendingMigrationsError
 from pgauthkit.ops.revisions.diagnosis import status
-from pgauthkit.ops.revisions.environment import logging_kept, read_environment
+from pgauthkit.ops.revisions.environment import read_environment
 from pgauthkit.ops.revisions.tracks import Track
+from pgauthkit.ops.revisions.writing import write_revision
 from pgauthkit.ops.server.connection import Target, begin_migrating, engine_for
 from pgauthkit.ops.server.failure import explained
 from pgauthkit.ops.server.lock import migration_lock
@@ -49,14 +48,10 @@ def new_revision(target: Target, host: Track | None, message: str, *, empty: boo
     with explained("Comparing models and database", engine.url), migration_lock(engine) as connection:
         read_environment(host, connection)
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
-        with logging_kept():
-            made = command.revision(
-                host.config(connection),
-                message,
-                autogenerate=not empty,
-                process_revision_directives=None if empty else _drop_empty,
-            )
-    return Path(made.path) if isinstance(made, Written) else None
+        made = write_revision(
+            host, connection, message, autogenerate=not empty, directives=None if empty else _drop_empty
+        )
+    return Path(made.path) if made else None
 
 
 def _drop_empty(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:

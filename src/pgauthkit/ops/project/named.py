@@ -1,6 +1,5 @@
 """What the setting `models` names: declarative bases, registries, metadata, modules, or several of them."""
 
-import traceback
 from collections.abc import Collection, Iterator
 from functools import reduce
 from importlib import import_module
@@ -11,6 +10,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import Mapper, mapperlib, registry
 
 from pgauthkit.errors import ConfigError
+from pgauthkit.ops.project.loading import reason
 
 __all__ = ["named", "registries_in"]
 
@@ -63,12 +63,5 @@ def _imported(models: str) -> object:
     try:
         return reduce(getattr, filter(None, names.split(".")), import_module(module))
     # A module of the application may raise anything.
-    except Exception as error:
-        raise ConfigError([f"models: {models} cannot be imported: {error}{_place(error)}."]) from error
-
-
-def _place(error: Exception) -> str:
-    """Say where in the application it was raised, if it was raised there and not by the import itself."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    name, line = frames[-1].filename, frames[-1].lineno
-    return "" if name == __file__ or "importlib" in name else f" ({name}, line {line})"
+    except (Exception, SystemExit) as error:
+        raise ConfigError([f"models: {models} cannot be imported: {reason(error, brief=True)}."]) from error

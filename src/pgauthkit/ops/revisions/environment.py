@@ -1,31 +1,35 @@
 """Running the env.py of a track: asking where a database is, going up or down, printing SQL."""
 
 import io
-import logging
 import time
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import attrs
+from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData
 
-from pgauthkit.errors import MigrationError
+from pgauthkit.ops.project.loading import explained_loading, explained_running
 from pgauthkit.ops.revisions.bundled import current_revision
 from pgauthkit.ops.revisions.ledger import create_ledger, forget, recorded
+from pgauthkit.ops.revisions.lending import lend
+from pgauthkit.ops.revisions.logs import logging_kept
 from pgauthkit.ops.revisions.source import checksum
 from pgauthkit.ops.revisions.tracks import Revision, Track
 from pgauthkit.ops.server.connection import prepare_session, set_lock_timeout
-from pgauthkit.ops.server.failure import explained_loading
 
-__all__ = ["Environment", "logging_kept", "move", "read_environment", "read_heads", "written_out"]
+__all__ = ["Environment", "move", "read_environment", "read_heads", "run_environment", "written_out"]
 
 _Steps: TypeAlias = Iterable[MigrationStep]
-_WHERE: Final = text("SELECT pg_catalog.current_database(), pg_catalog.pg_postmaster_start_time()")
+_CURE: Final = (
+    "It may take the connection that it is given in place of its own:"
+    ' `connection = context.config.attributes.get("connection")`, where that is not None.'
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +66,7 @@ def read_environment(track: Track, connection: Connection) -> Environment:
     """Run a track's env.py to see what it works on. Reads only.
 
     Raises:
-        MigrationError: the env.py connects to another database.
+        MigrationError: the env.py raises, or connects to several databases.
 
     Example:
         >>> read_environment(host_track(Path.cwd()), connection).version_table  # doctest: +SKIP
@@ -71,7 +75,6 @@ def read_environment(track: Track, connection: Connection) -> Environment:
     found: list[Environment] = []
 
     def look(heads: tuple[str, ...], context: MigrationContext) -> _Steps:
-        _check_same_database(context, connection)
         metadata = context.opts.get("target_metadata")
         found.append(
             Environment(
@@ -83,7 +86,7 @@ def read_environment(track: Track, connection: Connection) -> Environment:
         )
         return ()
 
-    _run(track, connection, look, dont_mutate=True)
+    run_environment(track, connection, look, dont_mutate=True)
     return found[0]
 
 
@@ -105,14 +108,13 @@ def move(
         lock_timeout: how long a statement waits for a lock on a table; None for as long as it takes.
 
     Raises:
-        MigrationError: the env.py connects to another database.
+        MigrationError: the env.py raises, or connects to several databases.
 
     Example:
         >>> move(BUNDLED, connection, "0001")  # doctest: +SKIP
     """
 
     def steps(heads: tuple[str, ...], context: MigrationContext) -> _Steps:
-        _check_same_database(context, connection)
         if context.connection is not None and context.connection is not connection:
             prepare_session(context.connection)
         set_lock_timeout(context.connection or connection, lock_timeout)
@@ -120,7 +122,7 @@ def move(
         return _steps(context, heads, destination, down=down)
 
     connection.rollback()  # Whatever was read before: in a transaction of ours Alembic would commit nothing.
-    _run(track, connection, steps)
+    run_environment(track, connection, steps)
 
 
 def written_out(track: Track, start: tuple[str, ...], destination: str, *, down: bool = False) -> str:
@@ -143,28 +145,55 @@ def written_out(track: Track, start: tuple[str, ...], destination: str, *, down:
         return _steps(context, start, destination, down=down)
 
     buffer = io.StringIO()
-    options = {"as_sql": True, "starting_rev": start or "base", "destination_rev": destination}
-    _run(track, None, steps, buffer=buffer, **options)
+    options: dict[str, Any] = {"as_sql": True, "starting_rev": start or "base", "destination_rev": destination}
+    run_environment(track, None, steps, buffer=buffer, **options)
     return buffer.getvalue()
 
 
-def _run(
+def run_environment(
     track: Track,
     connection: Connection | None,
     work: Callable[[tuple[str, ...], MigrationContext], _Steps],
     *,
+    config: Config | None = None,
     buffer: io.StringIO | None = None,
     **options: Any,  # noqa: ANN401 - Alembic's own
 ) -> None:
-    config = track.config(connection)
+    """Run a track's env.py, on our connection or to write SQL.
+
+    Args:
+        track: whose env.py.
+        connection: ours; None for SQL.
+        work: what Alembic asks for the steps to take.
+        config: Alembic's configuration; None for the track's.
+        buffer: what SQL is written to.
+        **options: of Alembic's `EnvironmentContext`.
+
+    Raises:
+        MigrationError: the env.py or a revision raises; says in which file and line. What the database refuses, and
+            Alembic, is raised as it is.
+
+    Example:
+        >>> run_environment(BUNDLED, connection, lambda heads, context: ())  # doctest: +SKIP
+    """
+    config = config or track.config(connection)
     config.output_buffer = buffer
     script = ScriptDirectory.from_config(config)
     whose = "the application" if track.name == "host" else "pgauthkit"
+    is_loaded = False
+
+    def loaded() -> None:
+        nonlocal is_loaded
+        is_loaded = True
+        put_back()
+
     with (
-        logging_kept(),
-        EnvironmentContext(config, script, fn=work, **options),
-        explained_loading(f"The env.py of {whose}"),
+        logging_kept() as put_back,
+        EnvironmentContext(config, script, fn=work, **options) as environment,
+        explained_running(f"A revision of {whose}") if connection is not None else nullcontext(),
+        explained_loading(f"The env.py of {whose}", cure=_CURE, until=lambda: is_loaded),
     ):
+        lend(environment, connection, on_configure=loaded)
         script.run_env()
 
 
@@ -197,32 +226,3 @@ def _record(track: Track) -> Callable[..., None]:
 
 def _recorded(track: Track, revision: Revision, seconds: float) -> Any:  # noqa: ANN401 - see recorded()
     return recorded(track.name, revision.id, checksum(revision.path), "run", seconds=seconds)
-
-
-def _check_same_database(context: MigrationContext, connection: Connection) -> None:
-    theirs = context.connection
-    if theirs is None or theirs is connection:
-        return
-    if theirs.execute(_WHERE).one() != connection.execute(_WHERE).one():
-        raise MigrationError(
-            f"The env.py connects to another database, {theirs.engine.url.database}, not to the one that is migrated."
-            ' Let it use config.get_main_option("sqlalchemy.url"), or config.attributes["connection"].'
-        )
-
-
-@contextmanager
-def logging_kept() -> Generator[None]:
-    """Keep the application's logging as it is while an env.py runs."""
-    # The env.py of Alembic's template calls fileConfig(), which silences every logger that exists and takes away the
-    # handlers of the application.
-    root = logging.getLogger()
-    known = [found for found in root.manager.loggerDict.values() if isinstance(found, logging.Logger)]
-    enabled = [logger for logger in known if not logger.disabled]
-    level, handlers = root.level, root.handlers[:]
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
-        for logger in enabled:
-            logger.disabled = False

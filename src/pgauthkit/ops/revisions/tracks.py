@@ -11,8 +11,8 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
 from pgauthkit.errors import ConfigError
+from pgauthkit.ops.project.loading import explained_loading
 from pgauthkit.ops.revisions.bundled import alembic_config
-from pgauthkit.ops.server.failure import explained_loading
 
 __all__ = ["BUNDLED", "Revision", "Track", "TrackName", "host_track"]
 

@@ -14,7 +14,6 @@ from pgauthkit.errors import MigrationError, PgAuthKitError
 
 __all__ = [
     "explained",
-    "explained_loading",
     "explained_offline",
     "is_about_the_connection",
     "is_in_the_way",
@@ -58,22 +57,6 @@ def explained(what: str, url: URL, kind: type[PgAuthKitError] = MigrationError) 
 
 
 @contextmanager
-def explained_loading(what: str) -> Generator[None]:
-    """Raise our error where a file of the application's cannot be loaded.
-
-    Args:
-        what: the file, the beginning of a sentence, such as `The env.py`.
-
-    Raises:
-        MigrationError: says what and why; the error is the cause.
-    """
-    try:
-        yield
-    except (ImportError, NameError, SyntaxError) as error:
-        raise MigrationError(f"{what} cannot be loaded: {type(error).__name__}: {error}.") from error
-
-
-@contextmanager
 def explained_offline() -> Generator[None]:
     """Raise our error where revisions cannot be written out as SQL, which needs no database.
 
@@ -82,6 +65,8 @@ def explained_offline() -> Generator[None]:
     """
     try:
         yield
+    except PgAuthKitError:
+        raise
     except CommandError as error:
         raise MigrationError(f"The SQL cannot be written: {error}") from error
     except Exception as error:  # The host's own code, which may ask a database that is not there.
