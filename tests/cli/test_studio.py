@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from tests.tracing import untraced
@@ -68,6 +69,18 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["studio", *arguments])
+
+
+def test_tables_without_models(stopped: list[str], pgauthkit_url: str) -> None:
+    """With --reflect the tables of the database are shown, whatever models there are."""
+    with psycopg.connect(pgauthkit_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE notes (id int PRIMARY KEY, by text REFERENCES pgauthkit.users)")
+
+    result = run("--url", pgauthkit_url, "--port", "0", "--reflect")
+
+    assert result.exit_code == 0
+    assert "Left out" not in result.stdout
+    assert len(stopped) == 1
 
 
 class TestStudio:

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "doctor": "Tell what is wrong with this set-up, and what to do.",
     "erd": "Draw the tables and their relations, in Mermaid.",
     "migrate": "Bring a database to what this release needs.",
+    "pull": "Write models of the tables that a database has.",
     "purge": "Delete expired links, sessions and rate limits.",
     "restore": "Put a dump into a database, all of it or nothing.",
     "revoke": "End the sessions of everybody, and every pending link.",

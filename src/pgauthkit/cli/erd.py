@@ -1,10 +1,12 @@
-"""`pgauthkit erd`: the schema as a diagram, from the models; it needs no database."""
+"""`pgauthkit erd`: the schema as a diagram, from the models, which needs no database, or from the database."""
 
 from pathlib import Path
 
 import click
 
-from pgauthkit.cli.models import models
+from pgauthkit.cli.migrate.options import URL
+from pgauthkit.cli.models import models, reflected
+from pgauthkit.models import Base
 from pgauthkit.ops.erd import diagram
 
 __all__ = ["erd"]
@@ -14,12 +16,15 @@ __all__ = ["erd"]
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; Markdown where it ends in .md."
 )
-def erd(output: Path | None) -> None:
+@click.option("--reflect", is_flag=True, help="Draw the tables that the database has, without models.")
+@URL
+def erd(output: Path | None, *, reflect: bool, url: str | None) -> None:
     """Draw the tables and their relations, in Mermaid.
 
-    The tables are those of pgauthkit, and of the application's models from [tool.pgauthkit].
+    The tables are those of pgauthkit, and of the application's models from [tool.pgauthkit], or, with --reflect, those
+    that its database has.
     """
-    text = diagram(model.metadata for model in models())
+    text = diagram([reflected(url), Base.metadata] if reflect else [model.metadata for model in models()])
     if output is None:
         click.echo(text, nl=False)
         return

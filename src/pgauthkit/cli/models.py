@@ -2,11 +2,16 @@
 
 from typing import Any
 
-from pgauthkit.cli.settings import project_directory, read_settings
-from pgauthkit.ops.project.mapped import mapped_classes
-from pgauthkit.ops.project.settings import make_importable
+import click
+from sqlalchemy import MetaData
 
-__all__ = ["models"]
+from pgauthkit.cli.settings import project_directory, read_settings, resolve_url
+from pgauthkit.ops.project.mapped import mapped_classes
+from pgauthkit.ops.project.reflection import reflect
+from pgauthkit.ops.project.settings import make_importable
+from pgauthkit.ops.server.connection import engine_for
+
+__all__ = ["models", "reflected"]
 
 
 def models() -> tuple[type[Any], ...]:
@@ -17,3 +22,19 @@ def models() -> tuple[type[Any], ...]:
     """
     make_importable(project_directory())
     return mapped_classes(read_settings().models)
+
+
+def reflected(url: str | None) -> MetaData:
+    """Return the tables that the application's database has; what SQLAlchemy does not know in them is printed.
+
+    Args:
+        url: what was given with `--url`.
+
+    Raises:
+        ConfigError: there is no table.
+        DatabaseUnavailableError: the database cannot be reached.
+    """
+    metadata, notes = reflect(engine_for(resolve_url(url, direct=False)))
+    for note in notes:
+        click.echo(note, err=True)
+    return metadata

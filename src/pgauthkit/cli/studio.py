@@ -8,9 +8,11 @@ from threading import Thread
 import click
 
 from pgauthkit.cli.migrate.options import URL, say
-from pgauthkit.cli.models import models
+from pgauthkit.cli.models import models, reflected
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.errors import ConfigError
+from pgauthkit.ops.project.mapped import OURS
+from pgauthkit.ops.project.reflection import mapped_tables
 
 __all__ = ["studio"]
 
@@ -20,8 +22,9 @@ __all__ = ["studio"]
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="An address of the loopback.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5555, show_default=True, help="0 for a free one.")
 @click.option("--write", is_flag=True, help="Let rows be made, changed and deleted.")
+@click.option("--reflect", is_flag=True, help="Show the tables that the database has, without models.")
 @click.option("--no-open", is_flag=True, help="Print the address, and open no browser.")
-def studio(url: str | None, *, host: str, port: int, write: bool, no_open: bool) -> None:
+def studio(url: str | None, *, host: str, port: int, write: bool, reflect: bool, no_open: bool) -> None:
     """Look at the database in a browser.
 
     Shows every table of pgauthkit, and of the application's models from [tool.pgauthkit]: lists with search, filters
@@ -35,7 +38,8 @@ def studio(url: str | None, *, host: str, port: int, write: bool, no_open: bool)
     from pgauthkit.studio.server import Studio  # noqa: PLC0415 - only now is it known to be importable
 
     logging.getLogger("starlette_admin").setLevel(logging.CRITICAL)  # Its warnings quote what was entered.
-    served = Studio(resolve_url(url, direct=False), models(), host=host, port=port, write=write)
+    shown = (*OURS, *mapped_tables(reflected(url))) if reflect else models()
+    served = Studio(resolve_url(url, direct=False), shown, host=host, port=port, write=write)
     for left_out in served.left_out:
         say(f"[yellow]Left out:[/] {left_out.__name__}, as the database has no table {left_out.__table__}.")
     say(f"The studio {'[red]writes[/]' if write else 'is read only'}. Open this address, which is good once:")

@@ -1,4 +1,4 @@
-"""A plugin of Alembic, found by its entry point: autogenerate leaves our tables alone, and evaluates no default."""
+"""A plugin of Alembic, found by its entry point: it leaves alone what has no model, and evaluates no default."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import UpgradeOps
+    from alembic.operations.ops import MigrateOperation, UpgradeOps
     from alembic.runtime.plugins import Plugin
     from alembic.util import PriorityDispatchResult
 
@@ -14,6 +14,13 @@ __all__ = ["setup"]
 
 # Not imported from the models: this module is loaded wherever Alembic is.
 _SCHEMA = "pgauthkit"
+# Partitions, whose table has the model, and what an extension or Prisma keeps for itself.
+_WITHOUT_MODELS = """
+    SELECT CASE WHEN nspname <> pg_catalog.current_schema() THEN nspname END, relname
+    FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND (relispartition OR relname = '_prisma_migrations' OR EXISTS
+        (SELECT FROM pg_catalog.pg_depend WHERE objid = pg_class.oid AND deptype = 'e'))
+"""
 
 
 def setup(plugin: Plugin) -> None:
@@ -31,17 +38,27 @@ def setup(plugin: Plugin) -> None:
 
 
 def _leave_ours(context: AutogenContext, operations: UpgradeOps) -> PriorityDispatchResult:
-    from alembic.operations.ops import DropTableOp  # noqa: PLC0415 - the same
     from alembic.util import PriorityDispatchResult  # noqa: PLC0415 - the same
 
     theirs = context.migration_context
     # Alembic itself drops its version table where version_table_schema names the schema that is the usual one.
-    operations.ops[:] = [
-        found
-        for found in operations.ops
-        if not (isinstance(found, DropTableOp) and (found.table_name, found.schema) == (theirs.version_table, None))
-    ]
+    kept = {(None, theirs.version_table), *_without_models(context)}
+    operations.ops[:] = [found for found in operations.ops if not _is_drop_of(found, kept)]
     # Only our own environment keeps its version table in our schema, and that one is to see everything.
     if theirs.version_table_schema != _SCHEMA:
         operations.ops[:] = [found for found in operations.ops if getattr(found, "schema", None) != _SCHEMA]
     return PriorityDispatchResult.CONTINUE
+
+
+def _without_models(context: AutogenContext) -> set[tuple[str | None, str]]:
+    from sqlalchemy import text  # noqa: PLC0415 - the same
+
+    connection = context.connection
+    assert connection is not None  # noqa: S101 - Alembic compares with a database
+    return {(schema, name) for schema, name in connection.execute(text(_WITHOUT_MODELS))}
+
+
+def _is_drop_of(found: MigrateOperation, kept: set[tuple[str | None, str]]) -> bool:
+    from alembic.operations.ops import DropIndexOp, DropTableOp  # noqa: PLC0415 - the same
+
+    return isinstance(found, DropIndexOp | DropTableOp) and (found.schema, found.table_name) in kept
