@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from pgauthkit.cli import main
 from pgauthkit.ops.backup import backup
 from pgauthkit.ops.dump.manifest import Manifest
-from pgauthkit.ops.migrate.reset import database_name
+from pgauthkit.ops.server.presence import database_name
 
 if TYPE_CHECKING:
     from pathlib import Path

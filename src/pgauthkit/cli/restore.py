@@ -13,7 +13,7 @@ from pgauthkit.cli.meter import byte_meter
 from pgauthkit.cli.migrate.options import JSON, host, print_json, say
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.ops import restore as ops
-from pgauthkit.ops.migrate.reset import database_name
+from pgauthkit.ops.server.presence import database_name
 
 __all__ = ["counted", "restore", "restored"]
 

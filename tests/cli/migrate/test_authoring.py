@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from pgauthkit.ops.migrate import status
-from pgauthkit.ops.migrate.reset import database_name
 from pgauthkit.ops.revisions.bundled import bundled_revisions
 from pgauthkit.ops.revisions.tracks import host_track
+from pgauthkit.ops.server.presence import database_name
 
 if TYPE_CHECKING:
     from pathlib import Path

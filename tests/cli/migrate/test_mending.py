@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from pgauthkit.ops.migrate.deployment import deploy
-from pgauthkit.ops.migrate.reset import database_name
+from pgauthkit.ops.server.presence import database_name
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Blog

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from pgauthkit.database.binaries import find_binaries
 from pgauthkit.errors import DatabaseUnavailableError, RestoreError
 from pgauthkit.ops.backup import backup
-from pgauthkit.ops.dump.verification import rehearse
+from pgauthkit.ops.dump.inspection import open_dump
+from pgauthkit.ops.dump.verification import _major, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.ops.conftest import Database
 
@@ -55,12 +56,33 @@ def test_on_a_later_server(filled: Database, tmp_path: Path) -> None:
     assert rehearse(done.file, binaries=find_binaries(18)).discrepancies == ()
 
 
-def test_without_a_manifest(filled: Database, tmp_path: Path) -> None:
-    """A dump without a manifest is rehearsed as one of PostgreSQL 16."""
-    done = backup(filled.url, directory=tmp_path / "backups", format="plain")
-    bare = shutil.copy(done.file, tmp_path / "backup.sql")
+@pytest.mark.pg18
+@pytest.mark.parametrize("format_", ["custom", "plain"])
+def test_without_a_manifest(format_: Format, filled: Database, major: int, tmp_path: Path) -> None:
+    """A dump without a manifest is rehearsed on a server of the version that it names itself."""
+    done = backup(filled.url, directory=tmp_path / "backups", format=format_)
+    bare = Path(shutil.copy(done.file, tmp_path / "bare.dump"))
 
+    with open_dump(bare) as dump:
+        assert _major(dump) == major
     assert rehearse(bare).after == done.manifest.rows
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;", "The dump needs citext, which .*--binaries"),
+        ("SELECT 1/0;", "division by zero"),
+    ],
+)
+def test_extensions(line: str, problem: str, filled: Database, tmp_path: Path) -> None:
+    """Where the server lacks an extension of the dump, the way to name another server is said, and only there."""
+    done = backup(filled.url, directory=tmp_path / "backups", format="plain")
+    bare = tmp_path / "bare.sql"
+    bare.write_text(done.file.read_text().replace("\nSET row_security", f"\n{line}\nSET row_security", 1))
+
+    with pytest.raises(RestoreError, match=problem):
+        rehearse(bare)
 
 
 def test_no_server(filled: Database, script: Callable[[str, str], Path], tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from pgauthkit import AuthConfig, AuthService
 from pgauthkit.ops.migrate import deploy, status
 from pgauthkit.ops.migrate.authoring import new_revision
 from pgauthkit.ops.migrate.drift import find_drift
-from pgauthkit.ops.migrate.reset import database_name, reset
+from pgauthkit.ops.migrate.reset import reset
 from pgauthkit.ops.migrate.rollback import rollback
+from pgauthkit.ops.server.presence import database_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -94,6 +94,14 @@ class TestDeploy:
         engine.dispose()
         assert host_status(pgauthkit_url, any_project.track).in_state("pending") == ("bad",)
 
+    @pytest.mark.parametrize("autocommit", [False, True])
+    def test_extension_that_is_not_there(self, project: Project, pgauthkit_url: str, *, autocommit: bool) -> None:
+        """Where the server lacks an extension, the ways to one that has it are said."""
+        project.write("a1", None, 'CREATE EXTENSION "uuid-ossp"', autocommit=autocommit)
+
+        with pytest.raises(MigrationError, match=r"is not available.*PGAUTHKIT_PG_BIN.*container"):
+            deploy(pgauthkit_url, host=project.track)
+
     def test_branches(self, project: Project, pgauthkit_url: str) -> None:
         """Two heads and their merge are deployed in an order in which each follows its parents."""
         project.posts()

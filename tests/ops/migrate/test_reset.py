@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.migrate import deploy, status
 from pgauthkit.ops.migrate.development import develop
-from pgauthkit.ops.migrate.reset import database_name, reset
+from pgauthkit.ops.migrate.reset import reset
+from pgauthkit.ops.server.presence import database_name
 
 if TYPE_CHECKING:
     from tests.ops.migrate.conftest import Project

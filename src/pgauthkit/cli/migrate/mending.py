@@ -9,8 +9,8 @@ from pgauthkit.cli.migrate.options import JSON, NO_SEED, URL, database, host, is
 from pgauthkit.cli.settings import read_settings
 from pgauthkit.ops import migrate as ops
 from pgauthkit.ops.migrate.drift import find_drift
-from pgauthkit.ops.migrate.reset import database_name
 from pgauthkit.ops.migrate.resolution import resolve_applied, resolve_rolled_back
+from pgauthkit.ops.server.presence import database_name
 
 __all__ = ["adopt_prisma", "drift", "reset", "resolve"]
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from pgauthkit.database.binaries import find_binaries
 from pgauthkit.database.embedded import EmbeddedPostgres
-from pgauthkit.errors import DatabaseUnavailableError
+from pgauthkit.errors import DatabaseUnavailableError, RestoreError
 from pgauthkit.ops.dump.inspection import Dump, open_dump
 from pgauthkit.ops.dump.restore import Restoration, restore
 from pgauthkit.ops.revisions.tracks import Track
@@ -26,6 +26,12 @@ _ROLES: Final = re.compile(
     rb' ("(?:[^"]|"")+"|\w+)',
     re.MULTILINE,
 )
+# Two texts, each with its length before it, name the versions of the server and of pg_dump in pg_dump's own format.
+_OF_CUSTOM: Final = re.compile(rb"\x00(\d\d)(?:\.\d|[a-z])[^\x00]{0,60}\x00.{4}\d\d", re.DOTALL)
+_OF_PLAIN: Final = re.compile(rb"^-- Dumped from database version (\d+)", re.MULTILINE)
+_HEAD: Final = 1024  # bytes
+_EXTENSION: Final = re.compile(rb'CREATE EXTENSION (?:IF NOT EXISTS )?("[^"]+"|\w+)')
+_EXTENSIONS: Final = text("SELECT name FROM pg_catalog.pg_available_extensions")
 _MAKE_ROLE: Final = text("SELECT pg_catalog.format('CREATE ROLE %I', CAST(:name AS text))")
 
 
@@ -55,11 +61,37 @@ def rehearse(
         ()
     """
     with open_dump(Path(file)) as dump:
-        major = int(dump.manifest.server_version.partition(".")[0]) if dump.manifest else _USUAL
+        major = _available(_major(dump), binaries)
         roles = sorted(set(_roles(dump))) if dump.format == "plain" else []
-    with EmbeddedPostgres(major=_available(major, binaries), binaries=binaries) as server:
+    with EmbeddedPostgres(major=major, binaries=binaries) as server:
         _make(server.url(), roles)
-        return restore(file, server.url(), host=host, owners=False, binaries=binaries, on_progress=on_progress)
+        try:
+            return restore(file, server.url(), host=host, owners=False, binaries=binaries, on_progress=on_progress)
+        except RestoreError as error:
+            if missing := _missing(Path(file), server.url()):
+                raise RestoreError(
+                    f"The dump needs {missing}, which the PostgreSQL {major} that it was tried on lacks: name the"
+                    " programs of one that has it with --binaries, or in PGAUTHKIT_PG_BIN."
+                ) from error
+            raise
+
+
+def _major(dump: Dump) -> int:
+    """Return the major version of the server that a dump is of, by its manifest or its own beginning."""
+    if dump.manifest:
+        return int(dump.manifest.server_version.partition(".")[0])
+    dump.file.seek(0)
+    found = (_OF_CUSTOM if dump.format == "custom" else _OF_PLAIN).search(dump.file.read(_HEAD))
+    dump.file.seek(0)
+    return int(found[1]) if found else _USUAL
+
+
+def _missing(file: Path, url: str) -> str:
+    """Return the extensions that a dump makes and a server lacks."""
+    with file.open("rb") as dump, mmap.mmap(dump.fileno(), 0, access=mmap.ACCESS_READ) as text_of_it:
+        needed = {found[1].decode().strip('"') for found in _EXTENSION.finditer(text_of_it)}
+    with engine_for(url).connect() as connection:
+        return ", ".join(sorted(needed - set(connection.scalars(_EXTENSIONS))))
 
 
 def _available(major: int, binaries: Path | None) -> int:

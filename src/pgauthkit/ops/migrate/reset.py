@@ -19,7 +19,7 @@ from pgauthkit.ops.server.failure import explained
 from pgauthkit.ops.server.lock import migration_lock
 from pgauthkit.ops.server.presence import count_others, name_of
 
-__all__ = ["Reset", "database_name", "reset"]
+__all__ = ["Reset", "reset"]
 
 _TRIES: Final = 10
 _PAUSE: Final = 0.05  # seconds
@@ -50,21 +50,6 @@ class Reset:
     schemas: tuple[str, ...]
     deployment: Deployment
     seeding: Seeding | None = None
-
-
-def database_name(target: Target) -> str:
-    """Return the name of a database, which has to be typed before it is reset.
-
-    Raises:
-        DatabaseUnavailableError: the database cannot be reached.
-
-    Example:
-        >>> database_name("postgresql://localhost/blog")  # doctest: +SKIP
-        'blog'
-    """
-    engine = engine_for(target)
-    with explained("Asking for the name", engine.url), engine.connect() as connection:
-        return name_of(connection)
 
 
 def reset(

@@ -14,7 +14,14 @@ from pgauthkit.ops.revisions.ledger import create_ledger, recorded_failure, reco
 from pgauthkit.ops.revisions.source import checksum, is_autocommit, words
 from pgauthkit.ops.revisions.tracks import Revision, Track
 from pgauthkit.ops.server.connection import outside_transactions
-from pgauthkit.ops.server.failure import explained, is_about_the_connection, is_in_the_way, server_message, sqlstate
+from pgauthkit.ops.server.failure import (
+    advice,
+    explained,
+    is_about_the_connection,
+    is_in_the_way,
+    server_message,
+    sqlstate,
+)
 
 __all__ = ["apply", "undo"]
 
@@ -122,8 +129,8 @@ def _drop_invalid(connection: Connection, revision: Revision) -> None:
 
 def _blocked(revision: str, error: DBAPIError) -> str:
     return (
-        f"Revision {revision} failed: {server_message(error)} (SQLSTATE {sqlstate(error)}). It runs outside a"
-        " transaction, so a part of it may be done. When the cause is gone, let it be tried again with"
-        f" `pgauthkit migrate resolve --rolled-back {revision}`, or finish it by hand and say so with"
+        f"Revision {revision} failed: {server_message(error)} (SQLSTATE {sqlstate(error)}).{advice(error)}"
+        " It runs outside a transaction, so a part of it may be done. When the cause is gone, let it be tried again"
+        f" with `pgauthkit migrate resolve --rolled-back {revision}`, or finish it by hand and say so with"
         f" `pgauthkit migrate resolve --applied {revision}`."
     )

@@ -13,6 +13,7 @@ from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import MigrationError, PgAuthKitError
 
 __all__ = [
+    "advice",
     "explained",
     "explained_offline",
     "is_about_the_connection",
@@ -26,6 +27,14 @@ __all__ = [
 _ABOUT_THE_CONNECTION: Final = ("08", "28", "3D", "57P", "53300", "25006")
 # lock_not_available, deadlock_detected, serialization_failure: gone when the other transaction is.
 _IN_THE_WAY: Final = frozenset({"55P03", "40P01", "40001"})
+
+# The server's function that looks for an extension: src/backend/commands/extension.c
+_OF_EXTENSIONS: Final = "parse_extension_control_file"
+_EXTENSIONS: Final = (
+    " The server lacks it. One of the extra `embedded` has plpgsql and vector alone: name the programs of a PostgreSQL"
+    " that has it in PGAUTHKIT_PG_BIN (or --binaries), test in a container (--pgauthkit-backend container), or install"
+    " the package of contrib extensions on a server of your own."
+)
 
 
 @contextmanager
@@ -53,7 +62,7 @@ def explained(what: str, url: URL, kind: type[PgAuthKitError] = MigrationError) 
             state = sqlstate(error)
             if is_about_the_connection(state):
                 raise
-            raise kind(f"{what} failed: {server_message(error)} (SQLSTATE {state}).") from error
+            raise kind(f"{what} failed: {server_message(error)} (SQLSTATE {state}).{advice(error)}") from error
 
 
 @contextmanager
@@ -93,3 +102,9 @@ def sqlstate(error: DBAPIError) -> str | None:
 def server_message(error: DBAPIError) -> str | None:
     """Return the server's own sentence, without the DETAIL, which may have a row's values."""
     return error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
+
+
+def advice(error: DBAPIError) -> str:
+    """Return what to do, sentences with a space before them; empty where the server has said all."""
+    found = error.orig.diag.source_function if isinstance(error.orig, psycopg.errors.FeatureNotSupported) else None
+    return _EXTENSIONS if found == _OF_EXTENSIONS else ""

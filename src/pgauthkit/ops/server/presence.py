@@ -4,7 +4,10 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-__all__ = ["count_others", "name_of"]
+from pgauthkit.ops.server.connection import Target, engine_for
+from pgauthkit.ops.server.failure import explained
+
+__all__ = ["count_others", "database_name", "name_of"]
 
 _NAME: Final = text("SELECT pg_catalog.current_database()")
 _OTHERS: Final = text(
@@ -21,6 +24,21 @@ def name_of(connection: Connection) -> str:
         'blog'
     """
     return str(connection.execute(_NAME).scalar_one())
+
+
+def database_name(target: Target) -> str:
+    """Return the name of a database, which has to be typed before it is reset.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached.
+
+    Example:
+        >>> database_name("postgresql://localhost/blog")  # doctest: +SKIP
+        'blog'
+    """
+    engine = engine_for(target)
+    with explained("Asking for the name", engine.url), engine.connect() as connection:
+        return name_of(connection)
 
 
 def count_others(connection: Connection) -> int:
