@@ -43,6 +43,21 @@ class TestInit:
         expected = '[tool.pgauthkit] # ours\nmodels = "blog.models:Base"\nmigrations = "db"\nseed = "x:y"\n'
         assert (blog.path / "pyproject.toml").read_text() == f'[project]\nname = "blog"\n\n{expected}'
 
+    @pytest.mark.parametrize("models", ["blog.models:ext.db.Model", "blog.models:metadata", "blog.models:mapped"])
+    def test_what_frameworks_have(self, models: str, blog: Blog) -> None:
+        """A base with a dotted name, a `MetaData` and a registry do as well, and `dev` works with them."""
+        path = blog.path / "blog" / "models.py"
+        path.write_text(
+            path.read_text() + "class ext:\n    class db:\n        Model = Base\n"
+            "metadata = Base.metadata\nmapped = Base.registry\n"
+        )
+
+        assert blog.migrate("init", "--models", models).exit_code == 0
+        result = blog.migrate("dev", "-m", "Add posts")
+
+        assert result.exit_code == 0, result.output
+        assert "CREATE TABLE posts" in result.stdout
+
     def test_no_models(self, blog: Blog) -> None:
         """Without models nothing can be made: wrong use."""
         (blog.path / "pyproject.toml").write_text("")

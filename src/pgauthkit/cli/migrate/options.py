@@ -96,9 +96,8 @@ def made_folder(models: str, migrations: str) -> tuple[Path, ...]:
     """
     project = project_directory()
     make_importable(project)
-    if ":" in models:  # What is not of that form, `scaffold` says.
-        require_base(models)
-    return scaffold(project, models=models, migrations=migrations)
+    is_metadata = ":" in models and require_base(models)  # What is not of that form, `scaffold` says.
+    return scaffold(project, models=models, migrations=migrations, is_metadata=is_metadata)
 
 
 def is_production() -> bool:

@@ -12,11 +12,11 @@ __all__ = ["scaffold"]
 _TABLE: Final = "[tool.pgauthkit]"
 _ENV: Final = '''"""Alembic's environment of this project. `pgauthkit migrate` runs it, and gives it the connection."""
 
-from {module} import {name}
+from {module} import {first}
 
 from pgauthkit.migrations.host import run_migrations
 
-run_migrations({name}.metadata)
+run_migrations({metadata})
 '''
 _TEMPLATE: Final = '''"""${message}."""
 
@@ -38,15 +38,18 @@ def downgrade() -> None:
 '''
 
 
-def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> tuple[Path, ...]:
+def scaffold(
+    project: Path, *, models: str, migrations: str = "migrations", is_metadata: bool = False
+) -> tuple[Path, ...]:
     """Make a folder of migrations: its env.py, the template of a revision, and a place for the revisions.
 
     `[tool.pgauthkit]` of the pyproject.toml gets `models` and `migrations`, where they are not there yet.
 
     Args:
         project: the application's directory.
-        models: its declarative base, as `module:name`.
+        models: its declarative base, as `module:name`, where the name may have dots, such as `ext:db.Model`.
         migrations: the folder, seen from the project.
+        is_metadata: whether `models` names a `MetaData` and no base.
 
     Raises:
         ConfigError: `models` is not of that form, the folder is there already, or the project has an `alembic.ini`,
@@ -62,7 +65,7 @@ def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> t
     module, _, name = models.partition(":")
     folder, pyproject = project / migrations, project / "pyproject.toml"
     problems: list[str] = []
-    if not (re.fullmatch(r"\w+(\.\w+)*", module) and name.isidentifier()):
+    if not (re.fullmatch(r"\w+(\.\w+)*", module) and re.fullmatch(r"\w+(\.\w+)*", name)):
         problems.append("models: it looks like blog.models:Base, the module and the declarative base in it.")
     if (folder / "env.py").exists():
         problems.append(
@@ -73,9 +76,10 @@ def scaffold(project: Path, *, models: str, migrations: str = "migrations") -> t
         problems.append("migrations: there is an alembic.ini, which is used as it is; nothing needs to be made.")
     if problems:
         raise ConfigError(problems)
+    first, metadata = name.partition(".")[0], name if is_metadata else f"{name}.metadata"
     (folder / "versions").mkdir(parents=True, exist_ok=True)
     (folder / "versions" / ".gitkeep").touch()
-    (folder / "env.py").write_text(_ENV.format(module=module, name=name), encoding="utf-8")
+    (folder / "env.py").write_text(_ENV.format(module=module, first=first, metadata=metadata), encoding="utf-8")
     (folder / "script.py.mako").write_text(_TEMPLATE, encoding="utf-8")
     before = pyproject.read_text(encoding="utf-8") if pyproject.exists() else ""
     after = _with_settings(before, {"models": models, "migrations": migrations})

@@ -42,20 +42,26 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     return (*OURS, *sorted(theirs, key=lambda model: (model.__name__, model.__module__)))
 
 
-def require_base(models: str) -> None:
+def require_base(models: str) -> bool:
     """Import the application's declarative base, so that a mistyped one is known before anything is made for it.
 
     Args:
-        models: as `module:name`.
+        models: as `module:name`: a declarative base, a registry, or a `MetaData`.
 
     Raises:
         ConfigError: there is no such module or base.
 
+    Returns:
+        Whether it is a `MetaData`.
+
     Example:
         >>> require_base("pgauthkit.models:Base")
+        False
     """
-    if not all(isinstance(getattr(found, "metadata", None), MetaData) for found in named(models)):
+    found = named(models)
+    if not all(isinstance(getattr(one, "metadata", one), MetaData) for one in found):
         raise ConfigError([f"models: {models} is not a declarative base, such as blog.models:Base."])
+    return isinstance(found[0], MetaData)
 
 
 def _registries(models: str) -> list[registry]:
