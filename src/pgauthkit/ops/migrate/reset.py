@@ -17,9 +17,9 @@ from pgauthkit.ops.server.connection import Target, begin_migrating, engine_for
 from pgauthkit.ops.server.contents import statements_to_empty_schemas
 from pgauthkit.ops.server.failure import explained
 from pgauthkit.ops.server.lock import migration_lock
-from pgauthkit.ops.server.presence import count_others, name_of
+from pgauthkit.ops.server.presence import count_others, database_name, name_of
 
-__all__ = ["Reset", "reset"]
+__all__ = ["Reset", "database_name", "reset"]
 
 _TRIES: Final = 10
 _PAUSE: Final = 0.05  # seconds
