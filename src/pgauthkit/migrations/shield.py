@@ -19,7 +19,8 @@ _WITHOUT_MODELS = """
     SELECT CASE WHEN nspname <> pg_catalog.current_schema() THEN nspname END, relname
     FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind IN ('r', 'p') AND (relispartition OR relname = '_prisma_migrations' OR EXISTS
-        (SELECT FROM pg_catalog.pg_depend WHERE objid = pg_class.oid AND deptype = 'e'))
+        (SELECT FROM pg_catalog.pg_depend
+            WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = pg_class.oid AND deptype = 'e'))
 """
 
 
