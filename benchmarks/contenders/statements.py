@@ -17,7 +17,7 @@ from pgauthkit.identifiers import new_id
 from pgauthkit.service.limits import link_limits, parameters
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
-from pgauthkit.statements import magic_links, sessions
+from pgauthkit.statements import authentication, magic_links, sessions
 
 __all__ = ["Asking", "asking", "include_keys"]
 
@@ -88,7 +88,7 @@ def _authenticate(scene: Scene, hasher: Hasher, *, least: bool) -> Asking:
             found = {"selector_hash": selector_hash(token.selector), "access_token_hash": digest}
             yield found if least else {**found, "touch_interval": config().touch_interval, "clock": None}
 
-    return Asking(AUTHENTICATE if least else sessions.AUTHENTICATE.sql, _endless(parameters()))
+    return Asking(AUTHENTICATE if least else authentication.AUTHENTICATE.sql, _endless(parameters()))
 
 
 def _list_sessions(scene: Scene, *, least: bool) -> Asking:

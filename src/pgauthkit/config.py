@@ -12,9 +12,10 @@ from pgauthkit.errors import ConfigError
 from pgauthkit.identifiers import is_storable
 from pgauthkit.redirects import is_absolute_address
 from pgauthkit.secret import Secret
+from pgauthkit.session_cache import TOO_STALE, SessionCache, is_too_stale
 from pgauthkit.values import AuthEvent
 
-__all__ = ["AuthConfig", "Pepper", "RateLimit", "RateLimits"]
+__all__ = ["AuthConfig", "Pepper", "RateLimit", "RateLimits", "SessionCache"]
 
 SHORTEST_PEPPER: Final = 32  # bytes: RFC 2104 section 3 wants a key no shorter than the hash
 T = TypeVar("T")
@@ -207,6 +208,7 @@ class AuthConfig:
         argon2: cost of hashing a code.
         clock: replaces the database's time; for tests.
         observers: called with each `AuthEvent` after the statement committed; not async, as they are not awaited.
+        session_cache: whether `authenticate` may answer from memory; see `SessionCache`.
 
     Raises:
         ConfigError: some fields are wrong; `problems` lists them all.
@@ -234,6 +236,7 @@ class AuthConfig:
     argon2: Parameters = OWASP_ARGON2
     clock: Callable[[], datetime] | None = None
     observers: tuple[Callable[[AuthEvent], object], ...] = attrs.field(default=(), converter=_observers)
+    session_cache: SessionCache | None = None
 
     def __attrs_post_init__(self) -> None:
         _refuse_wrong(self, {**_wrong_times(self), **_wrong_numbers(self), **_wrong_objects(self)})
@@ -280,4 +283,6 @@ def _wrong_objects(config: AuthConfig) -> Mapping[str, str | None]:
             _all(config.observers, lambda item: callable(item) and not iscoroutinefunction(item)),
             "must be callables that are not async",
         ),
+        "session_cache": _optional(config.session_cache, SessionCache)
+        or _unless(not is_too_stale(config.session_cache, config.touch_interval), TOO_STALE),
     }

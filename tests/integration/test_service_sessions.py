@@ -18,7 +18,7 @@ from pgauthkit.errors import (
     TokenExpiredError,
     UserInactiveError,
 )
-from pgauthkit.statements import sessions
+from pgauthkit.statements import authentication
 from pgauthkit.testing import Clock
 from pgauthkit.tokens import Kind, SessionToken
 from pgauthkit.values import AuthEvent, Identity, SessionInfo, SignIn, TokenPair, UserRole
@@ -246,7 +246,7 @@ class TestTouch:
             database.tell(change, now)
             with psycopg.connect(database.url) as late:
                 found = late.execute(
-                    sessions.TOUCH.sql_on_a_clock.encode(), {**given, "clock": now, "session_idle_ttl": 3600.0}
+                    authentication.TOUCH.sql_on_a_clock.encode(), {**given, "clock": now, "session_idle_ttl": 3600.0}
                 )
                 assert found.fetchall() == []
 

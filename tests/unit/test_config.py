@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pgauthkit import Secret
-from pgauthkit.config import AuthConfig, Pepper, RateLimit, RateLimits
+from pgauthkit.config import AuthConfig, Pepper, RateLimit, RateLimits, SessionCache
 from pgauthkit.errors import ConfigError
 from pgauthkit.values import AuthEvent
 
@@ -42,6 +42,7 @@ WRONG: Final[dict[str, Any]] = {
     "argon2": {"time_cost": 1},
     "clock": datetime(2026, 1, 1, tzinfo=UTC),
     "observers": ("print",),
+    "session_cache": True,
 }
 
 
@@ -90,6 +91,7 @@ def test_defaults() -> None:
         ),
         "clock": None,
         "observers": (),
+        "session_cache": None,
     }
     assert expected == attrs.asdict(AuthConfig(), recurse=False)
 
@@ -363,3 +365,32 @@ class TestRateLimits:
         wrong: dict[str, Any] = {"per_ip": 20, "per_email": "10/h", "per_email_and_ip": False, "code_attempts": ()}
         wrong["household_prefix"] = 47
         assert [f"RateLimits.{name}" for name in wrong] == problems(lambda: RateLimits(**wrong))
+
+
+def test_defaults_of_a_cache() -> None:
+    """A second, and a hundred thousand sessions."""
+    assert SessionCache() == SessionCache(timedelta(seconds=1), 100_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"max_staleness": 1.0}, ["SessionCache.max_staleness"]),
+        ({"max_staleness": timedelta(milliseconds=1) - INSTANT}, ["SessionCache.max_staleness"]),
+        ({"max_staleness": None, "size": 0}, ["SessionCache.max_staleness", "SessionCache.size"]),
+        ({"size": True}, ["SessionCache.size"]),
+        ({"size": 10_000_001}, ["SessionCache.size"]),
+    ],
+)
+def test_a_wrong_cache(given: dict[str, Any], wrong: list[str]) -> None:
+    """Each wrong field of a cache is reported."""
+    assert wrong == problems(lambda: SessionCache(**given))
+
+
+def test_a_cache_is_younger_than_a_touch() -> None:
+    """What is kept may be as old as `touch_interval`, and no older: `last_used_at` would come late."""
+    kept = SessionCache(timedelta(seconds=5))
+    assert AuthConfig(session_cache=kept, touch_interval=timedelta(seconds=5)).session_cache is kept
+    assert problems(lambda: AuthConfig(session_cache=kept, touch_interval=timedelta(seconds=5) - INSTANT)) == [
+        "AuthConfig.session_cache"
+    ]

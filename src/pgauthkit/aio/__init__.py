@@ -1,10 +1,11 @@
 """`AsyncAuthService`: the same service, awaited."""
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session
 
+from pgauthkit.aio.authentication import AwaitedService
 from pgauthkit.aio.links import AsyncLinks
 from pgauthkit.aio.purge import AsyncPurge
 from pgauthkit.aio.revocation import AsyncRevocation
@@ -14,7 +15,6 @@ from pgauthkit.aio.wire import AsyncWire
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.sessions import session_of
 from pgauthkit.errors import ConfigError
-from pgauthkit.service import AuthService
 
 __all__ = ["AsyncAuthService"]
 
@@ -36,7 +36,7 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
 
     def __init__(self, engine: AsyncEngine, config: AuthConfig | None = None) -> None:
         given: Any = engine  # a caller without a type checker may give a sync one, for the service to refuse
-        super().__init__(AuthService(getattr(given, "sync_engine", given), config, wire=AsyncWire()))
+        super().__init__(AwaitedService(getattr(given, "sync_engine", given), config, wire=AsyncWire()))
 
     def within(self, db: AsyncSession | async_scoped_session[Any] | AsyncConnection) -> "AsyncAuthService":
         """Return the same service inside a transaction of the host: see `AuthService.within`.
@@ -53,5 +53,5 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
         sync = own.sync_session if isinstance(own, AsyncSession) else own.sync_connection
         if sync is None:
             raise ConfigError(["within: the AsyncConnection has not been started."])
-        joined._service = self._service.within(sync)  # noqa: SLF001 - another of the same class
+        joined._service = cast("AwaitedService", self._service.within(sync))  # noqa: SLF001 - another of the same class
         return joined

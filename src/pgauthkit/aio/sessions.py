@@ -12,7 +12,7 @@ class AsyncSessions(AsyncService):
 
     async def authenticate(self, access_token: str) -> Identity:
         """Return who holds an access token: see `AuthService.authenticate`."""
-        return await in_greenlet(self._service.authenticate, access_token)
+        return await self._service.authenticated(access_token)
 
     async def refresh(self, refresh_token: str, *, ip: str | None = None, user_agent: str | None = None) -> TokenPair:
         """Exchange a refresh token for the next pair: see `AuthService.refresh`."""

@@ -12,6 +12,7 @@ from pgauthkit.database.sessions import session_of
 from pgauthkit.service.audit import Audit
 from pgauthkit.service.joining import after_commit, connection_of
 from pgauthkit.service.links import Links
+from pgauthkit.service.marks import mark_after_commit
 from pgauthkit.service.purge import Purge
 from pgauthkit.service.revocation import Revocation
 from pgauthkit.service.sessions import Sessions
@@ -67,5 +68,7 @@ class AuthService(Links, Sessions, Users, Revocation, Purge):
         joined = copy.copy(self)
         own: orm.Session | Connection = session_of(db)
         joined._runner = Joined(partial(connection_of, own), self._wire)  # noqa: SLF001 - another of the same class
+        joined._kept = None  # noqa: SLF001 - the same: what the host has not committed is nobody else's
+        joined._mark = partial(mark_after_commit, own)  # noqa: SLF001 - the same
         joined._audit = Audit(self._config, self._hasher, partial(after_commit, own))  # noqa: SLF001 - the same
         return joined

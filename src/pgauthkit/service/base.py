@@ -1,5 +1,7 @@
 """What every part of the service stands on: configuration, hashing, a way to the database, and the audit log."""
 
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager
 from typing import Any, Final
 
 from pgauthkit.config import AuthConfig
@@ -18,6 +20,8 @@ from pgauthkit.errors import (
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.audit import Audit
+from pgauthkit.service.kept import Kept
+from pgauthkit.service.marks import MARKS
 from pgauthkit.service.moments import in_seconds, read_clock
 from pgauthkit.statements.statement import Statement
 from pgauthkit.values import Identity
@@ -59,6 +63,19 @@ class Service:
         self._config = config
         self._hasher = Hasher(config)
         self._audit = audit or Audit(config, self._hasher)
+        self._kept = Kept.of(config)
+        self._mark: Callable[..., None] = MARKS.put
+
+    @contextmanager
+    def _ending(self, *names: Hashable) -> Generator[None]:
+        """Void what is kept of these (a session by its selector's hash, a user by the id) once a statement has run.
+
+        Also where it failed: of one whose answer was lost nobody knows whether it was carried out.
+        """
+        try:
+            yield
+        finally:
+            self._mark(*names)
 
     def _rows(self, statement: Statement, **parameters: object) -> list[Row]:
         now, values = read_clock(self._config), in_seconds(parameters)

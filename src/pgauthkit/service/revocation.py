@@ -6,6 +6,7 @@ from typing import Final
 
 from pgauthkit.errors import ConfigError
 from pgauthkit.service.base import Service
+from pgauthkit.service.marks import EVERYBODY
 from pgauthkit.statements import revocation as statements
 from pgauthkit.statements.statement import Statement
 
@@ -41,10 +42,11 @@ class Revocation(Service):
         for _ in self._walk(statements.REVOKE_ALL_LINKS, self._server_time(), batch_size):
             pass
         count = 0
-        for ended in self._walk(statements.REVOKE_ALL_SESSIONS, self._server_time(), batch_size):
-            count += ended
-            if on_progress:
-                on_progress(count)
+        with self._ending(EVERYBODY):
+            for ended in self._walk(statements.REVOKE_ALL_SESSIONS, self._server_time(), batch_size):
+                count += ended
+                if on_progress:
+                    on_progress(count)
         self._audit.tell("all_sessions_revoked", count=count)
         return count
 

@@ -1,4 +1,4 @@
-"""Sessions: authenticate a request, refresh, open, end, list."""
+"""Sessions: refresh, open, end, list."""
 
 from functools import partial
 from typing import Final
@@ -9,13 +9,14 @@ from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.errors import InvalidTokenError, NotFoundError, RefreshTokenReusedError, UserInactiveError
 from pgauthkit.hashing import Purpose, selector_hash
 from pgauthkit.identifiers import is_storable
-from pgauthkit.service.base import Service, id_or_none, refusal, who
+from pgauthkit.service.authentication import Authentication
+from pgauthkit.service.base import id_or_none, refusal, who
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import Pair, new_nonce
 from pgauthkit.statements import sessions as statements
 from pgauthkit.statements.statement import Statement
 from pgauthkit.tokens import Kind, SessionToken, kind_of
-from pgauthkit.values import Identity, SessionInfo, SignIn, TokenPair, UserRole
+from pgauthkit.values import SessionInfo, SignIn, TokenPair
 
 __all__ = ["Sessions"]
 
@@ -25,56 +26,8 @@ _SIGN_OUT: Final = {
 }
 
 
-class Sessions(Service):
+class Sessions(Authentication):
     """What `AuthService` does with sessions."""
-
-    def authenticate(self, access_token: str) -> Identity:
-        """Return who holds an access token.
-
-        One read, by the row's unique index. A second statement follows where `last_used_at` is older than
-        `touch_interval`, which it moves with the end of the idle time, and at the first use of a pair, which ends the
-        time in which its predecessor may still be exchanged for it. It waits for nobody, and is left out where the
-        server takes no writes.
-
-        Args:
-            access_token: from `TokenPair.access_token`, or a successor of it.
-
-        Raises:
-            InvalidTokenError: malformed or unknown, as is one that was followed by two newer ones.
-            TokenExpiredError: it has expired, or the session has, or it was followed by a newer one for longer than
-                `refresh_grace`.
-            SessionRevokedError: the session was ended, as `deactivate_user` does as well.
-            UserInactiveError: the user is inactive, by another hand than `deactivate_user`'s.
-            DatabaseUnavailableError: no answer from the database. Nobody is let in.
-
-        Example:
-            >>> auth.authenticate(token).email  # doctest: +SKIP
-            'ada@example.com'
-        """
-        token = self._session_token(Kind.ACCESS, access_token)
-        access_token_hash = self._hasher.digest(Purpose.ACCESS, token.proof, token.pepper_id)
-        row = self._row(
-            statements.AUTHENTICATE,
-            selector_hash=selector_hash(token.selector),
-            access_token_hash=access_token_hash,
-            touch_interval=self._config.touch_interval,
-        )
-        if row is None:
-            raise InvalidTokenError
-        verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, touch = row
-        if verdict != "ok":
-            raise refusal(verdict)
-        if touch:
-            self._touch(session_id, access_token_hash)
-        return Identity(
-            user_id=user_id,
-            email=email,
-            role=UserRole(role),
-            session_id=session_id,
-            authenticated_at=authenticated_at,
-            expires_at=expires_at,
-            asked_at=asked_at,
-        )
 
     def refresh(self, refresh_token: str, *, ip: str | None = None, user_agent: str | None = None) -> TokenPair:
         """Exchange a refresh token for the next pair.
@@ -102,9 +55,9 @@ class Sessions(Service):
         """
         presented = self._session_token(Kind.REFRESH, refresh_token)
         ip, nonce = clean_ip(ip), new_nonce(self._hasher.current)
-        row = self._row(
-            statements.REFRESH, ip=ip, user_agent=clean_user_agent(user_agent), **self._rotation(presented, nonce)
-        )
+        rotation = self._rotation(presented, nonce)
+        with self._ending(rotation["selector_hash"]):  # of the token of before, at the latest
+            row = self._row(statements.REFRESH, ip=ip, user_agent=clean_user_agent(user_agent), **rotation)
         if row is None:
             raise InvalidTokenError
         verdict, session_id, user_id, email, kept_nonce, kept_ip, access_expires_at, ends_at, late = row
@@ -162,7 +115,8 @@ class Sessions(Service):
         selector = presented.access_selector if kind is Kind.REFRESH else presented.selector
         statement, purpose, name = _SIGN_OUT[kind]
         digest = self._hasher.digest(purpose, presented.proof, presented.pepper_id)
-        row = self._row(statement, selector_hash=selector_hash(selector), **{name: digest})
+        with self._ending(which := selector_hash(selector)):
+            row = self._row(statement, selector_hash=which, **{name: digest})
         if row is None:
             return
         is_held, session_id, user_id = row
@@ -201,21 +155,6 @@ class Sessions(Service):
             return []
         return self._revoke(statements.REVOKE_SESSIONS, user_id, keep=id_or_none(keep))
 
-    def _session_token(self, kind: Kind, text: str) -> SessionToken:
-        token = SessionToken.parse(kind, text)
-        self._hasher.accept(token.pepper_id)
-        return token
-
-    def _touch(self, session_id: str, access_token_hash: bytes) -> None:
-        config = self._config
-        self._rows(
-            statements.TOUCH,
-            session_id=session_id,
-            access_token_hash=access_token_hash,
-            touch_interval=config.touch_interval,
-            session_idle_ttl=config.session_idle_ttl,
-        )
-
     def _rotation(self, presented: SessionToken, nonce: bytes) -> dict[str, object]:
         config, following = self._config, Pair.after(presented, nonce).hashes(self._hasher)
         return {
@@ -231,7 +170,8 @@ class Sessions(Service):
         }
 
     def _revoke(self, statement: Statement, user_id: str, **which: str | None) -> list[str]:
-        ids = [row[0] for row in self._rows(statement, user_id=user_id, **which)]
+        with self._ending(user_id):
+            ids = [row[0] for row in self._rows(statement, user_id=user_id, **which)]
         if ids:
             self._audit.tell("sessions_revoked", user_id=user_id, count=len(ids))
         return ids

@@ -83,10 +83,14 @@ class Users(Service):
             >>> auth.change_email(user.id, "ada@new.example", keep_session=identity.session_id)  # doctest: +SKIP
         """
         address = canonical_email(email)
-        row = self._moved(user_id, address, keep_session) if is_storable(user_id) else None
+        if not is_storable(user_id):
+            raise NotFoundError("There is no such user.", table="users")
+        with self._ending(user_id):
+            row = self._moved(user_id, address, keep_session)
+            meanwhile = [] if row is None else self._opened_meanwhile(user_id, keep_session)
         if row is None:
             raise NotFoundError("There is no such user.", table="users")
-        ids = [*row[0], *self._opened_meanwhile(user_id, keep_session)]
+        ids = [*row[0], *meanwhile]
         self._audit.tell("email_changed", user_id=user_id, email=address, sessions=len(ids))
         return ids
 
@@ -103,7 +107,8 @@ class Users(Service):
         return [row[0] for row in rows]
 
     def _switch(self, statement: Statement, user_id: str, kind: str) -> list[str]:
-        row = self._row(statement, user_id=user_id) if is_storable(user_id) else None
+        with self._ending(user_id):
+            row = self._row(statement, user_id=user_id) if is_storable(user_id) else None
         if row is None:
             raise NotFoundError("There is no such user.", table="users")
         email, has_switched, ids = row

@@ -1,4 +1,4 @@
-"""Statements on sessions: open, authenticate, touch, refresh, end, list."""
+"""Statements on sessions: open, refresh, end, list."""
 
 from typing import Any, Final, cast
 
@@ -23,7 +23,7 @@ from pgauthkit.models import Session, User
 from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
 
 __all__ = [
-    "AUTHENTICATE",
+    "ENDS_AT",
     "LIST_SESSIONS",
     "OPEN_SESSION",
     "REFRESH",
@@ -31,10 +31,10 @@ __all__ = [
     "REVOKE_SESSIONS",
     "SIGN_OUT_BY_ACCESS",
     "SIGN_OUT_BY_REFRESH",
-    "TOUCH",
     "ended",
     "opened",
     "sessions",
+    "users",
 ]
 
 sessions: Final = cast("Table", Session.__table__)
@@ -85,63 +85,6 @@ def _open_session() -> Statement:
         .select_from(known)
         .outerjoin(who, literal_column("true"))
         .outerjoin(session, literal_column("true"))
-    )
-
-
-def _authenticate() -> Statement:
-    presented = binary("access_token_hash")
-    current = s.access_token_hash == presented
-    expires_at = case((current, s.access_expires_at), else_=s.previous_access_expires_at)
-    # In this order: the secret first, so that only its holder learns why it is refused.
-    verdict = case(
-        (~or_(current, func.coalesce(s.previous_access_token_hash == presented, false())), constant("invalid")),
-        (s.revoked_at.is_not(None), constant("revoked")),
-        (~users.c.is_active, constant("inactive")),
-        (func.least(expires_at, ENDS_AT) <= NOW, constant("expired")),
-        else_=constant("ok"),
-    )
-    # A server that takes no writes is not asked for one: a standby, or a primary whose disk is full.
-    writable = func.current_setting(constant("transaction_read_only")) == constant("off")
-    touch = and_(or_(_is_stale(), _is_unconfirmed(current)), writable)
-    return Statement(
-        select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, touch)
-        .join_from(sessions, users, users.c.id == s.user_id)
-        .where(s.selector_hash == binary("selector_hash"))
-    )
-
-
-def _is_stale() -> ColumnElement[bool]:
-    return s.last_used_at < NOW - duration("touch_interval")
-
-
-def _is_unconfirmed(current: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Tell whether it is the first use of a pair that follows another."""
-    return and_(current, s.rotated_at.is_not(None), s.confirmed_at.is_(None))
-
-
-def _touch() -> Statement:
-    """Write that a session, and its current pair, are in use; where nobody has the row locked, and it is still live.
-
-    Who has it locked is about to rotate, to end or to touch it; the next request writes what this one has not.
-    """
-    current = s.access_token_hash == binary("access_token_hash")
-    live = (
-        select(s.id)
-        .where(s.id == text("session_id"), s.revoked_at.is_(None), ENDS_AT > NOW)
-        .where(or_(_is_stale(), _is_unconfirmed(current)))
-        .with_for_update(key_share=True, skip_locked=True)
-        .scalar_subquery()
-    )
-    idle_expires_at = func.least(NOW + duration("session_idle_ttl"), s.expires_at)
-    return Statement(
-        update(sessions)
-        .values(
-            confirmed_at=case((_is_unconfirmed(current), NOW), else_=s.confirmed_at),
-            last_used_at=func.greatest(s.last_used_at, NOW),
-            idle_expires_at=func.greatest(s.idle_expires_at, idle_expires_at),
-        )
-        .where(s.id == live)
-        .returning(s.id)
     )
 
 
@@ -273,8 +216,6 @@ def _revoke(*which: ColumnElement[bool]) -> Statement:
 
 
 OPEN_SESSION: Final = _open_session()
-AUTHENTICATE: Final = _authenticate()
-TOUCH: Final = _touch()
 REFRESH: Final = _refresh()
 SIGN_OUT_BY_ACCESS: Final = _sign_out(s.access_token_hash, s.previous_access_token_hash, presented="access_token_hash")
 SIGN_OUT_BY_REFRESH: Final = _sign_out(

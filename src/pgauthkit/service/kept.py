@@ -1,0 +1,122 @@
+"""Answers of `authenticate` that are kept in the memory of this process: who a token's holder was a moment ago."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from threading import Lock
+from typing import Final, NamedTuple, cast
+from weakref import WeakSet
+
+import attrs
+
+from pgauthkit.config import AuthConfig
+from pgauthkit.service.marks import MARKS, elapsed
+from pgauthkit.service.moments import read_clock
+from pgauthkit.session_cache import SessionCache
+from pgauthkit.values import Identity
+
+__all__ = ["Kept"]
+
+LONGEST_TOKEN: Final = 200  # characters; more than any has, so that rubbish is not even hashed
+
+
+class _Answer(NamedTuple):
+    identity: Identity
+    selector_hash: bytes
+    begun: float  # by the clock of the process, before the statement was sent
+    ends: float  # by the same clock
+    ends_at: datetime | None  # by the clock that was given on purpose, where there is one
+    key: bytes
+
+
+class Kept:
+    """The answers of one service, by a hash of the token under a key of their own.
+
+    What was committed before a statement was sent is in its snapshot. So an answer whose age counts from that moment is
+    never older than `max_staleness`, whoever ends a session by whatever means, and however late they commit.
+    """
+
+    def __init__(self, settings: SessionCache, clock: Callable[[], datetime] | None) -> None:
+        self._staleness = settings.max_staleness
+        self._seconds = settings.max_staleness.total_seconds()
+        self._size = settings.size
+        self._clock = clock
+        MARKS.keep_for(self._seconds)
+        self.clear()
+        _ALL.add(self)
+
+    @classmethod
+    def of(cls, config: AuthConfig) -> "Kept | None":
+        """Return what a configuration asks for, which is nothing as a rule."""
+        if config.session_cache is None:
+            return None
+        return cls(config.session_cache, None if config.clock is None else partial(_read, config))
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def clear(self) -> None:
+        """Begin anew, with another key."""
+        self._lock = Lock()
+        self._hash = blake2b(key=os.urandom(blake2b.MAX_KEY_SIZE), digest_size=16)
+        self._answers: dict[bytes, _Answer] = {}
+        self._order: deque[_Answer] = deque()
+
+    def find(self, token: object) -> Identity | None:
+        """Return who holds a token, when that was asked lately and nothing was ended since."""
+        answer = self._answers.get(self._key(token))
+        if answer is None:
+            return None
+        identity, selector_hash, begun, ends, ends_at, _ = answer
+        # Before the clock: a thread that is put aside between the two must find the one or the other.
+        if MARKS.void(begun, selector_hash, identity.user_id):
+            return None
+        now = elapsed()
+        if now >= ends:
+            return None
+        if self._clock is None or ends_at is None:
+            at = identity.asked_at + timedelta(seconds=now - begun)
+        elif not identity.asked_at <= (at := self._clock()) < ends_at:
+            return None
+        # As of now, so that `is_fresh` is not judged as of the moment that the database was asked.
+        return attrs.evolve(identity, asked_at=at)
+
+    def put(self, token: str, selector_hash: bytes, begun: float, identity: Identity, ends_at: datetime) -> None:
+        """Keep an answer. One that was voided while it was under way is never given."""
+        ends_at = min(ends_at, identity.asked_at + self._staleness)
+        ends = begun + (ends_at - identity.asked_at).total_seconds()
+        key = self._key(token)
+        answer = _Answer(identity, selector_hash, begun, ends, ends_at if self._clock else None, key)
+        with self._lock:
+            self._answers[key] = answer
+            self._order.append(answer)
+            while len(self._order) > self._size or self._order[0].begun + self._seconds < begun:
+                oldest = self._order.popleft()
+                if self._answers.get(oldest.key) is oldest:  # else it was asked again since
+                    del self._answers[oldest.key]
+
+    def _key(self, token: object) -> bytes:
+        if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
+            return b""
+        hashed = self._hash.copy()
+        hashed.update(token.encode("utf-8", "surrogatepass"))
+        return hashed.digest()
+
+
+def _read(config: AuthConfig) -> datetime:
+    return cast("datetime", read_clock(config))
+
+
+_ALL: Final[WeakSet[Kept]] = WeakSet()
+
+
+def _forget() -> None:
+    """A process that was forked hears nothing of what its parent ends."""
+    for kept in tuple(_ALL):
+        kept.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,79 @@
+"""Statements on the way of each request: authenticate, touch."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, update
+
+from pgauthkit.statements.sessions import ENDS_AT, sessions, users
+from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, text
+
+__all__ = ["AUTHENTICATE", "AUTHENTICATE_TO_KEEP", "TOUCH"]
+
+s: Final = sessions.c
+
+
+def _authenticate(*, to_keep: bool) -> Statement:
+    presented = binary("access_token_hash")
+    current = s.access_token_hash == presented
+    expires_at = case((current, s.access_expires_at), else_=s.previous_access_expires_at)
+    ends_at = func.least(expires_at, ENDS_AT)
+    # In this order: the secret first, so that only its holder learns why it is refused.
+    verdict = case(
+        (~or_(current, func.coalesce(s.previous_access_token_hash == presented, false())), constant("invalid")),
+        (s.revoked_at.is_not(None), constant("revoked")),
+        (~users.c.is_active, constant("inactive")),
+        (ends_at <= NOW, constant("expired")),
+        else_=constant("ok"),
+    )
+    # A server that takes no writes is not asked for one: a standby, or a primary whose disk is full.
+    writable = func.current_setting(constant("transaction_read_only")) == constant("off")
+    unconfirmed = _is_unconfirmed(current)
+    touch = and_(or_(_is_stale(), unconfirmed), writable)
+    # How long an answer may be kept: not beyond its end, and not at all where a use is still to be written.
+    kept_until = [case((and_(current, ~unconfirmed, ~touch), ends_at))] if to_keep else []
+    return Statement(
+        select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, touch)
+        .add_columns(*kept_until)
+        .join_from(sessions, users, users.c.id == s.user_id)
+        .where(s.selector_hash == binary("selector_hash"))
+    )
+
+
+def _is_stale() -> ColumnElement[bool]:
+    return s.last_used_at < NOW - duration("touch_interval")
+
+
+def _is_unconfirmed(current: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tell whether it is the first use of a pair that follows another."""
+    return and_(current, s.rotated_at.is_not(None), s.confirmed_at.is_(None))
+
+
+def _touch() -> Statement:
+    """Write that a session, and its current pair, are in use; where nobody has the row locked, and it is still live.
+
+    Who has it locked is about to rotate, to end or to touch it; the next request writes what this one has not.
+    """
+    current = s.access_token_hash == binary("access_token_hash")
+    live = (
+        select(s.id)
+        .where(s.id == text("session_id"), s.revoked_at.is_(None), ENDS_AT > NOW)
+        .where(or_(_is_stale(), _is_unconfirmed(current)))
+        .with_for_update(key_share=True, skip_locked=True)
+        .scalar_subquery()
+    )
+    idle_expires_at = func.least(NOW + duration("session_idle_ttl"), s.expires_at)
+    return Statement(
+        update(sessions)
+        .values(
+            confirmed_at=case((_is_unconfirmed(current), NOW), else_=s.confirmed_at),
+            last_used_at=func.greatest(s.last_used_at, NOW),
+            idle_expires_at=func.greatest(s.idle_expires_at, idle_expires_at),
+        )
+        .where(s.id == live)
+        .returning(s.id)
+    )
+
+
+AUTHENTICATE: Final = _authenticate(to_keep=False)
+AUTHENTICATE_TO_KEEP: Final = _authenticate(to_keep=True)
+TOUCH: Final = _touch()
