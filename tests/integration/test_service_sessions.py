@@ -240,7 +240,7 @@ class TestTouch:
             "UPDATE pgauthkit.sessions SET revoked_at = %s",
             "UPDATE pgauthkit.sessions SET revoked_at = NULL, idle_expires_at = %s",
         )
-        given = {"session_id": tokens.session_id, "access_token_hash": b"", "touch_interval": 60.0}
+        given = {"session_ids": [tokens.session_id], "access_token_hashes": [b""], "touch_interval": 60.0}
         for change in changes:
             now = pgauthkit_clock.move(timedelta(minutes=5))
             database.tell(change, now)

@@ -459,7 +459,7 @@ class TestWithin:
 
 # A child asks the database, also where another thread of its parent was about to keep something; the parent does not.
 FORKED = """
-import os, sys
+import os, signal, sys
 from datetime import timedelta
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.config import SessionCache
@@ -477,6 +477,7 @@ auth._kept._lock.acquire()
 with engine.begin() as connection:
     connection.exec_driver_sql("UPDATE pgauthkit.users SET role = 'ADMIN'")
 if (child := os.fork()) == 0:
+    signal.alarm(20)  # one that has its parent's lock waits for ever
     sys.exit([role(), role()] != [UserRole.ADMIN, UserRole.ADMIN])
 assert os.waitpid(child, 0) == (child, 0), "the child was answered by its parent"
 assert role() is UserRole.USER

@@ -1,7 +1,7 @@
 """`AsyncAuthService`: the same service, awaited."""
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session
 
@@ -11,7 +11,6 @@ from pgauthkit.aio.purge import AsyncPurge
 from pgauthkit.aio.revocation import AsyncRevocation
 from pgauthkit.aio.sessions import AsyncSessions
 from pgauthkit.aio.users import AsyncUsers
-from pgauthkit.aio.wire import AsyncWire
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.sessions import session_of
 from pgauthkit.errors import ConfigError
@@ -36,7 +35,7 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
 
     def __init__(self, engine: AsyncEngine, config: AuthConfig | None = None) -> None:
         given: Any = engine  # a caller without a type checker may give a sync one, for the service to refuse
-        super().__init__(AwaitedService(getattr(given, "sync_engine", given), config, wire=AsyncWire()))
+        super().__init__(AwaitedService(getattr(given, "sync_engine", given), config))
 
     def within(self, db: AsyncSession | async_scoped_session[Any] | AsyncConnection) -> "AsyncAuthService":
         """Return the same service inside a transaction of the host: see `AuthService.within`.
@@ -53,5 +52,5 @@ class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, A
         sync = own.sync_session if isinstance(own, AsyncSession) else own.sync_connection
         if sync is None:
             raise ConfigError(["within: the AsyncConnection has not been started."])
-        joined._service = cast("AwaitedService", self._service.within(sync))  # noqa: SLF001 - another of the same class
+        joined._service = self._service.within(sync)  # noqa: SLF001 - another of the same class
         return joined

@@ -1,7 +1,7 @@
 """The deadline of a call: how long it may take at the client, whatever the server and the network do."""
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, Final, TypeAlias, cast
@@ -11,7 +11,17 @@ import psycopg
 from psycopg import capabilities
 from sqlalchemy import Engine
 
-__all__ = ["CALL_ENDS", "ENDLESS", "CallTimeoutError", "bind", "call_timeout_of", "limit_calls", "time_left", "watch"]
+__all__ = [
+    "CALL_ENDS",
+    "ENDLESS",
+    "CallTimeoutError",
+    "bind",
+    "call_timeout_of",
+    "limit_calls",
+    "one_call",
+    "time_left",
+    "watch",
+]
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 Wait: TypeAlias = Callable[..., Any]
@@ -32,6 +42,23 @@ def time_left() -> float | None:
     """Return how many seconds the call has, 0.0 once its time is up; None outside of a call."""
     end = CALL_ENDS.get()
     return None if end is None else max(0.0, end - monotonic())
+
+
+@contextmanager
+def one_call(seconds: float) -> Generator[None]:
+    """Let several statements be one call, which takes so many seconds at the most; 0 for as long as it takes.
+
+    Example:
+        >>> with one_call(30.0):
+        ...     29 < time_left() <= 30
+        True
+    """
+    outer = CALL_ENDS.get()
+    CALL_ENDS.set(monotonic() + (seconds or ENDLESS))
+    try:
+        yield
+    finally:
+        CALL_ENDS.set(outer)
 
 
 def limit_calls(engine: Engine, seconds: float) -> None:

@@ -109,14 +109,15 @@ class Autocommit:
 
         All of it, with the wait for a connection, ends within the `call_timeout` of the engine.
         """
-        end = time.monotonic() + self._limit
+        outer = CALL_ENDS.get()  # of a call that is more than one statement
+        end = time.monotonic() + self._limit if outer is None else outer
         CALL_ENDS.set(end)
         try:
             outcome = self._try(sql, parameters)
             if isinstance(outcome, RetryableError):
                 outcome = self._try_again(sql, parameters, outcome, min(end, time.monotonic() + RETRY_FOR))
         finally:
-            CALL_ENDS.set(None)
+            CALL_ENDS.set(outer)
         if isinstance(outcome, PgAuthKitError):
             raise outcome
         return outcome

@@ -1,5 +1,6 @@
 """Authentication: who holds an access token, on the way of each request."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pgauthkit.database.runner import Row
@@ -55,15 +56,9 @@ class Authentication(Service):
         if recalled := self._recall(access_token):
             return recalled
         presented = self._presented(access_token)
-        row = self._row(
-            statements.AUTHENTICATE if self._kept is None else statements.AUTHENTICATE_TO_KEEP,
-            selector_hash=presented.selector_hash,
-            access_token_hash=presented.access_token_hash,
-            touch_interval=self._config.touch_interval,
-        )
-        identity, is_due = self._judged(presented, row)
+        identity, is_due = self._judged(presented, self._asked(presented))
         if is_due:
-            self._touch(identity.session_id, presented.access_token_hash)
+            self._touch([(identity.session_id, presented.access_token_hash)])
         return identity
 
     def _recall(self, access_token: str) -> Identity | None:
@@ -73,6 +68,14 @@ class Authentication(Service):
         token, begun = self._session_token(Kind.ACCESS, access_token), elapsed()
         digest = self._hasher.digest(Purpose.ACCESS, token.proof, token.pepper_id)
         return Presented(access_token, selector_hash(token.selector), digest, begun)
+
+    def _asked(self, presented: Presented) -> Row | None:
+        return self._row(
+            statements.AUTHENTICATE if self._kept is None else statements.AUTHENTICATE_TO_KEEP,
+            selector_hash=presented.selector_hash,
+            access_token_hash=presented.access_token_hash,
+            touch_interval=self._config.touch_interval,
+        )
 
     def _judged(self, presented: Presented, row: Row | None) -> tuple[Identity, bool]:
         """Return who it is, and whether that is still to be written."""
@@ -99,12 +102,13 @@ class Authentication(Service):
         self._hasher.accept(token.pepper_id)
         return token
 
-    def _touch(self, session_id: str, access_token_hash: bytes) -> None:
+    def _touch(self, used: Sequence[tuple[str, bytes]]) -> None:
+        """Write that sessions are in use, given their ids and the hashes that they were asked by."""
         config = self._config
         self._rows(
             statements.TOUCH,
-            session_id=session_id,
-            access_token_hash=access_token_hash,
+            session_ids=[session_id for session_id, _ in used],
+            access_token_hashes=[digest for _, digest in used],
             touch_interval=config.touch_interval,
             session_idle_ttl=config.session_idle_ttl,
         )

@@ -1,19 +1,34 @@
 """Statements on the way of each request: authenticate, touch."""
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, update
+from sqlalchemy import ColumnElement, LargeBinary, Select, and_, any_, case, column, false, func, or_, select, update
 
 from pgauthkit.statements.sessions import ENDS_AT, sessions, users
-from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, text
+from pgauthkit.statements.statement import NOW, Statement, binaries, binary, constant, duration, materialized, texts
 
-__all__ = ["AUTHENTICATE", "AUTHENTICATE_TO_KEEP", "TOUCH"]
+__all__ = ["AUTHENTICATE", "AUTHENTICATE_MANY", "AUTHENTICATE_TO_KEEP", "TOUCH"]
 
 s: Final = sessions.c
 
 
 def _authenticate(*, to_keep: bool) -> Statement:
-    presented = binary("access_token_hash")
+    asked = _asked(binary("access_token_hash"), to_keep=to_keep)
+    return Statement(asked.where(s.selector_hash == binary("selector_hash")))
+
+
+def _authenticate_many() -> Statement:
+    """Judge many tokens, each by the row of its own selector. Gives their numbers, from 1, before the rest."""
+    tokens = (
+        func.unnest(binaries("selector_hashes"), binaries("access_token_hashes"))
+        .table_valued(column("selector_hash", LargeBinary), column("proof", LargeBinary), with_ordinality="number")
+        .render_derived("asked")
+    )
+    asked = _asked(tokens.c.proof, to_keep=True).join(tokens, tokens.c.selector_hash == s.selector_hash)
+    return Statement(asked.with_only_columns(tokens.c.number, *asked.selected_columns))
+
+
+def _asked(presented: ColumnElement[Any], *, to_keep: bool) -> Select[Any]:
     current = s.access_token_hash == presented
     expires_at = case((current, s.access_expires_at), else_=s.previous_access_expires_at)
     ends_at = func.least(expires_at, ENDS_AT)
@@ -31,11 +46,10 @@ def _authenticate(*, to_keep: bool) -> Statement:
     touch = and_(or_(_is_stale(), unconfirmed), writable)
     # How long an answer may be kept: not beyond its end, and not at all where a use is still to be written.
     kept_until = [case((and_(current, ~unconfirmed, ~touch), ends_at))] if to_keep else []
-    return Statement(
+    return (
         select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, touch)
         .add_columns(*kept_until)
         .join_from(sessions, users, users.c.id == s.user_id)
-        .where(s.selector_hash == binary("selector_hash"))
     )
 
 
@@ -49,17 +63,17 @@ def _is_unconfirmed(current: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _touch() -> Statement:
-    """Write that a session, and its current pair, are in use; where nobody has the row locked, and it is still live.
+    """Write that sessions, and their current pairs, are in use; where nobody has the row locked, and it is still live.
 
     Who has it locked is about to rotate, to end or to touch it; the next request writes what this one has not.
     """
-    current = s.access_token_hash == binary("access_token_hash")
-    live = (
+    current = s.access_token_hash == any_(binaries("access_token_hashes"))
+    live = materialized(
         select(s.id)
-        .where(s.id == text("session_id"), s.revoked_at.is_(None), ENDS_AT > NOW)
+        .where(s.id == any_(texts("session_ids")), s.revoked_at.is_(None), ENDS_AT > NOW)
         .where(or_(_is_stale(), _is_unconfirmed(current)))
-        .with_for_update(key_share=True, skip_locked=True)
-        .scalar_subquery()
+        .with_for_update(key_share=True, skip_locked=True),
+        "live",
     )
     idle_expires_at = func.least(NOW + duration("session_idle_ttl"), s.expires_at)
     return Statement(
@@ -69,11 +83,12 @@ def _touch() -> Statement:
             last_used_at=func.greatest(s.last_used_at, NOW),
             idle_expires_at=func.greatest(s.idle_expires_at, idle_expires_at),
         )
-        .where(s.id == live)
+        .where(s.id == live.c.id)
         .returning(s.id)
     )
 
 
 AUTHENTICATE: Final = _authenticate(to_keep=False)
 AUTHENTICATE_TO_KEEP: Final = _authenticate(to_keep=True)
+AUTHENTICATE_MANY: Final = _authenticate_many()
 TOUCH: Final = _touch()

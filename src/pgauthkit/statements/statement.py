@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     BigInteger,
     Boolean,
@@ -32,6 +33,7 @@ __all__ = [
     "NOW",
     "Statement",
     "big_number",
+    "binaries",
     "binary",
     "constant",
     "duration",
@@ -40,6 +42,7 @@ __all__ = [
     "moment",
     "number",
     "text",
+    "texts",
 ]
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
@@ -83,6 +86,16 @@ def text(name: str) -> BindParameter[Any]:
 def binary(name: str) -> ColumnElement[Any]:
     """A parameter of bytes; cast, since None would otherwise be taken for text."""
     return cast(_parameter(name, LargeBinary()), LargeBinary())
+
+
+def binaries(name: str) -> ColumnElement[Any]:
+    """A parameter of a list of bytes."""
+    return cast(_parameter(name, ARRAY(LargeBinary())), ARRAY(LargeBinary()))
+
+
+def texts(name: str) -> ColumnElement[Any]:
+    """A parameter of a list of texts."""
+    return cast(_parameter(name, ARRAY(Text())), ARRAY(Text()))
 
 
 def duration(name: str) -> ColumnElement[Any]:
