@@ -136,6 +136,18 @@ def test_who_comes_alone(people: People, run: Run, asked: list[object]) -> None:
     assert len(asked) == 4
 
 
+def test_who_comes_alone_beside_other_work(people: People, run: Run, asked: list[object]) -> None:
+    """Whatever else runs in a turn, who asks alone in it is answered."""
+    (one,) = people(1)
+
+    async def work(auth: AsyncAuthService) -> Identity:
+        asyncio.get_running_loop().call_soon(asked.clear)
+        return await auth.authenticate(access(one))
+
+    assert run(work) == one.user
+    assert len(asked) == 1
+
+
 def test_a_statement_has_a_bound(people: People, run: Run, asked: list[object]) -> None:
     """More than 64 are asked about in several statements, at once."""
     (one,) = people(1)

@@ -36,6 +36,8 @@ class Gathering(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         group = self._gathered.get(loop)
         if group is None:
+            if not _has_more(loop):
+                return (await in_greenlet(self._ask, [question]))[0]
             group = self._gathered[loop] = []
             try:
                 await asyncio.sleep(0)
@@ -80,6 +82,14 @@ class Gathering(Generic[Q, A]):
             for (_, future), answer in zip(group, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+
+
+def _has_more(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether others may run in this turn yet: a turn that is waited for in vain costs a lone caller a fifth more.
+
+    A loop that does not show its queue, such as uvloop's, may have more.
+    """
+    return bool(getattr(loop, "_ready", True))
 
 
 def _fail(future: "asyncio.Future[A]", error: Exception) -> None:
