@@ -38,12 +38,12 @@ class Log:
     def __init__(self, sessions: list[dict[str, str]]) -> None:
         self.sessions = sessions
         self.is_over = False
-        self.calls = self.unavailable = 0
+        self.calls = 0
+        self.unavailable: dict[int, float] = {}
         self.last_good: dict[int, float] = {}
         self.refused: dict[int, float] = {}
         self.doomed: dict[int, float] = {}
         self.ended: dict[int, float] = {}
-        self.late: list[int] = []
 
     def draw(self) -> tuple[int, float]:
         self.calls += 1
@@ -51,17 +51,12 @@ class Log:
 
     def good(self, number: int, begun: float) -> None:
         self.last_good[number] = max(begun, self.last_good.get(number, 0.0))
-        if begun > self.ended.get(number, begun):
-            self.late.append(number)
 
     def failed(self, number: int, error: PgAuthKitError) -> None:
-        if isinstance(error, AuthenticationError):
-            self.refused.setdefault(number, elapsed())
-        else:
-            self.unavailable += 1
+        (self.refused if isinstance(error, AuthenticationError) else self.unavailable).setdefault(number, elapsed())
 
     def print(self) -> None:
-        names = ("calls", "unavailable", "last_good", "refused", "doomed", "ended", "late")
+        names = ("calls", "unavailable", "last_good", "refused", "doomed", "ended")
         sys.stdout.write(json.dumps({name: getattr(self, name) for name in names}))
 
 
@@ -139,5 +134,4 @@ async def in_loop(url: str, config: AuthConfig, log: Log, mine: list[int]) -> No
     await engine.dispose()
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+main(*sys.argv[1:])

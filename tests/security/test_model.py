@@ -554,6 +554,8 @@ def walk(world: World) -> None:
     world.refresh(holding=holding)
     other = world.verify(link=world.request(email=max(SPELLINGS), spelling=0))
     assert isinstance(other, Holding)
+    world.switch(holding=other, is_active=False)
+    world.open_session(holding=other)
     world.change_email(holding=other, email=email, keep=None)
     world.wait(step=SESSION_TTL + INSTANT)
     world.purge(keep=timedelta())
