@@ -100,9 +100,10 @@ class Description(Generic[M]):
         self.require([name])
         return cast("InstrumentedAttribute[Any]", getattr(self.model, name))
 
-    def is_json(self, name: str) -> bool:
-        """Tell whether a name is that of a column of JSON."""
-        return name in self.columns and is_json(self.columns[name])
+    @cached_property
+    def documents(self) -> Collection[str]:
+        """The attributes that are of JSON."""
+        return frozenset(name for name, column in self.columns.items() if is_json(column))
 
     def require(self, names: Iterable[str]) -> None:
         """Make sure that each name is that of a column.
