@@ -8,7 +8,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from pgauthkit.database.violations import guarded
 from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.assignments import assigned, versioned
+from pgauthkit.repositories.generic.assignments import assigned, touched, versioned
 from pgauthkit.repositories.generic.conditions import Condition, conditions
 from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
 from pgauthkit.repositories.generic.unit import Unit
@@ -89,7 +89,7 @@ class Writing(Unit[M]):
             raise RepositoryError(message, columns=fixed, table=self._of.table.name)
         if not changes:
             return self._only(self._objects(select(self._of.model).where(*where), deleted_too=False))
-        return self._only(self._written(update(self._of.table).where(*where).values(versioned(self._of, changes))))
+        return self._only(self._written(update(self._of.table).where(*where).values(touched(self._of, changes))))
 
     def update_many(self, *where: Condition, **values: Any) -> int:  # noqa: ANN401 - of any column
         """Change the columns given of all rows that meet the conditions, and return how many. One UPDATE.
