@@ -8,8 +8,8 @@ from sqlalchemy import Constraint, Index, PrimaryKeyConstraint, Table, UniqueCon
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError, TimeoutError as PoolTimeoutError
 from sqlalchemy.schema import ColumnCollectionConstraint, ForeignKeyConstraint
 
+from pgauthkit.database.results.unreadable import unreadable
 from pgauthkit.database.unavailable import translate
-from pgauthkit.database.unreadable import unreadable
 from pgauthkit.errors import (
     CheckViolationError,
     ForeignKeyViolationError,
