@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def in_greenlet(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def in_greenlet(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run synchronous code that waits through SQLAlchemy's async drivers.
 
     Example:

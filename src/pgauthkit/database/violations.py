@@ -8,6 +8,7 @@ from sqlalchemy import Constraint, Index, PrimaryKeyConstraint, Table, UniqueCon
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError, TimeoutError as PoolTimeoutError
 from sqlalchemy.schema import ColumnCollectionConstraint, ForeignKeyConstraint
 
+from pgauthkit.database.results.unreadable import unreadable
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import (
     CheckViolationError,
@@ -39,8 +40,11 @@ _KINDS: Final[Mapping[str, type[RepositoryError]]] = {
     "40P01": RetryableError,
 }
 _MISSING: Final = frozenset({"42P01", "42703", "3F000"})
-_ABORTED: Final = "25P02"
 FAILED_BEFORE: Final = "The transaction has failed before: roll it back, or put what may fail inside a savepoint."
+_MESSAGES: Final[Mapping[str, str]] = {
+    "25P02": FAILED_BEFORE,
+    "21000": "Two rows of one statement have a key that is equal for the database, or a subquery has several rows.",
+}
 
 
 def guarded(call: Callable[[], T], table: Table) -> T:
@@ -85,10 +89,13 @@ def violation(error: BaseException, table: Table | None = None) -> PgAuthKitErro
 def _of_the_server(cause: psycopg.Error | PoolTimeoutError, table: Table | None) -> PgAuthKitError:
     state = (cause.sqlstate if isinstance(cause, psycopg.Error) else None) or ""
     name = None if table is None else table.name
+    if read := unreadable(cause):
+        message, owner, column = read
+        return RepositoryError(message, table=owner or name, columns=(column,))
     if isinstance(cause, psycopg.Error) and state in _KINDS:
         return _refusal(_KINDS[state], cause.diag, table)
-    if state == _ABORTED:
-        return RepositoryError(FAILED_BEFORE, table=name)
+    if state in _MESSAGES:
+        return RepositoryError(_MESSAGES[state], table=name)
     if state in _MISSING and table is not None and table.schema != SCHEMA:
         return RepositoryError(f"The database lacks {name}, or a column of it: migrate it.", table=name)
     general = translate(cause)

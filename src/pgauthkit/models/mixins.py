@@ -1,13 +1,16 @@
 """Columns and indexes that many tables share, ours and the host's."""
 
 from datetime import datetime
+from typing import Any, Final, cast
 
-from sqlalchemy import DateTime, Index, Text, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import DateTime, Index, Table, Text, event, func, text
+from sqlalchemy.orm import Mapped, Mapper, mapped_column
 
 from pgauthkit.identifiers import new_id
 
 __all__ = ["CuidPrimaryKey", "SoftDelete", "Timestamps", "unique_unless_deleted"]
+
+_UNLESS_DELETED: Final = "pgauthkit_unless_deleted"
 
 
 class CuidPrimaryKey:
@@ -54,7 +57,8 @@ class SoftDelete:
 def unique_unless_deleted(*columns: str, name: str | None = None) -> Index:
     """Return a unique index over the rows that are not deleted, so that a deleted one's e-mail or slug is free again.
 
-    For `__table_args__` of a `SoftDelete` model; a repository takes its columns for a unique key.
+    For `__table_args__` of a `SoftDelete` model; a repository takes its columns for a unique key. Where the attribute
+    `deleted_at` is a column of another name, the index is over that.
 
     Args:
         *columns: names of columns of the table.
@@ -66,4 +70,17 @@ def unique_unless_deleted(*columns: str, name: str | None = None) -> Index:
         ...     __table_args__ = (unique_unless_deleted("slug"),)
         ...     slug: Mapped[str]
     """
-    return Index(name, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
+    where = text("deleted_at IS NULL")
+    return Index(name, *columns, unique=True, postgresql_where=where, info={_UNLESS_DELETED: True})
+
+
+@event.listens_for(SoftDelete, "after_mapper_constructed", propagate=True)
+def _name_the_column(mapper: Mapper[Any], _: type[Any]) -> None:
+    """Write the name of the column into the index, which was made before anything was mapped."""
+    name, table = mapper.columns["deleted_at"].name, cast("Table", mapper.local_table)
+    if name == "deleted_at":
+        return
+    quoted = name.replace('"', '""')
+    for index in table.indexes:
+        if _UNLESS_DELETED in index.info:
+            index.dialect_options["postgresql"]["where"] = text(f'"{quoted}" IS NULL')

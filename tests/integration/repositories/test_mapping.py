@@ -44,7 +44,7 @@ from sqlalchemy.orm.attributes import get_history
 from sqlalchemy.orm.exc import StaleDataError
 
 from pgauthkit.errors import NotAUniqueKeyError, RepositoryError, UniqueViolationError
-from pgauthkit.models import SoftDelete
+from pgauthkit.models import SoftDelete, unique_unless_deleted
 from pgauthkit.repositories import AsyncRepository, Repository
 
 
@@ -102,7 +102,7 @@ class Renamed(SoftDelete, Own):
     legacy: Unmapped[int | None] = unmapped_column(Integer)
 
     __table_args__ = (
-        Index("mapping_mail", "mailAddress", unique=True, postgresql_where=text('"deletedAt" IS NULL')),
+        unique_unless_deleted("mailAddress", name="mapping_mail"),
         Index("mapping_slug", slug, unique=True, postgresql_where=and_(slug != "100%", slug != ":x")),
         Index("mapping_rank", desc("sort_rank"), unique=True),
         Index("mapping_plain", "legacy"),
@@ -137,6 +137,29 @@ class Dog(Animal):
     id: Mapped[int] = mapped_column(ForeignKey(Animal.id), primary_key=True)
     breed: Mapped[str]
     __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012 - SQLAlchemy's
+
+
+class Node(Own):
+    """Relations that SQLAlchemy loads with every object, one of them into itself."""
+
+    __tablename__ = "mapping_nodes"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("mapping_nodes.id"))
+    deleted: Mapped[bool] = mapped_column(default=False)
+
+    parent: Mapped["Node | None"] = relationship(remote_side="Node.id", back_populates="nodes", lazy=False)
+    nodes: Mapped[list["Node"]] = relationship(
+        back_populates="parent", lazy="selectin", join_depth=2, order_by="Node.id"
+    )
+    leaves: Mapped[list["Leaf"]] = relationship(lazy="selectin")
+
+
+class Leaf(SoftDelete, Own):
+    __tablename__ = "mapping_leaves"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    node_id: Mapped[int] = mapped_column(ForeignKey("mapping_nodes.id"))
 
 
 class Part(Own):
@@ -306,3 +329,27 @@ def test_columns_that_were_not_read_in_async_code(blog_async_engine: AsyncEngine
                 await db.run_sync(lambda _: row.notes)
 
     runner.run(read())
+
+
+def test_eager_relations_are_honoured(db: orm.Session) -> None:
+    """What a model says is always loaded is loaded as by `include`, as deep as it says, unless a call says no."""
+    nodes = Repository(db, Node)
+    top = nodes.create()
+    under = nodes.create(parent_id=top.id)
+    nodes.create(parent_id=under.id)
+    leaves = Repository(db, Leaf)
+    for _ in range(2):
+        gone = leaves.create(node_id=under.id)
+    leaves.delete({"id": gone.id})
+    db.expunge_all()
+    found = nodes.get(id=top.id)
+    assert found.parent is None
+    assert [[len(node.nodes), len(node.leaves)] for node in found.nodes] == [[1, 1]]
+    assert found.nodes[0].parent is found
+    with pytest.raises(RepositoryError, match="was not loaded"):
+        _ = found.nodes[0].nodes[0].nodes
+    chosen = nodes.get(id=under.id, include={"leaves": {"with_deleted": True}})
+    assert len(chosen.leaves) == 2
+    chosen = nodes.get(id=under.id, include={"nodes": False, "parent": False, "leaves.node": False})
+    with pytest.raises(RepositoryError, match="was not loaded"):
+        _ = chosen.nodes

@@ -17,7 +17,7 @@ M = TypeVar("M")
 class AsyncWriting(AsyncUnit[M]):
     """The twin of `Writing`, `Deleting`, `Upserting` and `Bulk`."""
 
-    async def create(self, **values: Any) -> M:  # noqa: ANN401 - of any column
+    async def create(self, /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Insert a row, and return it: see `Repository.create`."""
         return await in_greenlet(self._repository.create, **values)
 

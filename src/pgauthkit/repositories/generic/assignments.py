@@ -65,10 +65,12 @@ def assigned(of: Description[Any], values: Mapping[str, Any]) -> dict[Column[Any
 def touched(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Column[Any], Any]:
     """Return the changes, and with them what the model's `onupdate` says of the other columns.
 
-    SQLAlchemy adds it to an UPDATE by itself, but not to ON CONFLICT DO UPDATE.
+    SQLAlchemy adds it to an UPDATE by itself, but not to ON CONFLICT DO UPDATE, and not where a function asks for the
+    other columns and the rows are returned as objects.
     """
     defaults = {column: column.onupdate for column in of.columns.values() if column not in changes and column.onupdate}
-    return versioned(of, {**changes, **{column: evaluated(default, {}) for column, default in defaults.items()}})
+    given = {column.key: value for column, value in changes.items()}
+    return versioned(of, {**changes, **{column: evaluated(default, given) for column, default in defaults.items()}})
 
 
 def versioned(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Column[Any], Any]:

@@ -1,6 +1,7 @@
 """Batches: rows of a host, made ready to be sent as columns."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice, repeat
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ from pgauthkit.identifiers import new_id, new_ids
 from pgauthkit.repositories.generic.assignments import evaluated, validating
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.keys import UniqueKey
+from pgauthkit.repositories.generic.typed import own_type, same
 from pgauthkit.repositories.generic.values import check_column, is_json
 
 __all__ = ["Group", "Row", "batches", "completed", "computed", "groups", "refuse_duplicates", "refuse_missing"]
@@ -98,7 +100,7 @@ def refuse_duplicates(of: Description[Any], unique: UniqueKey, found: Iterable[G
         full = [name for name, values in zip(key, columns, strict=True) if unique.nulls or None not in values]
         refuse_missing(of, full, key)
         before = len(seen)
-        seen.update(zip(*columns, strict=True))
+        seen.update(zip(*map(partial(_comparable, of), key, columns), strict=True))
         if len(seen) < before + group.size:
             message = f"Two rows of a batch for {of.name} have the same {', '.join(key)}."
             raise RepositoryError(message, columns=key, table=of.table.name)
@@ -144,6 +146,12 @@ def _columns(of: Description[Any], names: Sequence[str], rows: Sequence[Row]) ->
         for name, values in columns.items():
             values.append(row[name])
     return columns
+
+
+def _comparable(of: Description[Any], name: str, values: Sequence[Any]) -> Sequence[Any]:
+    kind = of.columns[name].type
+    plain = own_type(kind) is None and all(issubclass(found, Hashable) for found in set(map(type, values)))
+    return values if plain else [same(kind, value) for value in values]
 
 
 def _missing(of: Description[Any], given: Iterable[str]) -> list[tuple[str, Any]]:

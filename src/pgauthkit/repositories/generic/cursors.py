@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -29,6 +30,8 @@ _WRITERS: Final[Sequence[tuple[type, str, Callable[[Any], str]]]] = (
     (float, "f", float.hex),
     (UUID, "u", str),
     (bytes, "b", bytes.hex),
+    *((kind, "a", str) for kind in (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)),
+    (list, "l", lambda value: json.dumps([None if item is None else _written(item) for item in value])),
 )
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "t": datetime.fromisoformat,
@@ -39,6 +42,8 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "f": float.fromhex,
     "u": UUID,
     "b": bytes.fromhex,
+    "a": str,
+    "l": lambda text: [None if item is None else _read(item, None) for item in json.loads(text)],
 }
 
 
@@ -90,10 +95,10 @@ def _written(value: Any) -> object:  # noqa: ANN401 - of any column
     raise RepositoryError(f"A cursor cannot hold a value of type {type(value).__name__}.")
 
 
-def _read(value: Any, column: Column[Any]) -> object:  # noqa: ANN401 - of JSON
+def _read(value: Any, column: Column[Any] | None) -> object:  # noqa: ANN401 - of JSON
     if isinstance(value, str | int):
         return value
     letter, text = value
     if letter == "e":
-        return cast("Any", column.type).enum_class[text]
+        return cast("Any", column).type.enum_class[text]
     return _READERS[letter](text)

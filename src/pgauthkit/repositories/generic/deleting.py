@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, UpdateBase, delete, func, update
 
 from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.assignments import versioned
+from pgauthkit.repositories.generic.assignments import touched
 from pgauthkit.repositories.generic.conditions import Condition, conditions
 from pgauthkit.repositories.generic.unit import Unit
 
@@ -89,7 +89,7 @@ class Deleting(Unit[M]):
         return self._only(self._written(update(self._of.table).where(*where).values(self._deleted(None))))
 
     def _deleted(self, moment: Any) -> dict[Column[Any], Any]:  # noqa: ANN401 - an SQL expression, or None
-        return versioned(self._of, {self._of.columns["deleted_at"]: moment})
+        return touched(self._of, {self._of.columns["deleted_at"]: moment})
 
     def _erased(self, statement: UpdateBase) -> int:
         # What the session holds of the rows must leave it, or the same key could not be created again.

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import Column, Table, inspect
 from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
 
 from pgauthkit.errors import RepositoryError
@@ -100,9 +101,10 @@ class Description(Generic[M]):
         self.require([name])
         return cast("InstrumentedAttribute[Any]", getattr(self.model, name))
 
-    def is_json(self, name: str) -> bool:
-        """Tell whether a name is that of a column of JSON."""
-        return name in self.columns and is_json(self.columns[name])
+    @cached_property
+    def documents(self) -> Collection[str]:
+        """The attributes that are of JSON."""
+        return frozenset(name for name, column in self.columns.items() if is_json(column))
 
     def require(self, names: Iterable[str]) -> None:
         """Make sure that each name is that of a column.
@@ -113,12 +115,30 @@ class Description(Generic[M]):
         for name in names:
             if name in self.columns:
                 continue
-            hint = " It is a relation: give its foreign key's columns." if name in self.relations else ""
-            raise RepositoryError(f"{self.name} has no column {name!r}.{hint}", columns=[name], table=self.table.name)
+            message = f"{self.name} has no column {name!r}.{self._instead(name)}"
+            raise RepositoryError(message, columns=[name], table=self.table.name)
+
+    def _instead(self, name: str) -> str:
+        """Return what a name is, where it is not a column's, and what to give for it."""
+        mapper = self.mapper
+        if name in mapper.relationships:
+            return " It is a relation: give its foreign key's columns."
+        if name in mapper.synonyms:
+            return f" It is a synonym: give {mapper.synonyms[name].name}."
+        if name in mapper.composites:
+            return f" It is a composite: give {', '.join(prop.key for prop in mapper.composites[name].props)}."
+        if name in mapper.column_attrs:
+            return " It is computed by the database: it is read, and asked for by an expression."
+        return " It is an attribute of the class alone." if name in mapper.all_orm_descriptors else ""
 
     def takes(self, name: str) -> bool:
-        """Tell whether an object can be made with such an attribute: a column, a relation, a synonym, a hybrid."""
-        return name in self.mapper.attrs or name in self.mapper.all_orm_descriptors
+        """Tell whether an object can be given such an attribute: a column, a relation, a synonym, a hybrid's setter."""
+        if name in self.mapper.column_attrs:
+            return name in self.columns
+        other = self.mapper.all_orm_descriptors.get(name)
+        if isinstance(other, hybrid_property):
+            return cast("Any", other).fset is not None
+        return other is not None and not isinstance(other, hybrid_method)
 
     def unique_key(self, names: Collection[str], *, deleted_too: bool, partial: bool = False) -> UniqueKey:
         """Return the unique key that has exactly these columns.

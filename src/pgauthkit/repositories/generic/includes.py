@@ -1,7 +1,7 @@
 """`include`: relation names, dotted paths and nested mappings, read into branches."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
-from typing import Any, TypeAlias, TypedDict, cast
+from typing import Any, Final, TypeAlias, TypedDict, cast
 
 import attrs
 from sqlalchemy.orm import RelationshipProperty
@@ -36,9 +36,10 @@ Include: TypeAlias = str | Sequence[str] | AbstractSet[str] | Mapping[str, bool 
 
 @attrs.frozen
 class Branch:
-    """One relation that is included, and what is included of it."""
+    """One relation that is included, and what is included of it; or one that is expressly not."""
 
     relation: RelationshipProperty[Any]
+    wanted: bool = True
     where: Sequence[Condition] = ()
     order_by: Sequence[Order] = ()
     take: int | None = None
@@ -52,10 +53,14 @@ class Branch:
 
 
 Branches: TypeAlias = Mapping[str, Branch]
+Path: TypeAlias = Sequence[RelationshipProperty[Any]]
+
+# What a model may say of a relation that SQLAlchemy loads with every object; False is another word for "joined".
+_EAGER: Final = frozenset({"joined", "selectin", "subquery", "immediate", False})
 
 
 def branches(of: Description[Any], include: Include, *, deleted_too: bool) -> Branches:
-    """Read what a host wants included.
+    """Read what a host wants included, in a call or in its models (`lazy="selectin"`, `lazy="joined"`).
 
     Args:
         of: the model that it starts from.
@@ -65,20 +70,43 @@ def branches(of: Description[Any], include: Include, *, deleted_too: bool) -> Br
     Raises:
         RepositoryError: there is no such relation, or it cannot be included in that way.
     """
+    return _completed(of, _asked(of, include, deleted_too=deleted_too), deleted_too=deleted_too)
+
+
+def _asked(of: Description[Any], include: Include, *, deleted_too: bool) -> Branches:
     found: dict[str, Branch] = {}
     for path, nested in _pairs(of, include):
         name, _, rest = path.partition(".")
         branch = found.get(name) or Branch(_relation(of, name), deleted_too=deleted_too)
+        if nested is None:
+            found[name] = attrs.evolve(branch, wanted=False)
+            continue
         if rest:
-            deeper = branches(branch.target, {rest: nested}, deleted_too=deleted_too)
+            deeper = _asked(branch.target, {rest: nested}, deleted_too=deleted_too)
         else:
             branch = _with(of, branch, nested)
-            deeper = branches(branch.target, nested.get("include", ()), deleted_too=branch.deleted_too)
-        found[name] = attrs.evolve(branch, branches=_merged(branch.branches, deeper))
+            deeper = _asked(branch.target, nested.get("include", ()), deleted_too=branch.deleted_too)
+        found[name] = attrs.evolve(branch, wanted=True, branches=_merged(branch.branches, deeper))
     return found
 
 
-def _pairs(of: Description[Any], include: Include) -> Iterator[tuple[str, Nested]]:
+def _completed(of: Description[Any], asked: Branches, *, deleted_too: bool, path: Path = ()) -> Branches:
+    """Add what the models say is always loaded, each relation at most `join_depth` times on a path, or else once."""
+    always = {
+        name: Branch(relation, deleted_too=deleted_too)
+        for name, relation in of.relations.items()
+        if relation.lazy in _EAGER and path.count(relation) < (relation.join_depth or 1)
+    }
+    wanted = {name: branch for name, branch in {**always, **asked}.items() if branch.wanted}
+    return {name: _deeper(branch, (*path, branch.relation)) for name, branch in wanted.items()}
+
+
+def _deeper(branch: Branch, path: Path) -> Branch:
+    found = _completed(branch.target, branch.branches, deleted_too=branch.deleted_too, path=path)
+    return attrs.evolve(branch, branches=found)
+
+
+def _pairs(of: Description[Any], include: Include) -> Iterator[tuple[str, Nested | None]]:
     if not isinstance(include, Mapping):
         yield from ((path, Nested()) for path in ([include] if isinstance(include, str) else include))
         return
@@ -88,6 +116,8 @@ def _pairs(of: Description[Any], include: Include) -> Iterator[tuple[str, Nested
             raise RepositoryError(message, table=of.table.name)
         if nested is not False:
             yield path, Nested() if nested is True else nested
+        elif "." not in path:
+            yield path, None
 
 
 def _relation(of: Description[Any], name: str) -> RelationshipProperty[Any]:

@@ -60,7 +60,7 @@ class _Loading:
     def __init__(self, db: orm.Session) -> None:
         self._db = db
         self._levels: list[tuple[Sequence[object], Branches, str]] = []
-        self._links: list[tuple[object, str, object]] = []
+        self._links: list[tuple[int, object, str, object]] = []
 
     def fetch(self, of: Description[Any], statement: AnySelect, tree: Branches, entity: object) -> list[AnyRow]:
         complete = statement.options(raiseload("*"), *_joins(entity, tree))
@@ -80,14 +80,15 @@ class _Loading:
             else:
                 values = [vars(instance)[name] for instance in instances]
                 targets = [target for target in values if target is not None]
-            self._links += [(instance, name, value) for instance, value in zip(instances, values, strict=True)]
+            depth = prefix.count(".")
+            self._links += [(depth, instance, name, value) for instance, value in zip(instances, values, strict=True)]
             self.descend(branch.target, _unique(targets), branch.branches, f"{prefix}{name}.")
 
     def finish(self) -> None:
         """Link what was found; the last word has what was included nearest to where it all started."""
-        for instances, tree, prefix in self._levels:
+        for instances, tree, prefix in sorted(self._levels, key=lambda level: -level[2].count(".")):
             close(instances, tree, prefix)
-        for instance, name, value in reversed(self._links):
+        for _, instance, name, value in sorted(self._links, key=lambda link: -link[0]):
             set_committed_value(instance, name, value)
 
     def _collections(self, of: Description[Any], parents: Sequence[Any], branch: Branch) -> list[list[Any]]:

@@ -1,12 +1,13 @@
 """Where a value meets a column: compared as the column's own type, which the driver's parameters are not always."""
 
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import Any, cast as typing_cast
 
-from sqlalchemy import CHAR, REAL, ColumnElement, TypeDecorator, cast, literal
+from sqlalchemy import ARRAY, CHAR, REAL, ColumnElement, TypeDecorator, cast, literal
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-__all__ = ["own_type", "typed"]
+__all__ = ["own_type", "same", "typed"]
 
 
 class _Padded(UserDefinedType[Any]):
@@ -28,6 +29,9 @@ def own_type(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
         kind = kind.impl_instance
     if isinstance(kind, CHAR | _Padded):
         return _Padded()
+    if isinstance(kind, ARRAY):
+        item = own_type(_item(typing_cast("TypeEngine[Any]", kind)))
+        return None if item is None else ARRAY(item)
     return kind if isinstance(kind, REAL | CITEXT) else None
 
 
@@ -35,3 +39,23 @@ def typed(kind: TypeEngine[Any], value: object) -> ColumnElement[Any]:
     """Return a value as a parameter of a column's type."""
     own = own_type(kind)
     return literal(value, kind) if own is None else cast(literal(value, kind), own)
+
+
+def same(kind: TypeEngine[Any], value: object) -> object:
+    """Return what two values of a type have in common if the server takes them for equal, as far as Python can tell.
+
+    Blanks at the end of `char(n)` do not count, nor does the case of `citext`; an array is as its items are.
+    """
+    own = own_type(kind)
+    if isinstance(value, list | tuple):
+        return tuple(same(_item(kind), one) for one in typing_cast("Sequence[object]", value))
+    if isinstance(value, str) and isinstance(own, _Padded):
+        return value.rstrip(" ")
+    if isinstance(value, str) and isinstance(own, CITEXT):
+        return value.lower()
+    hashable: bool = isinstance(value, Hashable)
+    return value if hashable else repr(value)
+
+
+def _item(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return typing_cast("TypeEngine[Any]", getattr(kind, "item_type", kind))

@@ -13,6 +13,7 @@ from pgauthkit.repositories.generic.description import describe
 from pgauthkit.repositories.generic.includes import Include, branches
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.loading import AnyRow, AnySelect, load
+from pgauthkit.repositories.generic.mapping.listeners import refuse_listeners
 
 __all__ = ["Unit"]
 
@@ -75,12 +76,14 @@ class Unit(Generic[M]):
 
     def _written(self, statement: UpdateBase) -> list[M]:
         """Run a statement that writes, and return the rows that it wrote, as they are now."""
+        refuse_listeners(self._of, statement)
         returning = select(self._of.model).from_statement(statement.returning(*self._of.columns.values()))
         rows = self._guarded(lambda: load(self._db, self._of, cast("AnySelect", returning), {}))
         return [row[-1] for row in rows]
 
     def _affected(self, statement: UpdateBase) -> int:
         """Run a statement that writes, and return how many rows it wrote."""
+        refuse_listeners(self._of, statement)
         options, bind = {"preserve_rowcount": True}, {"mapper": self._of.mapper}
 
         def run() -> int:

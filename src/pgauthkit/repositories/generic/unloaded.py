@@ -1,7 +1,9 @@
 """What was not included raises when touched: the one place that knows SQLAlchemy's loaders of single instances."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, cast
+from itertools import islice
+from traceback import walk_stack
+from typing import Any, Final, cast
 
 import attrs
 from sqlalchemy.exc import MissingGreenlet, StatementError
@@ -15,6 +17,8 @@ __all__ = ["NotIncluded", "NotLoaded", "close"]
 
 # Their attributes are queries, which load nothing by themselves.
 _QUERIES = frozenset({"dynamic", "write_only"})
+# From an attribute that is touched, through SQLAlchemy, to its loader, with an expression of the host's between.
+_DEPTH: Final = 10
 
 
 @attrs.frozen
@@ -34,6 +38,8 @@ class NotIncluded:
     def __call__(self, state: InstanceState[Any], passive: PassiveFlag) -> object:
         """Load, or rather not."""
         if passive & PassiveFlag.SQL_OK and not passive & PassiveFlag.NO_RAISE:
+            if _is_shown():
+                return LoaderCallableStatus.PASSIVE_NO_RESULT
             raise RepositoryError(f"{self.model}.{self.relation} was not loaded: ask with include=[{self.path!r}].")
         return cast("Any", state.manager[self.relation].impl).callable_(state, passive)
 
@@ -52,7 +58,7 @@ class NotLoaded:
 
     def __call__(self, state: InstanceState[Any], passive: PassiveFlag) -> object:
         """Load the value."""
-        if not passive & PassiveFlag.SQL_OK:
+        if not passive & PassiveFlag.SQL_OK or _is_shown():
             return LoaderCallableStatus.PASSIVE_NO_RESULT
         try:
             cast("Any", state.manager).expired_attribute_loader(state, {self.column}, passive)
@@ -96,6 +102,12 @@ def close(
         unread = columns[state.mapper].difference(state.dict)
         state.expired_attributes -= unread  # SQLAlchemy would read these by itself
         state.callables = {**state.callables, **closed, **_unread(state.mapper, unread)}
+
+
+def _is_shown() -> bool:
+    """Tell whether it is `repr` that asks, in which nothing may fail and nothing be sent: a log, a debugger, a test."""
+    frames = (frame for frame, _ in islice(walk_stack(None), _DEPTH))
+    return any(frame.f_code.co_name == "__repr__" for frame in frames)
 
 
 def _closed(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict[str, NotIncluded]:

@@ -8,8 +8,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from pgauthkit.database.violations import guarded
 from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.assignments import assigned, versioned
+from pgauthkit.repositories.generic.assignments import assigned, touched, versioned
 from pgauthkit.repositories.generic.conditions import Condition, conditions
+from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
 from pgauthkit.repositories.generic.unit import Unit
 from pgauthkit.repositories.generic.unloaded import close
 
@@ -21,7 +22,7 @@ M = TypeVar("M")
 class Writing(Unit[M]):
     """What a repository writes, one row at a time or many by conditions."""
 
-    def create(self, **values: Any) -> M:  # noqa: ANN401 - of any column
+    def create(self, /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Insert a row, and return it as the database has it. One INSERT … RETURNING.
 
         The model's constructor, validators and relations work as ever; related objects that are new are inserted too.
@@ -43,11 +44,9 @@ class Writing(Unit[M]):
         self._of.require(name for name in values if not self._of.takes(name))
         assigned(self._of, {name: value for name, value in values.items() if name in self._of.columns})
 
-        # Given as None to an object it would be the null of JSON.
-        empty = {name for name, value in values.items() if value is None and self._of.is_json(name)}
-
         def insert() -> M:
-            instance = self._of.model(**{name: value for name, value in values.items() if name not in empty})
+            instance = constructed(self._of, values)
+            empty = without_null(self._of, instance)
             self._db.add(instance)
             self._db.flush()
             for name in inspect(instance).unloaded & empty:
@@ -90,7 +89,7 @@ class Writing(Unit[M]):
             raise RepositoryError(message, columns=fixed, table=self._of.table.name)
         if not changes:
             return self._only(self._objects(select(self._of.model).where(*where), deleted_too=False))
-        return self._only(self._written(update(self._of.table).where(*where).values(versioned(self._of, changes))))
+        return self._only(self._written(update(self._of.table).where(*where).values(touched(self._of, changes))))
 
     def update_many(self, *where: Condition, **values: Any) -> int:  # noqa: ANN401 - of any column
         """Change the columns given of all rows that meet the conditions, and return how many. One UPDATE.

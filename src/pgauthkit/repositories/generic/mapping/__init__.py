@@ -1,0 +1,1 @@
+"""What of SQLAlchemy's mapping a repository has to look after by itself."""
