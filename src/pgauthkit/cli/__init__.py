@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "revoke": "End the sessions of everybody, and every pending link.",
     "seed": "Run the application's seed, in one transaction.",
     "studio": "Look at the database in a browser.",
+    "upgrade": "Move to a newer version of PostgreSQL.",
 }
 
 
