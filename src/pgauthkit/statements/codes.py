@@ -1,18 +1,19 @@
 """Statements on short codes: count an attempt before it is checked."""
 
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, case, func, literal_column, select, update
+from sqlalchemy import CTE, ColumnElement, and_, case, func, literal_column, select, update
 
 from pgauthkit.models import MagicLink
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import judged
 from pgauthkit.statements.rate_limits import bucket
 from pgauthkit.statements.statement import Statement, binary, constant, number, text
 
 __all__ = ["count_attempt"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
+magic_links: Final = own_table(MagicLink)
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
 
 

@@ -3,18 +3,19 @@
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, ColumnElement, Select, Table, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
 __all__ = ["PEEK_MAGIC_LINK", "VERIFY_CODE", "VERIFY_MAGIC_LINK", "judged", "magic_links", "request_magic_link"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
-users: Final = cast("Table", User.__table__)
+magic_links: Final = own_table(MagicLink)
+users: Final = own_table(User)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")

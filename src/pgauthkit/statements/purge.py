@@ -1,17 +1,18 @@
 """Statements that delete expired rows, a batch at a time, past locked rows."""
 
-from typing import Final, cast
+from typing import Final
 
 from sqlalchemy import ColumnElement, Table, delete, func, literal_column, or_, select
 
 from pgauthkit.models import MagicLink, RateLimit, Session
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, number, text
 
 __all__ = ["PURGE_MAGIC_LINKS", "PURGE_RATE_LIMITS", "PURGE_SESSIONS", "WALK_SESSIONS"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
-sessions: Final = cast("Table", Session.__table__)
-rate_limits: Final = cast("Table", RateLimit.__table__)
+magic_links: Final = own_table(MagicLink)
+sessions: Final = own_table(Session)
+rate_limits: Final = own_table(RateLimit)
 
 
 def _by_expiry(table: Table) -> Statement:

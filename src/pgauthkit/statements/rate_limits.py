@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 import attrs
-from sqlalchemy import CTE, ColumnElement, Select, Table, case, func, literal_column, not_, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, case, func, literal_column, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import RateLimit
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.statement import BY_NOW, NOW, Statement, binary, duration, materialized
 
 __all__ = ["Buckets", "bucket", "rate_limits", "take"]
 
-rate_limits: Final = cast("Table", RateLimit.__table__)
+rate_limits: Final = own_table(RateLimit)
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
 FALSE: Final[ColumnElement[bool]] = literal_column("false")
 NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")

@@ -1,16 +1,17 @@
 """Statements that end everybody's sessions and pending links, a batch at a time."""
 
-from typing import Final, cast
+from typing import Final
 
 from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select, update
 
 from pgauthkit.models import MagicLink, Session
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.statement import NOW, Statement, materialized, moment, number, text
 
 __all__ = ["REVOKE_ALL_LINKS", "REVOKE_ALL_SESSIONS", "WHAT_TIME"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
-sessions: Final = cast("Table", Session.__table__)
+magic_links: Final = own_table(MagicLink)
+sessions: Final = own_table(Session)
 
 
 def _end(table: Table, *which: ColumnElement[bool]) -> Statement:

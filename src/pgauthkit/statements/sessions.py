@@ -1,11 +1,10 @@
 """Statements on sessions: open, refresh, end, list."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    Table,
     and_,
     case,
     cast as as_type,
@@ -20,6 +19,7 @@ from sqlalchemy import (
 )
 
 from pgauthkit.models import Session, User
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
 
 __all__ = [
@@ -37,8 +37,8 @@ __all__ = [
     "users",
 ]
 
-sessions: Final = cast("Table", Session.__table__)
-users: Final = cast("Table", User.__table__)
+sessions: Final = own_table(Session)
+users: Final = own_table(User)
 
 s: Final = sessions.c
 ENDS_AT: Final = func.least(s.idle_expires_at, s.expires_at)

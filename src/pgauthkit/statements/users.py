@@ -1,17 +1,18 @@
 """Statements on users: find one, switch one off or on, change an address."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, exists, func, literal_column, not_, or_, select, update
+from sqlalchemy import CTE, ColumnElement, and_, exists, func, literal_column, not_, or_, select, update
 
 from pgauthkit.models import User
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import magic_links
 from pgauthkit.statements.sessions import ended, sessions
 from pgauthkit.statements.statement import NOW, Statement, materialized, text
 
 __all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER", "FIND_USER"]
 
-users: Final = cast("Table", User.__table__)
+users: Final = own_table(User)
 
 
 def _find_user() -> Statement:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
 
 from pgauthkit.errors import RepositoryError
-from pgauthkit.models import SoftDelete
+from pgauthkit.models import SoftDelete, User
+from pgauthkit.models.account import standing
 from pgauthkit.repositories.generic.keys import UniqueKey, find_key, unique_keys
 from pgauthkit.repositories.generic.values import is_json
 
@@ -34,7 +35,8 @@ class Description(Generic[M]):
         self.mapper: Final = mapper
         self.table: Final = cast("Table", table)
         self.soft: Final = issubclass(model, SoftDelete)
-        if mapper.inherits is not None and mapper.polymorphic_on not in self.table.columns.values():
+        told_apart = any(column is mapper.polymorphic_on for column in self.table.columns)
+        if mapper.inherits is not None and not told_apart:
             raise RepositoryError(f"{model.__name__} is not told from its relatives by a column of their table.")
 
     @property
@@ -153,11 +155,13 @@ class Description(Generic[M]):
 
 
 def describe(model: type[M]) -> Description[M]:
-    """Return the description of a model, made once.
+    """Return the description of a model, made once; for `User`, that of the application's class of users, if any.
 
     Raises:
         RepositoryError: the class is not mapped, or to more than one table.
     """
+    if model is User:
+        model = standing(User.__mapper__)
     if model not in _KNOWN:
         _KNOWN[model] = Description(model)
     return _KNOWN[model]

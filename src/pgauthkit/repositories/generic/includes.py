@@ -51,6 +51,11 @@ class Branch:
         """What the relation leads to."""
         return describe(self.relation.mapper.class_)
 
+    def attribute(self, entity: Any) -> Any:  # noqa: ANN401 - a class, or an alias of one
+        """Return the relation's attribute, leading to the model that is loaded: for `User`, an application's class."""
+        found, model = getattr(entity, self.relation.key), self.target.model
+        return found if self.relation.mapper.class_ is model else found.of_type(model)
+
 
 Branches: TypeAlias = Mapping[str, Branch]
 Path: TypeAlias = Sequence[RelationshipProperty[Any]]

@@ -109,7 +109,7 @@ class _Loading:
         same = and_(*(getattr(parent, name) == keys[name] for name in of.primary_key))
         where = conditions(target, branch.where, deleted_too=branch.deleted_too)
         order = orders(target, branch.order_by) or branch.relation.order_by or orders(target, target.primary_key)
-        relation = getattr(parent, branch.relation.key)
+        relation = branch.attribute(parent)
         if branch.take is None:
             every = select(keys[_NUMBER], target.model).join(parent, same).join(relation)
             return every.where(*where).order_by(*order), target.model
@@ -121,10 +121,10 @@ class _Loading:
 
 
 def _joins(entity: Any, tree: Branches) -> Iterator[Any]:  # noqa: ANN401 - a class, or an alias of one
-    for name, branch in tree.items():
+    for branch in tree.values():
         if not branch.relation.uselist:
             where = conditions(branch.target, branch.where, deleted_too=branch.deleted_too)
-            attribute = getattr(entity, name)
+            attribute = branch.attribute(entity)
             joined = joinedload(attribute.and_(*where) if where else attribute)
             yield joined.options(*_joins(branch.target.model, branch.branches))
 
