@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from alembic import context
 from sqlalchemy import Connection, inspect
-from sqlalchemy.schema import CreateSchema, SchemaItem, Table
+from sqlalchemy.schema import CreateSchema, Table
 
 from pgauthkit.migrations import LEDGER_TABLE, VERSION_TABLE
 from pgauthkit.models import SCHEMA, Base
+from pgauthkit.models.owned import is_own
 
 
 def include_name(name: str | None, kind: str, _parents: Mapping[Any, Any]) -> bool:
@@ -16,9 +17,9 @@ def include_name(name: str | None, kind: str, _parents: Mapping[Any, Any]) -> bo
     return name == SCHEMA if kind == "schema" else (kind, name) != ("table", LEDGER_TABLE)
 
 
-def include_object(item: SchemaItem, _name: str | None, _kind: str, _reflected: object, _other: object) -> bool:
-    """Leave out the tables that a host has put on our `Base.metadata`."""
-    return not isinstance(item, Table) or item.schema == SCHEMA
+def include_object(item: Any, name: str | None, _kind: str, _reflected: object, _other: object) -> bool:  # noqa: ANN401 - what belongs to a table, or one
+    """Leave out the tables that an application has put on our `Base.metadata`, and its columns on ours."""
+    return item.schema == SCHEMA if isinstance(item, Table) else is_own(item.table.name, name)
 
 
 OPTIONS: Final[Mapping[str, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def _leave_ours(context: AutogenContext, operations: UpgradeOps) -> PriorityDisp
     # Only our own environment keeps its version table in our schema, and that one is to see everything.
     if theirs.version_table_schema != _SCHEMA:
         operations.ops[:] = [found for found in operations.ops if getattr(found, "schema", None) != _SCHEMA]
+        _add_columns_on_users(context, operations)
     return PriorityDispatchResult.CONTINUE
 
 
@@ -63,3 +65,15 @@ def _is_drop_of(found: MigrateOperation, kept: set[tuple[str | None, str]]) -> b
     from alembic.operations.ops import DropIndexOp, DropTableOp  # noqa: PLC0415 - the same
 
     return isinstance(found, DropIndexOp | DropTableOp) and (found.schema, found.table_name) in kept
+
+
+def _add_columns_on_users(context: AutogenContext, operations: UpgradeOps) -> None:
+    from alembic.operations.ops import DropTableOp  # noqa: PLC0415 - the same
+
+    from pgauthkit.migrations.account import on_users  # noqa: PLC0415 - the same
+
+    # After the tables that a new foreign key leads to, and before those go that an old one led to.
+    dropped = [number for number, found in enumerate(operations.ops) if isinstance(found, DropTableOp)]
+    place = min(dropped, default=len(operations.ops))
+    # Where our models are not even imported, nobody can have put a column on them.
+    operations.ops[place:place] = on_users(context) if "pgauthkit.models" in sys.modules else []

@@ -58,7 +58,7 @@ def taking_over(mapper: Mapper[Any], cls: type[Any]) -> Generator[None]:
     _refuse_class(mapper, cls)
     below = cls.__mro__[: cls.__mro__.index(mapper.class_)]
     written = (vars(one)["__mapper_args__"] for one in below if "__mapper_args__" in vars(one))
-    given: Mapping[str, Any] = next(written, {})
+    given: Mapping[str, Any] = next(written, dict[str, Any]())
     # "inline": whatever selects users selects the application's columns as well, so that none is read on its own.
     cls.__mapper_args__ = {"polymorphic_load": "inline", **given, "polymorphic_identity": KIND}
     before = mapper.polymorphic_map.pop(KIND)

@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from pgauthkit.client import clean_ip
 from pgauthkit.email_address import canonical_email
 from pgauthkit.models import MagicLink, Session, User
+from pgauthkit.models.account import standing
 from pgauthkit.secret import Secret
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 from pgauthkit.values import (
@@ -101,9 +102,9 @@ def session_tokens(kind: Kind = Kind.ACCESS) -> SearchStrategy[Secret]:
 
 
 def users() -> SearchStrategy[User]:
-    """Rows of users that are not in a database yet."""
+    """Rows of users that are not in a database yet; of the application's own class, where it has one."""
     return st.builds(
-        User,
+        standing(User.__mapper__),
         id=ids(),
         email=emails(),
         role=st.sampled_from(UserRole),

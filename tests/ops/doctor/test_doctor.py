@@ -16,6 +16,7 @@ from tests.balancer import balancer
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.ops.doctor import Finding, Report, SetUp, examine
+from pgauthkit.ops.doctor.columns import check_columns
 from pgauthkit.ops.doctor.connections import check_balancer, judge_pool
 from pgauthkit.ops.doctor.server import judge_clock, judge_encoding, judge_standby, judge_version
 from pgauthkit.ops.dump.manifest import Manifest
@@ -229,7 +230,7 @@ class TestSchema:
         """Pending revisions are wrong, and without tables there is nothing more to look at."""
         report = examine(SetUp(url=pgauthkit_empty_url))
         (finding,) = found(report, "revisions")
-        assert finding.message == "Not in sync, of pgauthkit: 0001 (pending), 0002 (pending)."
+        assert finding.message == "Not in sync, of pgauthkit: 0001 (pending), 0002 (pending), 0003 (pending)."
         assert finding.advice == "Run pgauthkit migrate deploy."
         assert not found(report, "drift")
 
@@ -314,6 +315,48 @@ class TestTables:
         assert finding.level == "wrong"
         assert finding.message == "Users whose address is not in its canonical form: 2, among them other, refused."
         assert "ada@" not in str(finding)
+
+
+class TestColumns:
+    @pytest.mark.parametrize(
+        ("columns", "wrong"),
+        [
+            ("ADD a text NOT NULL", "pgauthkit.users.a is NOT NULL without a default, so that nobody can sign up."),
+            ("ADD a text DEFAULT 'x (1)'::varchar(9) UNIQUE", "pgauthkit.users_a_key is UNIQUE, and its default"),
+            ("ADD a int DEFAULT 0, ADD b text DEFAULT '', ADD UNIQUE (b, a)", "pgauthkit.users_b_a_key is UNIQUE"),
+            ("ADD a int UNIQUE NULLS NOT DISTINCT", "pgauthkit.users_a_key is UNIQUE"),
+        ],
+    )
+    def test_wrong(self, pgauthkit_url: str, tell: Tell, columns: str, wrong: str) -> None:
+        """A column of the application's that keeps people from signing up is named, with what to do."""
+        tell(f"ALTER TABLE pgauthkit.users {columns}")
+        with psycopg.connect(pgauthkit_url) as connection, pytest.raises(psycopg.IntegrityError):
+            connection.execute(
+                "INSERT INTO pgauthkit.users (id, email) SELECT n, n || '@a.test' FROM generate_series(1, 2) n"
+            )
+        (finding,) = columns_of(pgauthkit_url)
+        assert finding.level == "wrong"
+        assert finding.message.startswith(wrong)
+        assert finding.advice.startswith("In a revision of the application: ")
+
+    def test_fine(self, pgauthkit_url: str, tell: Tell) -> None:
+        """Columns that may be left out are fine: empty, made by the server, or unique with something that is ours."""
+        tell(
+            "ALTER TABLE pgauthkit.users ADD a text UNIQUE, ADD b bigint GENERATED ALWAYS AS IDENTITY UNIQUE,"
+            " ADD c uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE, ADD d text NOT NULL DEFAULT '', ADD UNIQUE (d, id),"
+            " ADD e int NOT NULL GENERATED ALWAYS AS (1) STORED, ADD f text NOT NULL DEFAULT CURRENT_USER"
+        )
+        tell("CREATE UNIQUE INDEX ON pgauthkit.users (d) WHERE d <> ''")
+        assert [finding.level for finding in columns_of(pgauthkit_url)] == ["ok"]
+
+
+def columns_of(url: str) -> list[Finding]:
+    """Return what the check of columns alone finds."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        findings = [*check_columns(connection)]
+    engine.dispose()
+    return findings
 
 
 class TestBackups:

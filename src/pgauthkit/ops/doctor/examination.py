@@ -10,6 +10,7 @@ from pgauthkit.database.unavailable import translated
 from pgauthkit.database.url import read_url
 from pgauthkit.errors import DatabaseUnavailableError, PgAuthKitError
 from pgauthkit.ops.doctor.backups import check_backups
+from pgauthkit.ops.doctor.columns import check_columns
 from pgauthkit.ops.doctor.connections import check_balancer, check_direct, check_pool, check_pooler
 from pgauthkit.ops.doctor.finding import Check, Finding, Report, SetUp
 from pgauthkit.ops.doctor.rights import check_rights
@@ -84,6 +85,7 @@ def _of_the_server(set_up: SetUp) -> Iterator[Finding]:
         yield from _tried("bloat", check_bloat(connection, set_up))
         yield from _tried("purge", check_purge(connection, set_up))
         yield from _tried("addresses", check_addresses(connection))
+        yield from _tried("columns", check_columns(connection))
 
 
 def _tried(check: Check, findings: Iterator[Finding]) -> Iterator[Finding]:

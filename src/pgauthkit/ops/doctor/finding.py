@@ -26,6 +26,7 @@ Check: TypeAlias = Literal[
     "bloat",
     "purge",
     "addresses",
+    "columns",
     "backups",
 ]
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, make_url
 from pgauthkit.migrations import LEDGER_TABLE, VERSION_TABLE
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.migrate.catalog import Item, Kind, describe, schemas_with_tables
+from pgauthkit.ops.migrate.theirs import declared_by, declared_on_users
 from pgauthkit.ops.revisions.environment import move, read_environment, read_heads
 from pgauthkit.ops.revisions.tracks import BUNDLED, Track
 from pgauthkit.ops.server.connection import Target, begin_migrating, engine_for, own_connection
@@ -44,7 +45,8 @@ class Difference:
     @property
     def explanation(self) -> str:
         """What is different, in a sentence."""
-        what = f"{self.kind} {self.name}"
+        owner = declared_by(self.name)
+        what = f"{self.kind} {self.name}{f' of {owner}' if owner else ''}"
         if self.database is None:
             return f"The {what} is missing: the migrations make it, and it was dropped or renamed by hand."
         if self.migrations is None:
@@ -79,7 +81,8 @@ def find_drift(
 
     Args:
         target: as for `pgauthkit.ops.migrate.deploy`.
-        host: the application's own revisions; without them only our tables are compared.
+        host: the application's own revisions; without them only our tables are compared, and of these not the columns
+            that the application's class of users declares, with their constraints and indexes.
         shadow_url: an empty database to be used as the shadow, for a role that may not create one. What the revisions
             make in it is left there.
         ignored: names of tables, views, sequences, types and functions that no migration makes and nobody should ask
@@ -99,7 +102,8 @@ def find_drift(
         with _shadow(connection, shadow_url) as url:
             expected, schemas, hidden = _expected(url, tracks, ignored)
         found = describe(connection, schemas, ignored=hidden)
-    return _differences(expected, found)
+        theirs = declared_on_users() if host is None else frozenset[str]()
+    return _differences(expected, {item: found[item] for item in found if item.name not in theirs})
 
 
 def _heads(track: Track, connection: Connection) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import registry
 
 from pgauthkit.errors import ConfigError
 from pgauthkit.models import Base, Device, MagicLink, RateLimit, Session, User
+from pgauthkit.models.account import standing
 from pgauthkit.ops.project.named import named, registries_in
 
 __all__ = ["OURS", "mapped_classes", "require_base"]
@@ -17,6 +18,8 @@ OURS: Final[tuple[type[Any], ...]] = (User, MagicLink, Session, Device, RateLimi
 
 def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     """Return every mapped class with a table of its own: ours first, then the application's by their names.
+
+    The application's own class of users, where it has one, takes the place of `User`.
 
     Args:
         models: the application's models, as `module:name`: a declarative base (`blog.models:Base`,
@@ -38,8 +41,13 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     except SQLAlchemyError as error:
         raise ConfigError([f"models: {models or 'our Base'} cannot be mapped: {error}"]) from error
     found = {mapper.class_: mapper for one in registries for mapper in one.mappers}
-    theirs = (model for model, mapper in found.items() if model not in OURS and isinstance(mapper.local_table, Table))
-    return (*OURS, *sorted(theirs, key=lambda model: (model.__name__, model.__module__)))
+    theirs = (
+        model
+        for model, mapper in found.items()
+        if not issubclass(model, OURS) and isinstance(mapper.local_table, Table)
+    )
+    ours = [standing(User.__mapper__), *OURS[1:]]
+    return (*ours, *sorted(theirs, key=lambda model: (model.__name__, model.__module__)))
 
 
 def require_base(models: str) -> bool:
