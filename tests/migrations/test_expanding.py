@@ -19,8 +19,10 @@ from pgauthkit.ops.migrate import deploy
 from pgauthkit.ops.revisions.bundled import alembic_config
 from pgauthkit.testing.strategies import emails
 
-# What the release with revision 0001 as its last sends, as text: its code may run while 0002 is there.
-FOLDER: Final = Path(__file__).parent / "of_0001"
+# What the release with this revision as its last sends, as text: its code may run while later ones are there.
+FOLDERS: Final = {name: Path(__file__).parent / f"of_{name}" for name in ("0001", "0002")}
+# Columns of an application's own, as its class of users has them.
+THEIRS: Final = b"ALTER TABLE pgauthkit.users ADD phone text UNIQUE, ADD locale text NOT NULL DEFAULT 'en'"
 DURATIONS: Final = {
     "magic_link_ttl": timedelta(minutes=10),
     "access_ttl": timedelta(minutes=15),
@@ -57,13 +59,18 @@ def engine(pgauthkit_empty_url: str) -> Iterator[sa.Engine]:
 
 
 class TestReleaseBefore:
-    def test_signs_in(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        """The statements of the release before ask for a link, use it, authenticate, touch, refresh and sign out."""
+    @pytest.mark.parametrize("columns", [b"SELECT", THEIRS], ids=["ours", "and an application's"])
+    @pytest.mark.parametrize("release", FOLDERS)
+    def test_signs_in(self, connection: psycopg.Connection[tuple[Any, ...]], release: str, columns: bytes) -> None:
+        """The statements of a release before ask for a link, use it, authenticate, touch, refresh and sign out."""
+        connection.execute(columns)
         link, access, refresh, selector, next_access, next_refresh = (secrets.token_bytes(32) for _ in range(6))
+        # Since 0002, durations go out as seconds.
+        durations = {name: span if release == "0001" else span.total_seconds() for name, span in DURATIONS.items()}
 
         def ask(name: str, **parameters: object) -> tuple[Any, ...]:
-            sql = (FOLDER / f"{name}.sql").read_bytes()
-            row = connection.execute(sql, {**GIVEN, **FLAGS, **DURATIONS, **parameters}).fetchone()
+            sql = (FOLDERS[release] / f"{name}.sql").read_bytes()
+            row = connection.execute(sql, {**GIVEN, **FLAGS, **durations, **parameters}).fetchone()
             assert row is not None
             return row
 
@@ -71,15 +78,16 @@ class TestReleaseBefore:
         hashes = {"selector_hash": selector, "access_token_hash": access, "refresh_token_hash": refresh}
         verified = ask("verify_magic_link", token_hash=link, user_id="c2", session_id="c3", **hashes)
         authenticated = ask("authenticate", selector_hash=selector, access_token_hash=access)
-        touched = ask("touch", session_id="c3")
-        following = {"next_access_token_hash": next_access, "next_refresh_token_hash": next_refresh}
+        touched = ask("touch", session_id="c3", access_token_hash=access)
+        following = {"next_access_token_hash": next_access, "next_refresh_token_hash": next_refresh, "generation": 0}
         refreshed = ask(
             "refresh", selector_hash=selector, refresh_token_hash=refresh, rotation_nonce=b"nonce", **following
         )
         signed_out = ask("sign_out", selector_hash=selector, access_token_hash=next_access)
+        kind = connection.execute("SELECT pgauthkit_kind FROM pgauthkit.users").fetchall()
 
         assert (verified[0], authenticated[0], refreshed[0]) == ("ok", "ok", "rotated")
-        assert [touched, signed_out] == [("c3",), ("c3", "c2")]
+        assert [touched[0], signed_out[0], kind] == ["c3", {"0001": "c3", "0002": True}[release], [("user",)]]
 
 
 class TestAddresses:
