@@ -1,11 +1,19 @@
-"""The blog's own table, related to pgauthkit's users."""
+"""The blog's own class of users, and its own table, related to each other."""
 
 from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, backref, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pgauthkit.models import Base, CuidPrimaryKey, Timestamps, User
 
-__all__ = ["Base", "Post"]
+__all__ = ["Account", "Base", "Post"]
+
+
+class Account(User):
+    """Everybody who signs in, under the name that they like to be called by."""
+
+    display_name: Mapped[str | None]
+
+    posts: Mapped[list["Post"]] = relationship(back_populates="author", lazy="raise", passive_deletes=True)
 
 
 class Post(CuidPrimaryKey, Timestamps, Base):
@@ -19,4 +27,4 @@ class Post(CuidPrimaryKey, Timestamps, Base):
     published: Mapped[bool] = mapped_column(default=False)
     author_id: Mapped[str] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
 
-    author: Mapped[User] = relationship(backref=backref("posts", lazy="raise", passive_deletes=True), lazy="raise")
+    author: Mapped[Account] = relationship(back_populates="posts", lazy="raise")

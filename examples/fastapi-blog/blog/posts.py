@@ -5,9 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from blog.dependencies import Admin, Database, SignedIn, SignedInOrNot
-from blog.models import Post
+from blog.models import Account, Post
 from blog.pages import page, see_other
-from pgauthkit.models import User
 from pgauthkit.repositories import AsyncRepository, AsyncUserRepository
 
 __all__ = ["router"]
@@ -33,8 +32,16 @@ async def write(
     return see_other("/")
 
 
+@router.post("/name")
+async def rename(db: Database, identity: SignedIn, name: Annotated[str, Form(max_length=80)]) -> Response:
+    """Be called by a name instead of the address."""
+    await AsyncUserRepository(db, Account).update({"id": identity.user_id}, display_name=name.strip() or None)
+    return see_other("/")
+
+
 @router.get("/admin")
 async def administer(request: Request, db: Database, identity: Admin) -> Response:
     """Show who writes, with their posts, in two statements."""
-    authors = await AsyncUserRepository(db).find_many(order_by=[User.email], include=["posts"], take=100)
+    users = AsyncUserRepository(db, Account)
+    authors = await users.find_many(order_by=[Account.email], include=["posts"], take=100)
     return page(request, "admin", identity=identity, authors=authors)

@@ -20,6 +20,16 @@ def test_only_who_signed_in_writes(browser: Browser, sign_in: SignIn) -> None:
     assert "My first post" in reader.get("/").text
 
 
+def test_a_name(browser: Browser, sign_in: SignIn) -> None:
+    """Who has given a name is shown by it, and by the address until then."""
+    author = browser()
+    assert author.post("/name", data={"name": "Ada"}).url.path == "/sign-in"
+    sign_in(author, "ada@example.com")
+    author.post("/posts", data={"title": "Hello World", "content": "My first post"})
+    assert "ada@example.com," in author.get("/").text
+    assert "Ada," in author.post("/name", data={"name": " Ada "}).text
+
+
 def test_older_posts(browser: Browser, sign_in: SignIn) -> None:
     """Six posts stand on two pages, each once."""
     client = browser()

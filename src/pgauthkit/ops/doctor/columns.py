@@ -21,12 +21,13 @@ ORDER BY attnum
 """)  # noqa: S608 - the name of our schema
 # Without those with a condition, which need not hold for a new user, and those over expressions.
 _UNIQUE: Final = text(f"""
-SELECT indexrelid::regclass::text AS name, indnullsnotdistinct AS one_null,
+SELECT indexrelid::regclass::text AS name,
+  pg_get_indexdef(indexrelid) LIKE '% NULLS NOT DISTINCT%' AS one_null,
   array_agg(attname ORDER BY attnum)::text[] AS columns
 FROM pg_catalog.pg_index JOIN pg_catalog.pg_attribute
   ON attrelid = indrelid AND attnum = ANY ((indkey::int2[])[0:indnkeyatts - 1])
 WHERE indrelid = CAST('{SCHEMA}.users' AS regclass) AND indisunique AND indpred IS NULL AND indexprs IS NULL
-GROUP BY indexrelid, indnullsnotdistinct ORDER BY 1
+GROUP BY indexrelid ORDER BY 1
 """)  # noqa: S608 - the same
 
 
