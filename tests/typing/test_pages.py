@@ -51,7 +51,7 @@ def test_pyright(tmp_path: Path) -> None:
     configuration = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "executionEnvironments": environments}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(configuration))
     pyright = Path(sysconfig.get_path("scripts")) / "pyright"
-    command = [pyright, "--pythonpath", sys.executable, "--outputjson"]
+    command = [str(pyright), "--pythonpath", sys.executable, "--outputjson"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     report = json.loads(done.stdout)
     told = [f"{one['file']}:{one['range']['start']['line']}: {one['message']}" for one in report["generalDiagnostics"]]

@@ -1,0 +1,12 @@
+"""Alembic's own template for one database, with the host's metadata filled in."""
+
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+from sqlmodel_shop import SQLModel
+
+with engine_from_config(
+    context.config.get_section(context.config.config_ini_section, {}), prefix="sqlalchemy.", poolclass=pool.NullPool
+).connect() as connection:
+    context.configure(connection=connection, target_metadata=SQLModel.metadata)
+    with context.begin_transaction():
+        context.run_migrations()
