@@ -50,17 +50,18 @@ assert type(Account(email="ada@example.com")) is Account
 '''
 
 
-def run(*command: str) -> None:
-    """Run Python in a process of its own, on whose output a failure says more."""
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=PROJECT)
+def run(folder: Path, *command: str) -> None:
+    """Run Python in a process of its own, in a folder of its own: a failure shows what it printed."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_project(pgauthkit_server: TestServer) -> None:
+def test_project(pgauthkit_server: TestServer, tmp_path: Path) -> None:
     """A shop whose users are Accounts: its objects, its repositories, its revisions, and our fixtures in its tests."""
-    run("-m", "pytest", "-q", ".", f"--pgauthkit-url={pgauthkit_server.url('postgres')}")
+    server = f"--pgauthkit-url={pgauthkit_server.url('postgres')}"
+    run(tmp_path, "-m", "pytest", "-q", "-c", str(PROJECT / "pyproject.toml"), str(PROJECT), server)
 
 
-def test_refusals() -> None:
+def test_refusals(tmp_path: Path) -> None:
     """A class that a sign-in could not make rows of is refused in words, and what it can make rows of is not."""
-    run("-c", REFUSALS)
+    run(tmp_path, "-c", REFUSALS)

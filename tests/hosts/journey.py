@@ -41,17 +41,21 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def track(project: Path) -> Track:
+def track(request: pytest.FixtureRequest) -> Track:
+    return track_of(request.path.parent)
+
+
+def track_of(project: Path) -> Track:
     found = host_track(project)
     assert found is not None
     return found
 
 
 @pytest.fixture
-def alembic(track: Track) -> Alembic:
+def alembic() -> Alembic:
     """Alembic's own commands, such as `check`, as the host runs them without us."""
 
-    def run(url: str, name: str, *arguments: str) -> None:
+    def run(track: Track, url: str, name: str, *arguments: str) -> None:
         config = track.config(None)
         driven = sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         config.set_main_option("sqlalchemy.url", driven.replace("%", "%%"))
@@ -60,15 +64,11 @@ def alembic(track: Track) -> Alembic:
     return run
 
 
-def two(project: Path) -> Path:
-    """Return the host's second revision, with which its users become ours."""
-    return project / "migrations" / "versions" / "two.py"
-
-
-def test_the_host_was_there_before(project: Path, track: Track, alembic: Alembic, pgauthkit_empty_url: str) -> None:
+def test_the_host_was_there_before(project: Path, alembic: Alembic, pgauthkit_empty_url: str) -> None:
     """A host's tables were there; ours come beside them, and then its own autogenerate writes what leads to users."""
-    two(project).unlink()
-    alembic(pgauthkit_empty_url, "upgrade", "head")
+    (project / "migrations" / "versions" / "two.py").unlink()  # with which its users become ours
+    track = track_of(project)
+    alembic(track, pgauthkit_empty_url, "upgrade", "head")
     assert migrate.deploy(pgauthkit_empty_url, host=track).applied == bundled_revisions()
     made = new_revision(pgauthkit_empty_url, track, "Two")
     assert made is not None
@@ -79,7 +79,7 @@ def test_the_host_was_there_before(project: Path, track: Track, alembic: Alembic
     assert "magic_links" not in text
     migrate.deploy(pgauthkit_empty_url, host=track)
     assert new_revision(pgauthkit_empty_url, track, "Nothing") is None
-    alembic(pgauthkit_empty_url, "check")
+    alembic(track, pgauthkit_empty_url, "check")
     assert find_drift(pgauthkit_empty_url, host=track) == ()
 
 
@@ -93,23 +93,23 @@ def test_the_plugin_s_database_has_both_tracks(track: Track, pgauthkit_url: str)
 
 def test_nothing_differs(track: Track, alembic: Alembic, pgauthkit_url: str) -> None:
     """The host's own `alembic check`, our drift and the doctor find nothing; of a lost column, check and drift tell."""
-    alembic(pgauthkit_url, "check")
+    alembic(track, pgauthkit_url, "check")
     assert find_drift(pgauthkit_url, host=track) == ()
     levels = {one.check: one.level for one in doctor.examine(doctor.SetUp(url=pgauthkit_url, host=track)).findings}
     assert {levels[name] for name in ("revisions", "drift", "columns")} == {"ok"}
     tell(pgauthkit_url, "ALTER TABLE pgauthkit.users DROP nickname")
     with pytest.raises(Exception, match="nickname"):
-        alembic(pgauthkit_url, "check")
+        alembic(track, pgauthkit_url, "check")
     assert [one.name for one in find_drift(pgauthkit_url, host=track)] == ["pgauthkit.users.nickname"]
 
 
 def test_a_rollback_is_rehearsed_and_done(track: Track, pgauthkit_url: str) -> None:
-    """The host's last revision goes down and up again on a copy, and then here; ours stay where they are."""
+    """The host's revisions go down and up again on a copy, and then here; ours stay where they are."""
     rehearsed = migrate.rehearse_rollback(pgauthkit_url, host=track)
     assert (rehearsed.down.undone, rehearsed.up.host) == (("two",), ("two",))
-    assert migrate.rollback(pgauthkit_url, host=track).undone == ("two",)
+    assert migrate.rollback(pgauthkit_url, "base", host=track).undone == ("two", "one")
     done = migrate.deploy(pgauthkit_url, host=track)
-    assert (done.applied, done.host) == ((), ("two",))
+    assert (done.applied, done.host) == ((), ("one", "two"))
 
 
 def test_a_saved_database_is_the_same_elsewhere(

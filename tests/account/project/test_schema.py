@@ -30,7 +30,11 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def track(project: Path) -> Track:
+def track() -> Track:
+    return track_of(HERE)
+
+
+def track_of(project: Path) -> Track:
     found = host_track(project, "migrations")
     assert found is not None
     return found
@@ -44,8 +48,9 @@ def tell(url: str, *statements: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_autogenerate(project: Path, track: Track, pgauthkit_empty_url: str) -> None:
+def test_autogenerate(project: Path, pgauthkit_empty_url: str) -> None:
     """The application's autogenerate writes its columns on our users, with keys and indexes, and nothing of ours."""
+    track = track_of(project)
     written = project / "migrations" / "versions" / "shop1_add_the_shop.py"
     written.unlink()
     migrate.deploy(pgauthkit_empty_url)
@@ -60,8 +65,9 @@ def test_autogenerate(project: Path, track: Track, pgauthkit_empty_url: str) -> 
     assert find_drift(pgauthkit_empty_url, host=track) == ()
 
 
-def test_what_is_gone(track: Track, pgauthkit_url: str) -> None:
+def test_what_is_gone(project: Path, pgauthkit_url: str) -> None:
     """What the class no longer has is dropped, with its table afterwards; a comment on our table stays."""
+    track = track_of(project)
     tell(
         pgauthkit_url,
         "CREATE TABLE badges (id int PRIMARY KEY)",
@@ -80,8 +86,9 @@ def test_what_is_gone(track: Track, pgauthkit_url: str) -> None:
 
 
 @pytest.mark.parametrize("options", ["", ", include_schemas=True"])
-def test_plain_alembic(project: Path, track: Track, pgauthkit_url: str, options: str) -> None:
+def test_plain_alembic(project: Path, pgauthkit_url: str, options: str) -> None:
     """The application's own `alembic check` is content, whichever schemas it looks at; so is ours."""
+    track = track_of(project)
     env = project / "migrations" / "env.py"
     env.write_text(env.read_text().replace("(Base.metadata)", f"(Base.metadata{options})"))
     engine = sa.create_engine(pgauthkit_url)
@@ -91,8 +98,9 @@ def test_plain_alembic(project: Path, track: Track, pgauthkit_url: str, options:
     engine.dispose()
 
 
-def test_without_our_tables(project: Path, track: Track, pgauthkit_empty_url: str) -> None:
+def test_without_our_tables(project: Path, pgauthkit_empty_url: str) -> None:
     """In a database without our users there is nothing to compare the class with."""
+    track = track_of(project)
     (project / "migrations" / "versions" / "shop1_add_the_shop.py").unlink()
     engine = sa.create_engine(pgauthkit_empty_url)
     with engine.connect() as connection:
