@@ -83,8 +83,9 @@ def is_constant(default: str | None) -> bool:
 def _refuse_class(mapper: Mapper[Any], cls: type[Any]) -> None:
     current = standing(mapper)
     if current is not mapper.class_:
+        known = f"{current.__module__}.{current.__qualname__}"
         raise _refused(
-            f"{cls.__name__} cannot be a class of users: {current.__module__}.{current.__qualname__} is the one already, as each sign-in makes"
+            f"{cls.__name__} cannot be a class of users: {known} is the one already, as each sign-in makes"
             f" users of one class. Put the columns of {cls.__name__} on it, or into a table of their own with a"
             " foreign key to User.id."
         )

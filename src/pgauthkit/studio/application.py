@@ -19,6 +19,8 @@ from starlette_admin.i18n import TimezoneConfig
 
 from pgauthkit.database.violations import violation
 from pgauthkit.errors import DatabaseUnavailableError
+from pgauthkit.models import User
+from pgauthkit.models.account import standing
 from pgauthkit.studio.editing import EditableView
 from pgauthkit.studio.guard import Guard
 from pgauthkit.studio.home import Home
@@ -115,7 +117,9 @@ def _keys(models: Sequence[type[Any]]) -> dict[type[Any], str]:
         short = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", model.__name__).lower()
         long = f"{model.__module__.replace('.', '-')}-{short}".lower()
         keys[model] = long if short in keys.values() else short
-    return keys
+    # Our relations lead to `User`, in whose place there may be the application's class.
+    users = standing(User.__mapper__)
+    return {**keys, User: keys[users]} if users in keys else keys
 
 
 def _explain(_request: Request, error: Exception) -> Response:

@@ -212,6 +212,6 @@ def test_refused() -> None:
     with pytest.raises(ConfigError, match="Account is the class of users: make one of these"):
         User(email="ada@example.com")
     for base in (User, Account):
-        with pytest.raises(ConfigError, match="Guest cannot be a class of users: shop.Account is the one already"):
+        with pytest.raises(ConfigError, match=r"Guest cannot be a class of users: shop\.Account is the one already"):
             type("Guest", (base,), {})
     assert type(Account(email="ada@example.com")) is Account
