@@ -1,6 +1,7 @@
 """`pgauthkit doctor`, as a person and as a program use it."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,16 @@ def test_json_is_for_programs(pgauthkit_url: str, tmp_path: Path) -> None:
 def test_help_has_an_example() -> None:
     """The help shows how it is called."""
     assert "Example: pgauthkit doctor" in doctor("--help").stdout
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["migrate", "drift"]])
+def test_models_without_revisions(pgauthkit_url: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without revisions of the application's, its models say what is theirs: they are imported, or it is an error."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"shop_of_{command[0]}"  # of its own, since what is imported stays
+    Path("pyproject.toml").write_text(f'[tool.pgauthkit]\nmodels = "{name}:Base"\n')
+    without = CliRunner().invoke(main, command, env={"DATABASE_URL": pgauthkit_url})
+    Path(f"{name}.py").write_text("from pgauthkit.models import Base\n\n__all__ = ['Base']\n")
+    there = CliRunner().invoke(main, command, env={"DATABASE_URL": pgauthkit_url})
+    assert name in without.output
+    assert (without.exit_code, there.exit_code) == (1, 0), there.output

@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import click
 
+from pgauthkit.cli.models import models
 from pgauthkit.cli.settings import resolve_url
 from pgauthkit.ops.doctor import Finding, SetUp, examine
 from pgauthkit.ops.revisions.host import find_host
@@ -40,10 +41,13 @@ def doctor(url: str | None, pool_size: int | None, processes: int, backups: Path
     A line for each check: ok, warning or wrong. Exit code 1 when something is wrong. Nothing is changed; drift is
     looked for in a second database where the role may make one. With DIRECT_URL set, the schema is looked at there.
     """
+    track = find_host(Path.cwd())
+    if track is None:
+        models()  # See `migrate drift`.
     set_up = SetUp(
         url=resolve_url(url, direct=False),
         direct_url=None if url else os.environ.get("DIRECT_URL") or None,
-        host=find_host(Path.cwd()),
+        host=track,
         pool_size=pool_size,
         processes=processes,
         backups=backups,

@@ -6,6 +6,7 @@ import attrs
 import click
 
 from pgauthkit.cli.migrate.options import JSON, NO_SEED, URL, database, host, is_production, print_json, say
+from pgauthkit.cli.models import models
 from pgauthkit.cli.settings import read_settings
 from pgauthkit.ops import migrate as ops
 from pgauthkit.ops.migrate.drift import find_drift
@@ -47,7 +48,10 @@ def drift(
     ctx: click.Context, *, shadow_url: str | None, ignored: tuple[str, ...], url: str | None, as_json: bool
 ) -> None:
     """Tell how the database differs from what its migrations make; exit code 1 where it does."""
-    found = find_drift(database(url), host=host(), shadow_url=shadow_url, ignored=ignored)
+    target, track = database(url), host()
+    if track is None:
+        models()  # What the application's class of users declares is its own, and no revision here makes it.
+    found = find_drift(target, host=track, shadow_url=shadow_url, ignored=ignored)
     if as_json:
         print_json([{**attrs.asdict(one), "explanation": one.explanation, "ways_out": one.ways_out} for one in found])
     elif not found:
