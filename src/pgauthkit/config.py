@@ -144,6 +144,9 @@ class RateLimits:
         per_email_and_ip: links asked for one address from one ip, so that one stranger cannot use up `per_email`.
         per_email_and_network: links asked for one address from one network.
         code_attempts: codes tried for one address from one ip, over all its links.
+        wrong_matches: wrong numbers typed for one address by `approve_magic_link`, over all its links.
+        per_invitation: invitations of one address.
+        per_email_change: changes of address asked for by one user, and those to one new address.
         household_prefix: bits of IPv6 that one household has, 48 to 64; 56 (RIPE-690).
 
     Without an ip the limits that count ips and networks are skipped.
@@ -162,6 +165,9 @@ class RateLimits:
     per_email_and_ip: RateLimit | None = RateLimit(24, per=timedelta(days=1), burst=5)
     per_email_and_network: RateLimit | None = RateLimit(36, per=timedelta(days=1), burst=8)
     code_attempts: RateLimit | None = RateLimit(10, per=timedelta(hours=1))
+    wrong_matches: RateLimit | None = RateLimit(6, per=timedelta(days=1))
+    per_invitation: RateLimit | None = RateLimit(10, per=timedelta(days=1), burst=3)
+    per_email_change: RateLimit | None = RateLimit(10, per=timedelta(days=1), burst=3)
     household_prefix: int = 56
 
     def __attrs_post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 from urllib.parse import urlencode
 
 import attrs
@@ -11,7 +12,9 @@ from pgauthkit.secret import Secret
 
 __all__ = [
     "AuthEvent",
+    "EmailChange",
     "Identity",
+    "InvitationInfo",
     "IssuedMagicLink",
     "MagicLinkPreview",
     "PurgeReport",
@@ -89,7 +92,18 @@ def _with_parameter(address: str, parameter: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class MagicLinkPreview:
-    """What a page may show before the person confirms: whose link, where to, until when.
+    """What a page may show before the person confirms: whose link, where to, until when, and who asked for it.
+
+    Attributes:
+        email: the address that the link was mailed to.
+        redirect_to: where to go after signing in.
+        expires_at: when it ends.
+        purpose: `sign_in` and `invite` are used by `verify_magic_link`, `email_change` by `confirm_email_change`.
+        asked_at: when it was asked for.
+        asked_ip: where from, as the host said.
+        asked_browser: browser and system, such as `Firefox on Windows`, out of a fixed list of words: what the one who
+            asked sent as their browser is never shown, since it could be a sentence.
+        handoff: whether a browser waits for it to be approved by `approve_magic_link`.
 
     Example:
         >>> auth.peek_magic_link(token).email  # doctest: +SKIP
@@ -99,6 +113,11 @@ class MagicLinkPreview:
     email: str
     redirect_to: str | None
     expires_at: datetime
+    purpose: Literal["sign_in", "invite", "email_change"] = "sign_in"
+    asked_at: datetime = attrs.field(factory=lambda: datetime.now(UTC), eq=False)
+    asked_ip: str | None = None
+    asked_browser: str | None = None
+    handoff: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -222,6 +241,52 @@ class UserInfo:
     is_active: bool
     last_login_at: datetime | None
     created_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class InvitationInfo:
+    """An invitation that nobody has used yet; there is no secret in it.
+
+    Attributes:
+        id: of `IssuedMagicLink`, for `withdraw_invitation`.
+        email: the address invited.
+        role: what an account becomes that is made by it.
+        redirect_to: where to go after signing in.
+        created_at: when it was made, or replaced.
+        expires_at: when it ends.
+
+    Example:
+        >>> [(invitation.email, invitation.role) for invitation in auth.list_invitations()]  # doctest: +SKIP
+        [('grace@example.com', <UserRole.ADMIN: 'ADMIN'>)]
+    """
+
+    id: str
+    email: str
+    role: UserRole
+    redirect_to: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class EmailChange:
+    """An address that has moved.
+
+    Attributes:
+        user_id: whose.
+        old_email: the address until now, whose owner may be told.
+        email: the address from now on.
+        ended: the ids of the sessions that ended, so that a host can close what hangs on them.
+
+    Example:
+        >>> change = auth.confirm_email_change(token)  # doctest: +SKIP
+        >>> send(to=change.old_email, text=f"Your account moved to {change.email}.")  # doctest: +SKIP
+    """
+
+    user_id: str
+    old_email: str
+    email: str
+    ended: list[str]
 
 
 @attrs.frozen(kw_only=True)

@@ -332,7 +332,7 @@ class World(RuleBasedStateMachine):
         preview = outcome(lambda: self.auth.peek_magic_link(link.issued.token.reveal()))
         refusal = link.refuses(self.now)
         expected = refusal or (link.issued.email, "/inbox", link.issued.expires_at)
-        assert expected == (type(preview) if isinstance(preview, PgAuthKitError) else attrs.astuple(preview))
+        assert expected == (type(preview) if isinstance(preview, PgAuthKitError) else attrs.astuple(preview)[:3])
 
     @rule(target=holdings, link=links)
     def verify(self, link: Link) -> "Holding | MultipleResults[Holding]":

@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session
 
 from pgauthkit.aio.authentication import AwaitedService
+from pgauthkit.aio.email_changes import AsyncEmailChanges
+from pgauthkit.aio.invitations import AsyncInvitations
 from pgauthkit.aio.links import AsyncLinks
 from pgauthkit.aio.purge import AsyncPurge
 from pgauthkit.aio.revocation import AsyncRevocation
@@ -18,7 +20,9 @@ from pgauthkit.errors import ConfigError
 __all__ = ["AsyncAuthService"]
 
 
-class AsyncAuthService(AsyncLinks, AsyncSessions, AsyncUsers, AsyncRevocation, AsyncPurge):
+class AsyncAuthService(
+    AsyncLinks, AsyncSessions, AsyncInvitations, AsyncEmailChanges, AsyncUsers, AsyncRevocation, AsyncPurge
+):
     """Magic links, codes and sessions for async code; each method is that of `AuthService`, awaited.
 
     Args:

@@ -10,9 +10,12 @@ from pgauthkit.config import AuthConfig
 from pgauthkit.database.runner import Autocommit, Joined, SyncWire, Wire
 from pgauthkit.database.sessions import session_of
 from pgauthkit.service.audit import Audit
+from pgauthkit.service.email_changes import EmailChanges
+from pgauthkit.service.invitations import Invitations
 from pgauthkit.service.joining import after_commit, connection_of
 from pgauthkit.service.links import Links
 from pgauthkit.service.marks import mark_after_commit
+from pgauthkit.service.previews import Previews
 from pgauthkit.service.purge import Purge
 from pgauthkit.service.revocation import Revocation
 from pgauthkit.service.sessions import Sessions
@@ -21,7 +24,7 @@ from pgauthkit.service.users import Users
 __all__ = ["AuthService"]
 
 
-class AuthService(Links, Sessions, Users, Revocation, Purge):
+class AuthService(Links, Previews, Sessions, Invitations, EmailChanges, Users, Revocation, Purge):
     """Magic links, codes and sessions, on an engine of the host.
 
     Each method is one statement in autocommit on a connection of the engine's pool, unless it says otherwise; so it is

@@ -10,7 +10,16 @@ from pgauthkit.client import ip_bucket, network_bucket
 from pgauthkit.config import AuthConfig, RateLimit, RateLimits
 from pgauthkit.hashing import Hasher, Purpose
 
-__all__ = ["Limits", "code_limits", "link_limits", "longest", "parameters"]
+__all__ = [
+    "Limits",
+    "change_limits",
+    "code_limits",
+    "invitation_limits",
+    "link_limits",
+    "longest",
+    "match_limits",
+    "parameters",
+]
 
 Limits = Mapping[str, tuple[bytes, RateLimit]]
 
@@ -21,6 +30,9 @@ _OFF: Final = RateLimits(
     per_email_and_ip=None,
     per_email_and_network=None,
     code_attempts=None,
+    wrong_matches=None,
+    per_invitation=None,
+    per_email_change=None,
 )
 
 
@@ -55,6 +67,30 @@ def code_limits(config: AuthConfig, hasher: Hasher, ip: str | None) -> Limits:
     if not (limits.code_attempts and household):
         return {}
     return {"code": (hasher.key(Purpose.LIMIT, f"code {household}"), limits.code_attempts)}
+
+
+def match_limits(config: AuthConfig, hasher: Hasher) -> Limits:
+    """Return the limit on wrong numbers; its key is completed by the statement, which knows the address."""
+    return _named(hasher, match=("", (config.rate_limits or _OFF).wrong_matches))
+
+
+def invitation_limits(config: AuthConfig, hasher: Hasher, email: str) -> Limits:
+    """Return the limit on inviting an address: of its own, so that invitations keep nobody from signing in."""
+    return _named(hasher, invitation=(email, (config.rate_limits or _OFF).per_invitation))
+
+
+def change_limits(config: AuthConfig, hasher: Hasher, user_id: str, email: str) -> Limits:
+    """Return the limits on asking for a change of address: the user's, and that of the new address."""
+    limit = (config.rate_limits or _OFF).per_email_change
+    return _named(hasher, change_user=(user_id, limit), change_email=(email, limit))
+
+
+def _named(hasher: Hasher, **wanted: tuple[str, RateLimit | None]) -> Limits:
+    return {
+        name: (hasher.key(Purpose.LIMIT, f"{name} {subject}"), limit)
+        for name, (subject, limit) in wanted.items()
+        if limit
+    }
 
 
 def longest(config: AuthConfig) -> timedelta:

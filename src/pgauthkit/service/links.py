@@ -1,4 +1,4 @@
-"""Magic links, and the codes beside them: request, peek, verify."""
+"""Magic links, and the codes beside them: request, verify."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,19 +10,19 @@ from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.codes import normal_code
 from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import AuthenticationError, InvalidCodeError, InvalidTokenError, RateLimitedError
-from pgauthkit.hashing import Purpose
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.redirects import checked_redirect
 from pgauthkit.service.base import Service, refusal, who
 from pgauthkit.service.limits import Limits, code_limits, link_limits, parameters
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
+from pgauthkit.service.presented import hash_of
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
 from pgauthkit.statements.rate_limits import take
 from pgauthkit.statements.statement import Statement
-from pgauthkit.tokens import Kind, SecretToken, pasted
-from pgauthkit.values import IssuedMagicLink, MagicLinkPreview, SignIn
+from pgauthkit.tokens import Kind, pasted
+from pgauthkit.values import IssuedMagicLink, SignIn
 
 __all__ = ["Links"]
 
@@ -88,26 +88,6 @@ class Links(Service):
             raise self._limited(wait, address, ip, "magic_link")
         self._audit.tell("link_requested", email=address, ip=ip, link_id=link.id)
         return link.issued(email=address, redirect_to=target, expires_at=expires_at, should_send=should_send)
-
-    def peek_magic_link(self, token: str) -> MagicLinkPreview:
-        """Look at a link without using it: for the page that a mail scanner opens as well. One read, no binding asked.
-
-        Raises:
-            InvalidTokenError: malformed or unknown.
-            TokenAlreadyUsedError: it has been used.
-            TokenExpiredError: it has expired, or another link of the address was used.
-
-        Example:
-            >>> auth.peek_magic_link(token).email  # doctest: +SKIP
-            'ada@example.com'
-        """
-        row = self._row(statements.PEEK_MAGIC_LINK, token_hash=self._link_hash(token))
-        if row is None:
-            raise InvalidTokenError
-        verdict, email, redirect_to, expires_at = row
-        if verdict != "ok":
-            raise refusal(verdict)
-        return MagicLinkPreview(email=email, redirect_to=redirect_to, expires_at=expires_at)
 
     def verify_magic_link(
         self, token: str, *, binding: str | None = None, ip: str | None = None, user_agent: str | None = None
@@ -190,6 +170,7 @@ class Links(Service):
             **which,
             code_attempts=self._config.code_attempts,
             require_binding=self._config.require_binding,
+            magic_link_ttl=self._config.magic_link_ttl,
             **parameters(limits),
         )
         if row is None:
@@ -211,6 +192,7 @@ class Links(Service):
             user_id=new_id(),
             allow_sign_up=self._config.allow_sign_up,
             require_binding=self._config.require_binding,
+            magic_link_ttl=self._config.magic_link_ttl,
         )
         if row is None:
             raise InvalidTokenError
@@ -239,15 +221,11 @@ class Links(Service):
         return refusal(verdict)
 
     def _link_hash(self, text: str) -> bytes:
-        token = SecretToken.parse(Kind.MAGIC_LINK, pasted(text))
-        self._hasher.accept(token.pepper_id)
-        return self._hasher.digest(Purpose.MAGIC_LINK, token.secret, token.pepper_id)
+        return hash_of(self._hasher, Kind.MAGIC_LINK, pasted(text))
 
     def _binding_hash(self, text: str | None) -> bytes | None:
         # A binding that is not well-formed belongs to no browser; the link, not it, decides what the caller learns.
         try:
-            token = SecretToken.parse(Kind.BINDING, text or "")
-            self._hasher.accept(token.pepper_id)
+            return hash_of(self._hasher, Kind.BINDING, text or "")
         except InvalidTokenError:
             return None
-        return self._hasher.digest(Purpose.BINDING, token.secret, token.pepper_id)

@@ -7,7 +7,7 @@ from sqlalchemy import CTE, ColumnElement, and_, case, func, literal_column, sel
 
 from pgauthkit.models import MagicLink
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.magic_links import judged
+from pgauthkit.statements.magic_links import SIGN_IN, judged
 from pgauthkit.statements.rate_limits import bucket
 from pgauthkit.statements.statement import Statement, binary, constant, number, text
 
@@ -25,7 +25,7 @@ def count_attempt(*, limited: bool) -> Statement:
     when no lock is held. Gives the verdict, the wait, the
     attempts so far, the hash, and the address.
     """
-    link = judged(magic_links.c.id == text("link_id"))
+    link = judged(magic_links.c.id == text("link_id"), magic_links.c.purpose == SIGN_IN)
     has_left = and_(link.c.verdict == constant("ok"), link.c.attempts < number("code_attempts"))
     asked = select(link.c.id, link.c.email, has_left.label("granted")).cte("asked")
     taken = _budget(asked) if limited else asked

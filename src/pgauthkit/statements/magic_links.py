@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
@@ -12,15 +13,29 @@ from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
-__all__ = ["PEEK_MAGIC_LINK", "VERIFY_CODE", "VERIFY_MAGIC_LINK", "judged", "magic_links", "request_magic_link"]
+__all__ = [
+    "EMAIL_CHANGE",
+    "INVITE",
+    "PEEK_MAGIC_LINK",
+    "SIGN_IN",
+    "VERIFY_CODE",
+    "VERIFY_MAGIC_LINK",
+    "has_ended",
+    "judged",
+    "magic_links",
+    "request_magic_link",
+]
 
 magic_links: Final = own_table(MagicLink)
 users: Final = own_table(User)
 
 m: Final = magic_links.c
+Columns = ReadOnlyColumnCollection[str, Any]
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
 NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
-ENDED: Final = or_(m.revoked_at.is_not(None), m.expires_at <= NOW)
+SIGN_IN: Final = constant("sign_in")
+INVITE: Final = constant("invite")
+EMAIL_CHANGE: Final = constant("email_change")
 
 
 @cache
@@ -71,31 +86,51 @@ def _written(buckets: Buckets | None) -> CTE:
 
 
 def _peek() -> Statement:
-    verdict = case((m.used_at.is_not(None), constant("used")), (ENDED, constant("expired")), else_=constant("ok"))
-    return Statement(select(verdict, m.email, m.redirect_to, m.expires_at).where(m.token_hash == binary("token_hash")))
+    verdict = case(
+        (and_(m.purpose == EMAIL_CHANGE, m.user_id.is_(None)), constant("invalid")),
+        (or_(m.used_at.is_not(None), m.approved_at.is_not(None)), constant("used")),
+        (has_ended(m), constant("expired")),
+        else_=constant("ok"),
+    )
+    asked = (m.purpose, m.created_at, m.ip, m.user_agent, m.handoff_hash.is_not(None))
+    looked = select(verdict, m.email, m.redirect_to, m.expires_at, *asked)
+    return Statement(looked.where(m.token_hash == binary("token_hash")))
 
 
-def judged(which: ColumnElement[bool]) -> CTE:
+def has_ended(link: Columns) -> ColumnElement[bool]:
+    """Tell whether a link is no longer good.
+
+    An invitation to an address that has an account is a link to sign in with, and lives no longer than one: seven days
+    are too long for a key to an account.
+    """
+    is_known = exists(select(users.c.id).where(users.c.email == link.email))
+    is_late = link.created_at + duration("magic_link_ttl") <= NOW
+    return or_(link.revoked_at.is_not(None), link.expires_at <= NOW, and_(link.purpose == INVITE, is_late, is_known))
+
+
+def judged(*which: ColumnElement[bool]) -> CTE:
     """Lock one link, and judge it; a row with the verdict, or none."""
     link = materialized(
         select(
             *(m.id, m.email, m.redirect_to, m.used_at, m.revoked_at, m.expires_at),
             *(m.binding_hash, m.code_hash, m.attempts),
+            *(m.purpose, m.role, m.created_at, m.approved_at),
         )
-        .where(which)
+        .where(*which)
         .with_for_update(),
         "locked",
     )
     unbound = link.c.binding_hash.is_(None)
     bound_here = func.coalesce(link.c.binding_hash == binary("binding_hash"), literal_column("false"))
     verdict = case(
-        (link.c.used_at.is_not(None), constant("used")),
-        (or_(link.c.revoked_at.is_not(None), link.c.expires_at <= NOW), constant("expired")),
-        (and_(unbound, flag("require_binding")), constant("binding")),
+        (or_(link.c.used_at.is_not(None), link.c.approved_at.is_not(None)), constant("used")),
+        (has_ended(link.c), constant("expired")),
+        # An invitation is asked for by another than the one who uses it: there is no browser to bind it to.
+        (and_(unbound, flag("require_binding"), link.c.purpose != INVITE), constant("binding")),
         (and_(~unbound, ~bound_here), constant("binding")),
         else_=constant("ok"),
     )
-    kept = (link.c.id, link.c.email, link.c.redirect_to, link.c.code_hash, link.c.attempts)
+    kept = (link.c.id, link.c.email, link.c.redirect_to, link.c.code_hash, link.c.attempts, link.c.purpose, link.c.role)
     return materialized(select(*kept, verdict.label("verdict")), "judged")
 
 
@@ -109,11 +144,13 @@ def _signed_in(link: CTE) -> CTE:
         .returning(users.c.id, users.c.email, users.c.role)
         .cte("touched")
     )
-    new = select(text("user_id"), link.c.email, NOW, NOW, NOW).where(
-        good, flag("allow_sign_up"), ~exists(select(touched.c.id))
+    # The role is given here and nowhere else: never to an account that exists.
+    role = func.coalesce(link.c.role, constant("USER"))
+    new = select(text("user_id"), link.c.email, role, NOW, NOW, NOW).where(
+        good, or_(flag("allow_sign_up"), link.c.purpose == INVITE), ~exists(select(touched.c.id))
     )
     made = insert(users).from_select(
-        ["id", "email", "last_login_at", "created_at", "updated_at"], new, include_defaults=False
+        ["id", "email", "role", "last_login_at", "created_at", "updated_at"], new, include_defaults=False
     )
     created = (
         made.on_conflict_do_update(
@@ -127,8 +164,8 @@ def _signed_in(link: CTE) -> CTE:
     return select(touched).union_all(select(created)).cte("who")
 
 
-def _verify(which: ColumnElement[bool]) -> Statement:
-    link = judged(which)
+def _verify(*which: ColumnElement[bool]) -> Statement:
+    link = judged(*which)
     who = _signed_in(link)
     session = opened(who)
     consumed = update(magic_links).values(used_at=NOW, user_id=who.c.id).where(m.id == link.c.id, who.c.id.is_not(None))
@@ -139,7 +176,7 @@ def _verify(which: ColumnElement[bool]) -> Statement:
         # Not joined, but looked up: a planner that believes that hardly any link is pending, as after a purge, would
         # walk through all of them.
         .where(other.c.email == select(link.c.email).scalar_subquery(), exists(select(who.c.id)))
-        .where(other.c.used_at.is_(None), other.c.revoked_at.is_(None))
+        .where(other.c.used_at.is_(None), other.c.revoked_at.is_(None), other.c.purpose != EMAIL_CHANGE)
         .where(other.c.id.not_in(select(link.c.id)))
         .with_for_update(of=other, skip_locked=True)
     )
@@ -158,5 +195,5 @@ def _verify(which: ColumnElement[bool]) -> Statement:
 
 
 PEEK_MAGIC_LINK: Final = _peek()
-VERIFY_MAGIC_LINK: Final = _verify(m.token_hash == binary("token_hash"))
-VERIFY_CODE: Final = _verify(m.id == text("link_id"))
+VERIFY_MAGIC_LINK: Final = _verify(m.token_hash == binary("token_hash"), m.purpose != EMAIL_CHANGE)
+VERIFY_CODE: Final = _verify(m.id == text("link_id"), m.purpose == SIGN_IN)

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final, Self
 
 import attrs
-from sqlalchemy import CTE, ColumnElement, Select, case, func, literal_column, not_, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal_column, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import RateLimit
@@ -62,12 +62,12 @@ class Buckets:
     steps: Sequence[CTE]
 
     @classmethod
-    def of(cls, limits: tuple[str, ...]) -> Self:
-        """Build them from their names."""
+    def of(cls, limits: tuple[str, ...], provided: ColumnElement[bool] = TRUE) -> Self:
+        """Build them from their names; nothing is taken unless it is `provided`."""
         look = materialized(select(func.greatest(*map(_wait, limits), NOTHING).label("wait")), "look")
         steps: list[CTE] = []
         for name in limits:
-            may = steps[-1].c.granted if steps else look.c.wait <= NOTHING
+            may = steps[-1].c.granted if steps else and_(look.c.wait <= NOTHING, provided)
             steps.append(bucket(name, steps[-1] if steps else look, may))
         return cls(look, steps)
 

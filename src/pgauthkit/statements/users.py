@@ -6,13 +6,14 @@ from sqlalchemy import CTE, ColumnElement, and_, exists, func, literal_column, n
 
 from pgauthkit.models import User
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.magic_links import magic_links
+from pgauthkit.statements.magic_links import EMAIL_CHANGE, magic_links
 from pgauthkit.statements.sessions import ended, sessions
 from pgauthkit.statements.statement import NOW, Statement, materialized, text
 
 __all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER", "FIND_USER"]
 
 users: Final = own_table(User)
+m: Final = magic_links.c
 
 
 def _find_user() -> Statement:
@@ -28,14 +29,14 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
     only the inactive user kept out. To switch on who is on already changes nothing. Links are locked before the user,
     as a sign-in locks them. Gives the address, whether there was something to do, and the ids of the sessions.
     """
-    m = magic_links.c
     wanted = users.c.id == text("user_id"), not_(and_(users.c.is_active, is_active))
+    mine = select(users.c.email).where(*wanted).scalar_subquery()
     links = materialized(
         select(m.id)
-        .join_from(magic_links, users, users.c.email == m.email)
-        .where(*wanted, m.used_at.is_(None), m.revoked_at.is_(None))
+        .where(or_(m.email == mine, _is_change_of(select(users.c.id).where(*wanted).scalar_subquery())))
+        .where(m.used_at.is_(None), m.revoked_at.is_(None))
         .order_by(m.id)
-        .with_for_update(of=magic_links),
+        .with_for_update(),
         "links",
     )
     locked_first = select(func.count()).select_from(links).scalar_subquery() >= literal_column("0")
@@ -54,11 +55,11 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
 
 def _change_email() -> Statement:
     """Move a user to another address; links of both addresses and all sessions but one are ended."""
-    m = magic_links.c
     old = select(users.c.email).where(users.c.id == text("user_id")).scalar_subquery()
     links = materialized(
         select(m.id)
-        .where(or_(m.email == text("email"), m.email == old), m.used_at.is_(None), m.revoked_at.is_(None))
+        .where(or_(m.email == text("email"), m.email == old, _is_change_of(text("user_id"))))
+        .where(m.used_at.is_(None), m.revoked_at.is_(None))
         .order_by(m.id)
         .with_for_update(),
         "links",
@@ -74,6 +75,11 @@ def _change_email() -> Statement:
     killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, moved.c.id.is_not(None))
     others = ended(sessions.c.user_id == moved.c.id, sessions.c.id.is_distinct_from(text("keep")))
     return Statement(select(_ids(others)).select_from(moved).add_cte(killed.cte("killed")))
+
+
+def _is_change_of(user_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Tell whether a link would move the user: it is mailed to another address than theirs."""
+    return and_(m.user_id == user_id, m.purpose == EMAIL_CHANGE)
 
 
 def _ids(rows: CTE) -> ColumnElement[Any]:

@@ -1,0 +1,29 @@
+"""A token of one secret, as somebody presents it: checked, and hashed for the row."""
+
+from typing import Final
+
+from pgauthkit.hashing import Hasher, Purpose
+from pgauthkit.tokens import Kind, SecretToken
+
+__all__ = ["accepted", "hash_of"]
+
+_PURPOSES: Final = {
+    Kind.MAGIC_LINK: Purpose.MAGIC_LINK,
+    Kind.EMAIL_CHANGE: Purpose.EMAIL_CHANGE,
+    Kind.BINDING: Purpose.BINDING,
+    Kind.HANDOFF: Purpose.HANDOFF,
+    Kind.DEVICE: Purpose.DEVICE,
+}
+
+
+def accepted(hasher: Hasher, kind: Kind, text: str) -> SecretToken:
+    """Read a token; `InvalidTokenError` when it is not of that kind, or made with a pepper that is not known here."""
+    token = SecretToken.parse(kind, text)
+    hasher.accept(token.pepper_id)
+    return token
+
+
+def hash_of(hasher: Hasher, kind: Kind, text: str) -> bytes:
+    """Return what the row has for a token: under a label of its kind, so that no other kind has the same."""
+    token = accepted(hasher, kind, text)
+    return hasher.digest(_PURPOSES[kind], token.secret, token.pepper_id)
