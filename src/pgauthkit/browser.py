@@ -1,10 +1,12 @@
 """Which browser asked, in words of our own: `Firefox on Windows`."""
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ua_parser import Result
 
 __all__ = ["browser_of"]
 
@@ -89,16 +91,15 @@ def browser_of(user_agent: str | None) -> str | None:
 @cache
 def _reader() -> "Callable[[str], tuple[str | None, str | None]]":
     try:
-        import ua_parser  # noqa: PLC0415, F401 - optional, and its rules take a tenth of a second
+        from ua_parser import parse  # noqa: PLC0415 - optional, and its rules take a tenth of a second
     except ImportError:
         return _by_marks
-    return _by_rules
+    return partial(_by_rules, parse)
 
 
-def _by_rules(text: str) -> tuple[str | None, str | None]:
-    from ua_parser import parse_os, parse_user_agent  # noqa: PLC0415 - optional
-
-    browser, system = parse_user_agent(text), parse_os(text)
+def _by_rules(parse: "Callable[[str], Result]", text: str) -> tuple[str | None, str | None]:
+    found = parse(text)
+    browser, system = found.user_agent, found.os
     return BROWSERS.get(browser.family if browser else ""), SYSTEMS.get(system.family if system else "")
 
 

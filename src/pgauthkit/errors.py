@@ -8,6 +8,7 @@
     ├── AuthenticationError
     │   ├── InvalidTokenError · TokenExpiredError · TokenAlreadyUsedError · BindingMismatchError
     │   ├── InvalidCodeError(attempts_left) · TooManyAttemptsError · SignUpClosedError
+    │   ├── ApprovalPendingError(retry_after, expires_at)
     │   └── SessionRevokedError · RefreshTokenReusedError · UserInactiveError
     ├── RepositoryError(constraint, columns, table)
     │   ├── NotFoundError · UniqueViolationError · ForeignKeyViolationError · NotAUniqueKeyError
@@ -22,12 +23,14 @@ An error's docstring begins with its message, unless the place that raises it kn
 attribute. No error carries a token, a code, a password, values of a row or parameters.
 """
 
-import copyreg
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from pgauthkit.base_error import AuthenticationError, PgAuthKitError
 
 __all__ = [
+    "ApprovalPendingError",
     "AuthenticationError",
     "BackupError",
     "BaselineError",
@@ -64,20 +67,6 @@ __all__ = [
     "UserInactiveError",
     "ValueTooLongError",
 ]
-
-
-class PgAuthKitError(Exception):
-    """Something went wrong in pgauthkit.
-
-    Example: `except PgAuthKitError` around a command of your own catches whatever pgauthkit raises.
-    """
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Exception would call __init__ with the message alone, and lose the attributes of the subclasses.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ConfigError(PgAuthKitError, ValueError):
@@ -126,13 +115,6 @@ class RateLimitedError(PgAuthKitError):
         super().__init__(f"Too many requests: try again in {max(1, math.ceil(retry_after.total_seconds()))} s.")
 
 
-class AuthenticationError(PgAuthKitError):
-    """The caller is not let in.
-
-    Example: `except AuthenticationError` around `auth.authenticate(token)` answers 401.
-    """
-
-
 class InvalidTokenError(AuthenticationError):
     """The token is malformed, of another kind, or unknown."""
 
@@ -165,6 +147,21 @@ class InvalidCodeError(AuthenticationError):
 
 class TooManyAttemptsError(AuthenticationError):
     """Too many codes were tried for this link; ask for a new one."""
+
+
+class ApprovalPendingError(AuthenticationError):
+    """The sign-in has not been approved yet on the device where the mail was opened.
+
+    Attributes:
+        retry_after: how long to wait before asking again.
+        expires_at: when the last link ends that can still be approved.
+
+    Example: in `except ApprovalPendingError as error`, answer 202 with `Retry-After: error.retry_after`, in seconds.
+    """
+
+    def __init__(self, retry_after: timedelta, expires_at: datetime) -> None:
+        self.retry_after, self.expires_at = retry_after, expires_at
+        super().__init__()
 
 
 class SessionRevokedError(AuthenticationError):

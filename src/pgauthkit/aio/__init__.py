@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from pgauthkit.aio.authentication import AwaitedService
 from pgauthkit.aio.email_changes import AsyncEmailChanges
+from pgauthkit.aio.handoffs import AsyncHandoffs
 from pgauthkit.aio.invitations import AsyncInvitations
 from pgauthkit.aio.links import AsyncLinks
 from pgauthkit.aio.purge import AsyncPurge
@@ -21,7 +22,14 @@ __all__ = ["AsyncAuthService"]
 
 
 class AsyncAuthService(
-    AsyncLinks, AsyncSessions, AsyncInvitations, AsyncEmailChanges, AsyncUsers, AsyncRevocation, AsyncPurge
+    AsyncLinks,
+    AsyncHandoffs,
+    AsyncSessions,
+    AsyncInvitations,
+    AsyncEmailChanges,
+    AsyncUsers,
+    AsyncRevocation,
+    AsyncPurge,
 ):
     """Magic links, codes and sessions for async code; each method is that of `AuthService`, awaited.
 

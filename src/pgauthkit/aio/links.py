@@ -1,5 +1,7 @@
 """Magic links, and the codes beside them, awaited."""
 
+from typing import Any
+
 from pgauthkit.aio.base import AsyncService
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.values import IssuedMagicLink, MagicLinkPreview, SignIn
@@ -18,10 +20,12 @@ class AsyncLinks(AsyncService):
         ip: str | None = None,
         user_agent: str | None = None,
         bind: bool = False,
+        handoff: bool | str = False,
     ) -> IssuedMagicLink:
         """Make a link for an address: see `AuthService.request_magic_link`."""
         request = self._service.request_magic_link
-        return await in_greenlet(request, email, redirect_to=redirect_to, ip=ip, user_agent=user_agent, bind=bind)
+        asked: dict[str, Any] = {"redirect_to": redirect_to, "ip": ip, "user_agent": user_agent}
+        return await in_greenlet(request, email, **asked, bind=bind, handoff=handoff)
 
     async def peek_magic_link(self, token: str) -> MagicLinkPreview:
         """Look at a link without using it: see `AuthService.peek_magic_link`."""

@@ -113,7 +113,7 @@ class EmailChanges(Users):
             raise InvalidTokenError
         verdict, owner, old, email, is_active, ids = row
         if verdict == "ok" and not is_active:
-            verdict = "invalid" if owner is None else "inactive"
+            verdict = "invalid" if is_active is None else "inactive"
         if verdict != "ok":
             self._audit.tell("link_refused", user_id=owner, email=email, why=verdict)
             raise refusal(verdict)
@@ -121,9 +121,11 @@ class EmailChanges(Users):
         self._audit.tell("email_changed", user_id=owner, email=email, sessions=len(ids))
         return EmailChange(user_id=owner, old_email=old, email=email, ended=ids)
 
-    def _confirmed(self, token_hash: bytes, owner: str | None, keep: str | None) -> tuple[Any, ...] | None:
+    def _confirmed(self, token_hash: bytes, user_id: str | None, keep: str | None) -> tuple[Any, ...] | None:
         try:
-            return self._row(statements.CONFIRM_EMAIL_CHANGE, token_hash=token_hash, owner=owner, keep=id_or_none(keep))
+            return self._row(
+                statements.CONFIRM_EMAIL_CHANGE, token_hash=token_hash, owner=user_id, keep=id_or_none(keep)
+            )
         except UniqueViolationError as error:
             error.columns = ("email",)  # the server names the constraint, and not its columns
             raise

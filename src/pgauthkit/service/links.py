@@ -38,6 +38,7 @@ class Links(Service):
         ip: str | None = None,
         user_agent: str | None = None,
         bind: bool = False,
+        handoff: bool | str = False,
     ) -> IssuedMagicLink:
         """Make a link for an address, to be mailed by the host where `should_send` says so.
 
@@ -52,6 +53,9 @@ class Links(Service):
             ip: where the request comes from. Without it the limits that count ips are skipped.
             user_agent: the browser, kept with the link.
             bind: whether the link shall work only in this browser; `binding` of the result goes into its cookie.
+            handoff: whether this browser shall wait for the link to be approved on another device: `handoff` of the
+                result goes into its cookie, for `claim_sign_in`, and `match` onto its page. To send the mail again
+                pass the cookie's token: the number stays, and so does each mail sent before.
 
         Raises:
             InvalidEmailError: it is no address.
@@ -64,7 +68,7 @@ class Links(Service):
         """
         address, ip = canonical_email(email), clean_ip(ip)
         target = None if redirect_to is None else checked_redirect(redirect_to, self._config.allowed_redirects)
-        link = NewLink.new(self._config, self._hasher, bind=bind)
+        link = NewLink.new(self._config, self._hasher, bind=bind, handoff=handoff)
         limits = link_limits(self._config, self._hasher, address, ip)
         counted: dict[str, object] = {"email": address, **parameters(limits)}
         code_hash = None

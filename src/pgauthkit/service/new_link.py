@@ -8,13 +8,24 @@ import attrs
 
 from pgauthkit.codes import new_code
 from pgauthkit.config import AuthConfig
+from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import Hasher, Purpose
 from pgauthkit.identifiers import new_id
 from pgauthkit.secret import Secret
+from pgauthkit.service.matching import match_hash, match_of
+from pgauthkit.service.presented import accepted, digest
 from pgauthkit.tokens import Kind, SecretToken
 from pgauthkit.values import IssuedMagicLink
 
 __all__ = ["NewLink"]
+
+
+def kept_or_new(hasher: Hasher, kind: Kind, presented: bool | str) -> SecretToken:  # noqa: FBT001 - or a token
+    """Return the token that a browser presents, or a new one where it has none that is well-formed."""
+    try:
+        return accepted(hasher, kind, "" if isinstance(presented, bool) else presented)
+    except InvalidTokenError:
+        return SecretToken.new(hasher.current)
 
 
 @attrs.frozen
@@ -25,24 +36,32 @@ class NewLink:
     token: SecretToken
     binding: SecretToken | None
     code: str | None = attrs.field(repr=False)
+    handoff: SecretToken | None = None
 
     @classmethod
-    def new(cls, config: AuthConfig, hasher: Hasher, *, bind: bool) -> Self:
-        """Make the secrets that the configuration, and the caller, want."""
+    def new(cls, config: AuthConfig, hasher: Hasher, *, bind: bool, handoff: bool | str = False) -> Self:
+        """Make the secrets that the configuration, and the caller, want.
+
+        A handoff that the browser has already goes on, so that its mails of before stay good; what is no token is
+        replaced.
+        """
         return cls(
             new_id(),
             SecretToken.new(hasher.current),
             SecretToken.new(hasher.current) if bind or config.require_binding else None,
             new_code(config.code_length) if config.codes else None,
+            kept_or_new(hasher, Kind.HANDOFF, handoff) if handoff is not False else None,
         )
 
     def hashes(self, hasher: Hasher) -> Mapping[str, object]:
         """Return the row's id, and the hashes that need no slow function."""
-        binding = self.binding
+        binding, handoff = self.binding, self.handoff
         return {
             "link_id": self.id,
             "token_hash": hasher.digest(Purpose.MAGIC_LINK, self.token.secret, self.token.pepper_id),
             "binding_hash": binding and hasher.digest(Purpose.BINDING, binding.secret, binding.pepper_id),
+            "handoff_hash": handoff and digest(hasher, Kind.HANDOFF, handoff),
+            "match_hash": handoff and match_hash(hasher, self.token, match_of(handoff)),
         }
 
     def issued(
@@ -55,6 +74,8 @@ class NewLink:
             token=self.token.text(Kind.MAGIC_LINK),
             code=Secret(self.code) if self.code else None,
             binding=self.binding.text(Kind.BINDING) if self.binding else None,
+            handoff=self.handoff.text(Kind.HANDOFF) if self.handoff else None,
+            match=match_of(self.handoff) if self.handoff else None,
             redirect_to=redirect_to,
             expires_at=expires_at,
             should_send=should_send,

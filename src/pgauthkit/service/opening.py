@@ -26,9 +26,16 @@ class Opening:
     row: Mapping[str, object]
 
     @classmethod
-    def new(cls, config: AuthConfig, hasher: Hasher, ip: str | None, user_agent: str | None) -> Self:
-        """Make the tokens, and the parameters of the statement."""
-        session_id, pair, ip = new_id(), Pair.new(hasher.current), clean_ip(ip)
+    def new(
+        cls,
+        config: AuthConfig,
+        hasher: Hasher,
+        ip: str | None,
+        user_agent: str | None,
+        pair: Pair | None = None,
+    ) -> Self:
+        """Make the tokens, unless they are given, and the parameters of the statement."""
+        session_id, pair, ip = new_id(), pair or Pair.new(hasher.current), clean_ip(ip)
         row = {
             "session_id": session_id,
             **pair.hashes(hasher),

@@ -1,5 +1,6 @@
 """The two tokens of a session: made for a new one, derived from a presented one, hashed for the row."""
 
+import hmac
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Final, Self
 import attrs
 
 from pgauthkit.hashing import Hasher, Purpose, selector_hash, successor
-from pgauthkit.tokens import SECRET_BYTES, Kind, SessionToken
+from pgauthkit.tokens import SECRET_BYTES, SELECTOR_BYTES, Kind, SessionToken
 from pgauthkit.values import TokenPair
 
 __all__ = ["Pair", "new_nonce"]
@@ -43,6 +44,19 @@ class Pair:
             SessionToken(nonce[0], presented.access_selector, access, generation),
             SessionToken(nonce[0], presented.selector, refresh, generation),
         )
+
+    @classmethod
+    def derived(cls, key: bytes, nonce: bytes, proof: bytes = b"") -> Self:
+        """Derive the first pair of a session; the same for everybody who has the key and the proof.
+
+        The nonce is in the tables, and nothing of the pair can be told from it.
+        """
+        selector, access, refresh = (
+            hmac.digest(key, kind.encode() + b"\0" + nonce + b"\0" + proof, "sha256")
+            for kind in ("selector", Kind.ACCESS, Kind.REFRESH)
+        )
+        token = SessionToken(nonce[0], selector[:SELECTOR_BYTES], refresh)
+        return cls(SessionToken(nonce[0], token.access_selector, access), token)
 
     def hashes(self, hasher: Hasher) -> Mapping[str, bytes]:
         """Return what the row of a new session keeps."""

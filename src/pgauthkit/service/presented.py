@@ -5,7 +5,7 @@ from typing import Final
 from pgauthkit.hashing import Hasher, Purpose
 from pgauthkit.tokens import Kind, SecretToken
 
-__all__ = ["accepted", "hash_of"]
+__all__ = ["accepted", "digest", "hash_of"]
 
 _PURPOSES: Final = {
     Kind.MAGIC_LINK: Purpose.MAGIC_LINK,
@@ -23,7 +23,11 @@ def accepted(hasher: Hasher, kind: Kind, text: str) -> SecretToken:
     return token
 
 
-def hash_of(hasher: Hasher, kind: Kind, text: str) -> bytes:
+def digest(hasher: Hasher, kind: Kind, token: SecretToken) -> bytes:
     """Return what the row has for a token: under a label of its kind, so that no other kind has the same."""
-    token = accepted(hasher, kind, text)
     return hasher.digest(_PURPOSES[kind], token.secret, token.pepper_id)
+
+
+def hash_of(hasher: Hasher, kind: Kind, text: str) -> bytes:
+    """Read a token, and return what the row has for it."""
+    return digest(hasher, kind, accepted(hasher, kind, text))

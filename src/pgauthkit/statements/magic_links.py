@@ -1,5 +1,6 @@
 """Statements on magic links: request, peek, verify."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, cast
 
@@ -24,6 +25,7 @@ __all__ = [
     "judged",
     "magic_links",
     "request_magic_link",
+    "sign_in",
 ]
 
 magic_links: Final = own_table(MagicLink)
@@ -70,6 +72,8 @@ def _written(buckets: Buckets | None) -> CTE:
         "token_hash": binary("token_hash"),
         "code_hash": text("code_hash"),
         "binding_hash": binary("binding_hash"),
+        "handoff_hash": binary("handoff_hash"),
+        "match_hash": binary("match_hash"),
         "email": text("email"),
         "redirect_to": text("redirect_to"),
         "ip": text("ip"),
@@ -164,11 +168,12 @@ def _signed_in(link: CTE) -> CTE:
     return select(touched).union_all(select(created)).cte("who")
 
 
-def _verify(*which: ColumnElement[bool]) -> Statement:
-    link = judged(*which)
+def sign_in(link: CTE, **kept: ColumnElement[Any]) -> tuple[CTE, CTE, Sequence[CTE]]:
+    """Consume a good link, which keeps `kept`. Gives its user, their new session, and what else is written."""
     who = _signed_in(link)
     session = opened(who)
-    consumed = update(magic_links).values(used_at=NOW, user_id=who.c.id).where(m.id == link.c.id, who.c.id.is_not(None))
+    used = {"used_at": NOW, "user_id": who.c.id, **kept}
+    consumed = update(magic_links).values(used).where(m.id == link.c.id, who.c.id.is_not(None))
     other = magic_links.alias("other")
     # SKIP LOCKED: two links of one address, used at once, would wait for each other.
     others = (
@@ -181,6 +186,12 @@ def _verify(*which: ColumnElement[bool]) -> Statement:
         .with_for_update(of=other, skip_locked=True)
     )
     killed = update(magic_links).values(revoked_at=NOW).where(m.id.in_(others))
+    return who, session, (consumed.cte("consumed"), killed.cte("killed"))
+
+
+def _verify(*which: ColumnElement[bool]) -> Statement:
+    link = judged(*which)
+    who, session, written = sign_in(link)
     known = exists(select(users.c.id).where(users.c.email == link.c.email))
     return Statement(
         select(
@@ -190,7 +201,7 @@ def _verify(*which: ColumnElement[bool]) -> Statement:
         .select_from(link)
         .outerjoin(who, TRUE)
         .outerjoin(session, TRUE)
-        .add_cte(consumed.cte("consumed"), killed.cte("killed"))
+        .add_cte(*written)
     )
 
 

@@ -12,7 +12,7 @@ from pgauthkit.models import RateLimit
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.statement import BY_NOW, NOW, Statement, binary, duration, materialized
 
-__all__ = ["Buckets", "bucket", "rate_limits", "take"]
+__all__ = ["Buckets", "bucket", "rate_limits", "take", "wait_for"]
 
 rate_limits: Final = own_table(RateLimit)
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
@@ -64,7 +64,7 @@ class Buckets:
     @classmethod
     def of(cls, limits: tuple[str, ...], provided: ColumnElement[bool] = TRUE) -> Self:
         """Build them from their names; nothing is taken unless it is `provided`."""
-        look = materialized(select(func.greatest(*map(_wait, limits), NOTHING).label("wait")), "look")
+        look = materialized(select(func.greatest(*map(wait_for, limits), NOTHING).label("wait")), "look")
         steps: list[CTE] = []
         for name in limits:
             may = steps[-1].c.granted if steps else and_(look.c.wait <= NOTHING, provided)
@@ -89,10 +89,11 @@ class Buckets:
         return rows
 
 
-def _wait(name: str) -> ColumnElement[Any]:
+def wait_for(name: str, key: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
+    """How long a bucket would make the next one wait; NULL where there is no such bucket yet. A read."""
     end: ColumnElement[Any] = BY_NOW + duration(f"{name}_tolerance")
     wait = case((full_at > end, NOTHING), else_=full_at + duration(f"{name}_interval") - end)
-    return select(wait).where(rate_limits.c.key == binary(f"{name}_key")).scalar_subquery()
+    return select(wait).where(rate_limits.c.key == (binary(f"{name}_key") if key is None else key)).scalar_subquery()
 
 
 @cache

@@ -13,7 +13,7 @@ from pgauthkit.tokens import Kind
 __all__ = ["Mail", "Outbox"]
 
 _URL: Final = re.compile(r"https?://[^\s<>\"']+")
-_TOKEN: Final = re.compile(rf"pgak_{Kind.MAGIC_LINK}_[0-9A-Za-z]+")
+_TOKEN: Final = re.compile(rf"pgak_(?:{Kind.MAGIC_LINK}|{Kind.EMAIL_CHANGE})_[0-9A-Za-z]+")
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +52,7 @@ class Mail:
 
     @property
     def token(self) -> str:
-        """The token of the magic link in the text, for `verify_magic_link`.
+        """The token of the link in the text, for `verify_magic_link` or, of a change, `confirm_email_change`.
 
         Raises:
             LookupError: there is none.

@@ -1,0 +1,175 @@
+"""Statements on handoffs: approve a link for the browser that waits, wait, and sign that browser in."""
+
+from functools import cache
+from typing import Any, Final, cast
+
+from sqlalchemy import CTE, ColumnElement, Table, and_, case, exists, func, literal_column, or_, select, update
+
+from pgauthkit.models import MagicLink, Session, User
+from pgauthkit.statements.magic_links import SIGN_IN, sign_in
+from pgauthkit.statements.rate_limits import bucket, wait_for
+from pgauthkit.statements.sessions import ENDS_AT
+from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, number, text
+
+__all__ = ["CLAIM_SIGN_IN", "WAIT_FOR_APPROVAL", "approve_magic_link"]
+
+magic_links: Final = cast("Table", MagicLink.__table__)
+sessions: Final = cast("Table", Session.__table__)
+users: Final = cast("Table", User.__table__)
+
+m: Final = magic_links.c
+TRUE: Final[ColumnElement[bool]] = literal_column("true")
+FALSE: Final[ColumnElement[bool]] = literal_column("false")
+NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
+ONE: Final[ColumnElement[int]] = literal_column("1")
+TIMES: Final = ("authenticated_at", "access_expires_at", "ends_at")
+APPROVED_FOR: Final[ColumnElement[Any]] = literal_column("interval '60 s'")
+
+
+@cache
+def approve_magic_link(*, limited: bool) -> Statement:
+    """Judge the number under the link's lock, and count a wrong one. Gives the verdict, the wait, and the tries so far.
+
+    The budget of the address is read before the number is judged, and filled by wrong numbers only.
+    """
+    link = materialized(
+        select(m.id, m.email, m.match_hash, m.match_attempts, m.approved_at, m.used_at, m.revoked_at, m.expires_at)
+        .where(m.token_hash == binary("token_hash"), m.handoff_hash.is_not(None), m.purpose == SIGN_IN)
+        .with_for_update(),
+        "locked",
+    )
+    key = func.sha256(binary("match_key").op("||")(func.convert_to(link.c.email, constant("UTF8"))))
+    wait: ColumnElement[Any] = func.coalesce(wait_for("match", key), NOTHING) if limited else NOTHING
+    is_active = select(users.c.is_active).where(users.c.email == link.c.email).scalar_subquery()
+    verdict = case(
+        (or_(link.c.used_at.is_not(None), link.c.approved_at.is_not(None)), constant("used")),
+        (or_(link.c.revoked_at.is_not(None), link.c.expires_at <= NOW), constant("expired")),
+        (link.c.match_attempts >= number("match_attempts"), constant("spent")),
+        (wait > NOTHING, constant("limited")),
+        (link.c.match_hash != binary("match_hash"), constant("wrong")),
+        (~func.coalesce(is_active, TRUE), constant("inactive")),
+        (and_(is_active.is_(None), ~flag("allow_sign_up")), constant("closed")),
+        else_=constant("ok"),
+    )
+    row = materialized(select(link.c.id, link.c.email, wait.label("wait"), verdict.label("verdict")), "judged")
+    moved = _approved(row)
+    rows = select(row.c.verdict, row.c.wait, moved.c.match_attempts, row.c.id, row.c.email).select_from(row)
+    rows = rows.outerjoin(moved, TRUE)
+    key = func.sha256(binary("match_key").op("||")(func.convert_to(row.c.email, constant("UTF8"))))
+    return Statement(rows.add_cte(bucket("match", row, row.c.verdict == constant("wrong"), key)) if limited else rows)
+
+
+def _approved(row: CTE) -> CTE:
+    is_good, is_wrong = row.c.verdict == constant("ok"), row.c.verdict == constant("wrong")
+    return (
+        update(magic_links)
+        .values(
+            match_attempts=m.match_attempts + case((is_wrong, ONE), else_=literal_column("0")),
+            approved_at=case((is_good, NOW)),
+            expires_at=case((is_good, func.greatest(m.expires_at, NOW + APPROVED_FOR)), else_=m.expires_at),
+        )
+        .where(m.id == row.c.id, or_(is_good, is_wrong))
+        .returning(m.match_attempts)
+        .cte("moved")
+    )
+
+
+def _wait_for_approval() -> Statement:
+    """One read, without a lock: a browser asks it every few seconds. Gives what to do, and when the last link ends."""
+    is_over = or_(m.revoked_at.is_not(None), m.expires_at <= NOW)
+    what = case(
+        (func.bool_or(or_(m.used_at.is_not(None), m.approved_at.is_not(None))), constant("claim")),
+        (func.bool_and(is_over), constant("expired")),
+        else_=constant("pending"),
+    )
+    ends = func.max(m.expires_at).filter(~is_over)
+    return Statement(select(what, ends).where(_is_of_handoff()).having(func.count() > literal_column("0")))
+
+
+def _is_of_handoff() -> ColumnElement[bool]:
+    return and_(m.handoff_hash == binary("handoff_hash"), m.purpose == SIGN_IN)
+
+
+def _judged() -> CTE:
+    """Lock all links of the handoff in the order of their ids, and judge the one that counts.
+
+    That is one that this browser was signed in by, or else one that is approved, used by its opener, or pending.
+    """
+    columns = (m.id, m.email, m.redirect_to, m.purpose, m.role, m.expires_at, m.used_at, m.revoked_at, m.approved_at)
+    links = materialized(
+        select(*columns, m.session_id, m.session_nonce).where(_is_of_handoff()).order_by(m.id).with_for_update(),
+        "links",
+    )
+    is_used, is_approved = links.c.used_at.is_not(None), links.c.approved_at.is_not(None)
+    is_over = or_(links.c.revoked_at.is_not(None), links.c.expires_at <= NOW)
+    rank = case(
+        (and_(is_used, is_approved), literal_column("1")),
+        (and_(~is_used, ~is_over, is_approved), literal_column("2")),
+        (is_used, literal_column("3")),
+        (~is_over, literal_column("4")),
+        else_=literal_column("5"),
+    )
+    verdict = case(
+        (and_(is_approved, links.c.used_at > NOW - duration("refresh_grace")), constant("again")),
+        (is_used, constant("used")),
+        (is_over, constant("expired")),
+        (~is_approved, constant("pending")),
+        else_=constant("ok"),
+    )
+    return materialized(select(links, verdict.label("verdict")).order_by(rank, links.c.id).limit(ONE), "judged")
+
+
+def _earlier(link: CTE) -> CTE:
+    """The session that this browser has from this handoff: its tokens again, as long as nothing happened to it."""
+    s = sessions.c
+    is_live = and_(
+        *(s.revoked_at.is_(None), s.generation == literal_column("0"), users.c.is_active),
+        func.least(s.access_expires_at, ENDS_AT) > NOW,
+    )
+    state = case((is_live, constant("again")), else_=constant("used"))
+    return (
+        select(
+            *(s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, s.access_expires_at),
+            *(ENDS_AT.label("ends_at"), s.access_token_hash, state.label("state")),
+        )
+        .join_from(link, sessions, s.id == link.c.session_id)
+        .join(users, users.c.id == s.user_id)
+        .where(link.c.verdict == constant("again"))
+        .cte("earlier")
+    )
+
+
+def _claim_sign_in() -> Statement:
+    """Sign the waiting browser in, once; or give what its tokens can be derived from again.
+
+    `retry`: the session is too new for the snapshot of this statement, which waited for the link.
+    """
+    link = _judged()
+    who, session, written = sign_in(link, session_id=text("session_id"), session_nonce=binary("session_nonce"))
+    was = _earlier(link)
+    again = func.coalesce(was.c.state, constant("retry"))
+    verdict = case((link.c.verdict == constant("again"), again), else_=link.c.verdict)
+    known = exists(select(users.c.id).where(users.c.email == link.c.email))
+    return Statement(
+        select(
+            *(verdict, known, link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to),
+            *(link.c.session_nonce, was.c.access_token_hash, was.c.id),
+            func.coalesce(who.c.id == text("user_id"), FALSE),
+            *(func.coalesce(who.c.id, was.c.user_id), func.coalesce(who.c.email, was.c.email)),
+            func.coalesce(who.c.role, was.c.role),
+            *(
+                func.coalesce(session.c[name], was.c[name])
+                for name in ("authenticated_at", "access_expires_at", "ends_at")
+            ),
+            NOW,
+        )
+        .select_from(link)
+        .outerjoin(who, TRUE)
+        .outerjoin(session, TRUE)
+        .outerjoin(was, TRUE)
+        .add_cte(*written)
+    )
+
+
+WAIT_FOR_APPROVAL: Final = _wait_for_approval()
+CLAIM_SIGN_IN: Final = _claim_sign_in()
