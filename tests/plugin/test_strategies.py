@@ -17,9 +17,11 @@ from pgauthkit.testing import TestServer, strategies
 from pgauthkit.tokens import Kind
 
 ROWS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-NAMES = ["identity", "issued", "preview", "purge", "session", "sign_in", "tokens"]
+NAMES = ["change", "identity", "invitation", "issued", "preview", "purge", "session", "sign_in", "tokens"]
 VALUES = [
+    strategies.email_changes(),
     strategies.identities(),
+    strategies.invitation_infos(),
     strategies.issued_magic_links(),
     strategies.magic_link_previews(),
     strategies.purge_reports(),

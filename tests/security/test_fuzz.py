@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService, Secret
 from pgauthkit.errors import (
+    ApprovalPendingError,
     BindingMismatchError,
     ConfigError,
     DatabaseUnavailableError,
@@ -28,6 +29,7 @@ from pgauthkit.errors import (
     UniqueViolationError,
 )
 from pgauthkit.tokens import Kind, SecretToken, SessionToken, pasted
+from pgauthkit.values import UserRole
 
 if TYPE_CHECKING:
     from tests.security.conftest import MakeAuth
@@ -68,13 +70,19 @@ class Known:
     binding: str
     access: str
     refresh: str
+    handoff: str
+    match: str
+    change: str
 
 
 @pytest.fixture
 def known(auth: AuthService) -> Known:
     signed_in = auth.verify_magic_link(auth.request_magic_link("ada@example.com").token.reveal())
     auth.verify_magic_link(auth.request_magic_link("eve@example.com").token.reveal())
-    link = auth.request_magic_link("ada@example.com", bind=True)
+    link = auth.request_magic_link("ada@example.com", bind=True, handoff=True)
+    change = auth.request_email_change(signed_in.user.user_id, "moved@example.com")
+    assert link.handoff
+    assert link.match
     assert link.code
     assert link.binding
     return Known(
@@ -86,6 +94,9 @@ def known(auth: AuthService) -> Known:
         link.binding.reveal(),
         signed_in.tokens.access_token.reveal(),
         signed_in.tokens.refresh_token.reveal(),
+        link.handoff.reveal(),
+        link.match,
+        change.token.reveal(),
     )
 
 
@@ -108,13 +119,42 @@ NOBODY: Final = frozenset({NotFoundError})
 
 METHODS: Final[Mapping[str, Method]] = {
     "request_magic_link": Method(
-        lambda _: {
+        lambda known: {
             "email": near("ada@example.com"),
             "redirect_to": st.none() | near("/inbox?page=2#top"),
             "bind": st.booleans(),
+            "handoff": st.booleans() | near(known.handoff),
             **CONTEXT,
         },
         frozenset({InvalidEmailError, InvalidRedirectError}),
+    ),
+    "approve_magic_link": Method(
+        lambda known: {"token": near(known.link), "match": near(known.match), **CONTEXT},
+        LINK | {InvalidCodeError, TooManyAttemptsError},
+    ),
+    "claim_sign_in": Method(lambda known: {"handoff": near(known.handoff), **CONTEXT}, LINK | {ApprovalPendingError}),
+    "invite": Method(
+        lambda _: {
+            "email": near("grace@example.com"),
+            "role": near(UserRole.ADMIN),
+            "redirect_to": st.none() | near("/team"),
+            "ttl": st.timedeltas() | any_object,
+        },
+        frozenset({InvalidEmailError, InvalidRedirectError, ConfigError}),
+    ),
+    "list_invitations": Method(lambda _: {}),
+    "withdraw_invitation": Method(lambda known: {"link_id": near(known.link_id)}),
+    "request_email_change": Method(
+        lambda known: {"user_id": near(known.user_id), "email": near("new@example.com"), **CONTEXT},
+        frozenset({InvalidEmailError, NotFoundError}),
+    ),
+    "confirm_email_change": Method(
+        lambda known: {
+            "token": near(known.change),
+            "user_id": st.none() | near(known.user_id),
+            "keep_session": st.none() | near(known.session_id),
+        },
+        frozenset({*TOKEN, TokenAlreadyUsedError}),
     ),
     "peek_magic_link": Method(lambda known: {"token": near(known.link)}, LINK),
     "verify_magic_link": Method(

@@ -50,7 +50,7 @@ class NewLink:
             SecretToken.new(hasher.current),
             SecretToken.new(hasher.current) if bind or config.require_binding else None,
             new_code(config.code_length) if config.codes else None,
-            kept_or_new(hasher, Kind.HANDOFF, handoff) if handoff is not False else None,
+            kept_or_new(hasher, Kind.HANDOFF, handoff) if handoff or isinstance(handoff, str) else None,
         )
 
     def hashes(self, hasher: Hasher) -> Mapping[str, object]:

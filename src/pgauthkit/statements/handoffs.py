@@ -64,7 +64,7 @@ def _approved(row: CTE) -> CTE:
     return (
         update(magic_links)
         .values(
-            match_attempts=m.match_attempts + case((is_wrong, ONE), else_=literal_column("0")),
+            match_attempts=m.match_attempts + case((is_wrong, ONE), else_=_rank(0)),
             approved_at=case((is_good, NOW)),
             expires_at=case((is_good, func.greatest(m.expires_at, NOW + APPROVED_FOR)), else_=m.expires_at),
         )
@@ -103,11 +103,11 @@ def _judged() -> CTE:
     is_used, is_approved = links.c.used_at.is_not(None), links.c.approved_at.is_not(None)
     is_over = or_(links.c.revoked_at.is_not(None), links.c.expires_at <= NOW)
     rank = case(
-        (and_(is_used, is_approved), literal_column("1")),
-        (and_(~is_used, ~is_over, is_approved), literal_column("2")),
-        (is_used, literal_column("3")),
-        (~is_over, literal_column("4")),
-        else_=literal_column("5"),
+        (and_(is_used, is_approved), _rank(1)),
+        (and_(~is_used, ~is_over, is_approved), _rank(2)),
+        (is_used, _rank(3)),
+        (~is_over, _rank(4)),
+        else_=_rank(5),
     )
     verdict = case(
         (and_(is_approved, links.c.used_at > NOW - duration("refresh_grace")), constant("again")),
@@ -117,6 +117,10 @@ def _judged() -> CTE:
         else_=constant("ok"),
     )
     return materialized(select(links, verdict.label("verdict")).order_by(rank, links.c.id).limit(ONE), "judged")
+
+
+def _rank(place: int) -> ColumnElement[int]:
+    return literal_column(str(place))
 
 
 def _earlier(link: CTE) -> CTE:

@@ -14,7 +14,9 @@ from pgauthkit.models.account import standing
 from pgauthkit.secret import Secret
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 from pgauthkit.values import (
+    EmailChange,
     Identity,
+    InvitationInfo,
     IssuedMagicLink,
     MagicLinkPreview,
     PurgeReport,
@@ -25,9 +27,11 @@ from pgauthkit.values import (
 )
 
 __all__ = [
+    "email_changes",
     "emails",
     "identities",
     "ids",
+    "invitation_infos",
     "ips",
     "issued_magic_links",
     "link_tokens",
@@ -90,9 +94,9 @@ def moments() -> SearchStrategy[datetime]:
     return st.datetimes(_FIRST, _LAST, timezones=st.just(UTC))
 
 
-def link_tokens() -> SearchStrategy[Secret]:
-    """Well-formed tokens of magic links, which no database knows."""
-    return st.binary(min_size=32, max_size=32).map(lambda secret: SecretToken(0, secret).text(Kind.MAGIC_LINK))
+def link_tokens(kind: Kind = Kind.MAGIC_LINK) -> SearchStrategy[Secret]:
+    """Well-formed tokens of magic links, or another of one secret, which no database knows."""
+    return st.binary(min_size=32, max_size=32).map(lambda secret: SecretToken(0, secret).text(kind))
 
 
 def session_tokens(kind: Kind = Kind.ACCESS) -> SearchStrategy[Secret]:
@@ -162,15 +166,45 @@ def issued_magic_links() -> SearchStrategy[IssuedMagicLink]:
         id=ids(),
         email=emails(),
         token=link_tokens(),
+        handoff=st.none() | link_tokens(Kind.HANDOFF),
+        match=st.none() | st.integers(10, 99).map(str),
         redirect_to=st.none() | redirects(),
         expires_at=moments(),
         should_send=st.booleans(),
     )
 
 
+def invitation_infos() -> SearchStrategy[InvitationInfo]:
+    """What `list_invitations` returns some of."""
+    return st.builds(
+        InvitationInfo,
+        id=ids(),
+        email=emails(),
+        role=st.sampled_from(UserRole),
+        redirect_to=st.none() | redirects(),
+        created_at=moments(),
+        expires_at=moments(),
+    )
+
+
+def email_changes() -> SearchStrategy[EmailChange]:
+    """What `confirm_email_change` returns."""
+    return st.builds(EmailChange, user_id=ids(), old_email=emails(), email=emails(), ended=st.lists(ids(), max_size=3))
+
+
 def magic_link_previews() -> SearchStrategy[MagicLinkPreview]:
     """What `peek_magic_link` returns."""
-    return st.builds(MagicLinkPreview, email=emails(), redirect_to=st.none() | redirects(), expires_at=moments())
+    return st.builds(
+        MagicLinkPreview,
+        email=emails(),
+        redirect_to=st.none() | redirects(),
+        expires_at=moments(),
+        purpose=st.sampled_from(["sign_in", "invite", "email_change"]),
+        asked_at=moments(),
+        asked_ip=st.none() | ips(),
+        asked_browser=st.sampled_from([None, "Firefox on Windows", "Safari on iOS"]),
+        handoff=st.booleans(),
+    )
 
 
 def identities() -> SearchStrategy[Identity]:
