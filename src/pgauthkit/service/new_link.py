@@ -8,24 +8,15 @@ import attrs
 
 from pgauthkit.codes import new_code
 from pgauthkit.config import AuthConfig
-from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import Hasher, Purpose
 from pgauthkit.identifiers import new_id
 from pgauthkit.secret import Secret
 from pgauthkit.service.matching import match_hash, match_of
-from pgauthkit.service.presented import accepted, digest
+from pgauthkit.service.presented import digest, kept_or_new
 from pgauthkit.tokens import Kind, SecretToken
 from pgauthkit.values import IssuedMagicLink
 
 __all__ = ["NewLink"]
-
-
-def kept_or_new(hasher: Hasher, kind: Kind, presented: bool | str) -> SecretToken:  # noqa: FBT001 - or a token
-    """Return the token that a browser presents, or a new one where it has none that is well-formed."""
-    try:
-        return accepted(hasher, kind, "" if isinstance(presented, bool) else presented)
-    except InvalidTokenError:
-        return SecretToken.new(hasher.current)
 
 
 @attrs.frozen

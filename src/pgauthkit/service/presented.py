@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import Hasher, Purpose
 from pgauthkit.tokens import Kind, SecretToken
 
-__all__ = ["accepted", "digest", "hash_of"]
+__all__ = ["accepted", "digest", "hash_of", "kept_or_new"]
 
 _PURPOSES: Final = {
     Kind.MAGIC_LINK: Purpose.MAGIC_LINK,
@@ -31,3 +32,11 @@ def digest(hasher: Hasher, kind: Kind, token: SecretToken) -> bytes:
 def hash_of(hasher: Hasher, kind: Kind, text: str) -> bytes:
     """Read a token, and return what the row has for it."""
     return digest(hasher, kind, accepted(hasher, kind, text))
+
+
+def kept_or_new(hasher: Hasher, kind: Kind, presented: bool | str) -> SecretToken:  # noqa: FBT001 - or a token
+    """Return the token that a browser presents, or a new one where it has none that is well-formed."""
+    try:
+        return accepted(hasher, kind, "" if isinstance(presented, bool) else presented)
+    except InvalidTokenError:
+        return SecretToken.new(hasher.current)
