@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from pgauthkit import AuthConfig, AuthService, Secret
 from pgauthkit.config import Pepper, SessionCache
 from pgauthkit.errors import (
+    ApprovalPendingError,
     InvalidCodeError,
     InvalidTokenError,
     NotFoundError,
@@ -50,6 +51,8 @@ GRACE: Final = timedelta(seconds=30)
 TOUCH: Final = timedelta(seconds=60)
 STALENESS: Final = timedelta(seconds=50)
 ATTEMPTS: Final = 5
+MATCHES: Final = 3
+APPROVED: Final = timedelta(seconds=60)
 INSTANT: Final = timedelta(microseconds=1)
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -89,13 +92,30 @@ class Link:
     is_used: bool = False
     is_ended: bool = False
     is_purged: bool = False
+    is_approved: bool = False
+    matches: int = 0
+    ends: datetime = attrs.field(default=attrs.Factory(lambda self: self.issued.expires_at, takes_self=True))
+    claimed: datetime = LONG_AGO
+    session: "Session | None" = None
 
     def refuses(self, now: datetime) -> type[PgAuthKitError] | None:
         return first(
             (self.is_purged, InvalidTokenError),
-            (self.is_used, TokenAlreadyUsedError),
-            (self.is_ended or self.issued.expires_at <= now, TokenExpiredError),
+            (self.is_used or self.is_approved, TokenAlreadyUsedError),
+            (self.is_ended or self.ends <= now, TokenExpiredError),
         )
+
+    def refuses_claim(self, now: datetime) -> type[PgAuthKitError] | None:
+        return first(
+            (self.is_purged, InvalidTokenError),
+            (self.is_used, TokenAlreadyUsedError),
+            (self.is_ended or self.ends <= now, TokenExpiredError),
+            (not self.is_approved, ApprovalPendingError),
+        )
+
+    def is_claimed_again(self, now: datetime) -> bool:
+        one = self.session
+        return one is not None and not self.is_purged and one.is_as_opened(now) and now - self.claimed < GRACE
 
 
 @attrs.define(eq=False)
@@ -124,6 +144,10 @@ class Session:
 
     def is_live(self, now: datetime) -> bool:
         return self.is_open() and now < self.over
+
+    def is_as_opened(self, now: datetime) -> bool:
+        is_first = len(self.pairs) == 1 and self.access_ends(0) > now
+        return is_first and self.is_live(now) and self.owner.is_active
 
     def why_over(self, now: datetime) -> type[PgAuthKitError] | None:
         return first(
@@ -321,7 +345,7 @@ class World(RuleBasedStateMachine):
 
     @rule(target=links, email=emails, spelling=st.integers(0, 1))
     def request(self, email: str, spelling: int) -> Link:
-        issued = self.auth.request_magic_link(SPELLINGS[email][spelling], redirect_to="/inbox")
+        issued = self.auth.request_magic_link(SPELLINGS[email][spelling], redirect_to="/inbox", handoff=True)
         assert (email, self.now + LINK_TTL) == (issued.email, issued.expires_at)
         assert (self.shut_out(email) is None) == issued.should_send
         self.known_links.append(Link(issued))
@@ -338,6 +362,35 @@ class World(RuleBasedStateMachine):
     def verify(self, link: Link) -> "Holding | MultipleResults[Holding]":
         signed_in = outcome(lambda: self.auth.verify_magic_link(link.issued.token.reveal()))
         return self.used(link, signed_in, link.refuses(self.now) or self.shut_out(link.issued.email))
+
+    @rule(link=links, is_right=st.booleans())
+    def approve(self, *, link: Link, is_right: bool) -> None:
+        match = (is_right and link.issued.match) or "no number"
+        approved = outcome(lambda: self.auth.approve_magic_link(link.issued.token.reveal(), match))
+        refusal = link.refuses(self.now) or first(
+            (link.matches >= MATCHES, TooManyAttemptsError), (not is_right, InvalidCodeError)
+        )
+        link.matches += refusal is InvalidCodeError
+        refusal = refusal or self.shut_out(link.issued.email)
+        assert (refusal or type(None)) is type(approved)
+        link.is_approved |= refusal is None
+        link.ends = max(link.ends, self.now + APPROVED) if refusal is None else link.ends
+
+    @rule(target=holdings, link=links)
+    def claim(self, link: Link) -> "Holding | MultipleResults[Holding]":
+        assert link.issued.handoff
+        cookie, session = link.issued.handoff.reveal(), link.session
+        signed_in = outcome(lambda: self.auth.claim_sign_in(cookie))
+        if session and link.is_claimed_again(self.now):
+            assert isinstance(signed_in, SignIn)
+            tokens = attrs.evolve(session.pairs[0], refresh_expires_at=session.over)
+            assert (tokens, self.identity(session, 0), False) == (signed_in.tokens, signed_in.user, signed_in.created)
+            return multiple()
+        closed = first((self.shut_out(link.issued.email) is not None, ApprovalPendingError))
+        holding = self.used(link, signed_in, link.refuses_claim(self.now) or closed)
+        if isinstance(holding, Holding):
+            link.claimed, link.session = self.now, holding.session
+        return holding
 
     @rule(target=holdings, link=links, is_right=st.booleans())
     def verify_code(self, *, link: Link, is_right: bool) -> "Holding | MultipleResults[Holding]":
@@ -516,7 +569,7 @@ class World(RuleBasedStateMachine):
     def purge(self, keep: timedelta) -> None:
         report = self.auth.purge(keep=keep, batch_size=3)
         before = self.now - keep
-        links = [link for link in self.known_links if not link.is_purged and link.issued.expires_at < before]
+        links = [link for link in self.known_links if not link.is_purged and link.ends < before]
         sessions = [
             one for one in self.sessions if not one.is_purged and min(one.over, one.revoked or one.ends) < before
         ]
@@ -557,9 +610,22 @@ def walk(world: World) -> None:
     world.switch(holding=other, is_active=False)
     world.open_session(holding=other)
     world.change_email(holding=other, email=email, keep=None)
+    hand_over(world)
     world.wait(step=SESSION_TTL + INSTANT)
     world.purge(keep=timedelta())
     world.teardown()
+
+
+def hand_over(world: World) -> None:
+    """Wait on one device, and approve on another: too early, wrong, right; then ask for the tokens once more."""
+    link = world.request(email=min(SPELLINGS), spelling=0)
+    world.claim(link=link)
+    world.approve(link=link, is_right=False)
+    world.approve(link=link, is_right=True)
+    world.claim(link=link)
+    world.claim(link=link)
+    world.wait(step=GRACE)
+    world.claim(link=link)
 
 
 def test_the_service_does_as_the_model(
