@@ -11,6 +11,8 @@ class PgAuthKitError(Exception):
     Example: `except PgAuthKitError` around a command of your own catches whatever pgauthkit raises.
     """
 
+    __module__ = "pgauthkit.errors"  # where it is imported from, and what a traceback names
+
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
 
@@ -24,3 +26,5 @@ class AuthenticationError(PgAuthKitError):
 
     Example: `except AuthenticationError` around `auth.authenticate(token)` answers 401.
     """
+
+    __module__ = "pgauthkit.errors"

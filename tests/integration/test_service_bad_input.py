@@ -39,10 +39,14 @@ VALID = {kind: token.text(kind).reveal() for kind, token in TOKENS.items()}
 TAKERS: dict[str, tuple[Kind, Call]] = {
     "peek_magic_link": (Kind.MAGIC_LINK, lambda auth, token: auth.peek_magic_link(token)),
     "verify_magic_link": (Kind.MAGIC_LINK, lambda auth, token: auth.verify_magic_link(token)),
+    "approve_magic_link": (Kind.MAGIC_LINK, lambda auth, token: auth.approve_magic_link(token, "47")),
+    "claim_sign_in": (Kind.HANDOFF, lambda auth, token: auth.claim_sign_in(token)),
+    "confirm_email_change": (Kind.EMAIL_CHANGE, lambda auth, token: auth.confirm_email_change(token)),
     "authenticate": (Kind.ACCESS, lambda auth, token: auth.authenticate(token)),
     "refresh": (Kind.REFRESH, lambda auth, token: auth.refresh(token)),
     "sign_out": (Kind.ACCESS, lambda auth, token: auth.sign_out(token)),
 }
+ALSO = {"sign_out": [Kind.REFRESH], "peek_magic_link": [Kind.EMAIL_CHANGE]}
 SPOILED: dict[str, Callable[[str], object]] = {
     "empty": lambda _: "",
     "blank": lambda _: " ",
@@ -103,7 +107,7 @@ class TestTokens:
     def test_one_of_another_kind_does_not(self, offline: AuthService, method: str, other: Kind) -> None:
         """A token of one kind is never taken for another."""
         kind, call = TAKERS[method]
-        taken = {Kind.ACCESS, Kind.REFRESH} if method == "sign_out" else {kind}
+        taken = {kind, *ALSO.get(method, ())}
         with pytest.raises(DatabaseUnavailableError if other in taken else InvalidTokenError):
             call(offline, VALID[other])
 

@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 from typing import Final
 
@@ -12,6 +12,7 @@ import pytest
 
 from pgauthkit import errors
 from pgauthkit.errors import (
+    ApprovalPendingError,
     AuthenticationError,
     ConfigError,
     DatabaseUnavailableError,
@@ -30,6 +31,7 @@ from pgauthkit.errors import (
 DRAWING: Final = dedent((errors.__doc__ or "").split("\n\n")[2])
 CLASSES: Final = [getattr(errors, name) for name in errors.__all__]
 WITH_DATA: Final = [
+    ApprovalPendingError(timedelta(seconds=3), datetime(2026, 11, 28, tzinfo=UTC)),
     ConfigError(["AuthConfig.codes must be True or False.", "AuthConfig.clock must be callable or None."]),
     DatabaseUnavailableError(hints=["Is the server running?", "Is the port right?"]),
     InvalidCodeError(3),
