@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pgauthkit import AuthService
+from pgauthkit.config import SessionCache
 from pgauthkit.errors import (
     InvalidEmailError,
     InvalidTokenError,
     NotFoundError,
     RateLimitedError,
+    SessionRevokedError,
     TokenAlreadyUsedError,
     TokenExpiredError,
     UniqueViolationError,
@@ -225,3 +227,15 @@ def test_no_limits(configured: "Configured", sign_in: "SigningIn") -> None:
     person = sign_in(ADA)
     links: list[IssuedMagicLink] = [auth.request_email_change(person.user.user_id, NEW) for _ in range(9)]
     assert len({link.id for link in links}) == 1
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_what_is_kept_in_memory(configured: "Configured", sign_in: "SigningIn", *, is_named: bool) -> None:
+    """A session that a change has ended is let in by no answer of before, whether or not the user is named."""
+    auth = configured(session_cache=SessionCache(max_staleness=timedelta(seconds=10)))
+    person = sign_in(ADA, by=auth)
+    token, user_id = person.tokens.access_token.reveal(), person.user.user_id
+    assert [auth.authenticate(token).email for _ in range(3)] == [ADA] * 3
+    auth.confirm_email_change(asked(auth, person), user_id=user_id if is_named else None)
+    with pytest.raises(SessionRevokedError):
+        auth.authenticate(token)

@@ -200,6 +200,7 @@ def test_no_error_has_room_for_a_secret() -> None:
         "attempts_left",
         "columns",
         "constraint",
+        "expires_at",
         "hints",
         "holder",
         "problems",

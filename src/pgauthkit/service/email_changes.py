@@ -9,6 +9,7 @@ from pgauthkit.hashing import Purpose
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.service.base import id_or_none, refusal
 from pgauthkit.service.limits import change_limits, parameters
+from pgauthkit.service.marks import EVERYBODY
 from pgauthkit.service.presented import hash_of
 from pgauthkit.service.users import Users
 from pgauthkit.statements import email_changes as statements
@@ -108,7 +109,11 @@ class EmailChanges(Users):
         """
         if user_id is not None and not is_storable(user_id):
             raise InvalidTokenError
-        row = self._confirmed(hash_of(self._hasher, Kind.EMAIL_CHANGE, pasted(token)), user_id, keep_session)
+        token_hash = hash_of(self._hasher, Kind.EMAIL_CHANGE, pasted(token))
+        # Where nobody says whose it is, only the statement knows, and its answer may be lost.
+        with self._ending(user_id or EVERYBODY):
+            row = self._confirmed(token_hash, user_id, keep_session)
+            meanwhile = self._opened_meanwhile(row[1], keep_session) if row and row[4] else []
         if row is None:
             raise InvalidTokenError
         verdict, owner, old, email, is_active, ids = row
@@ -117,7 +122,7 @@ class EmailChanges(Users):
         if verdict != "ok":
             self._audit.tell("link_refused", user_id=owner, email=email, why=verdict)
             raise refusal(verdict)
-        ids = [*ids, *self._opened_meanwhile(owner, keep_session)]
+        ids = [*ids, *meanwhile]
         self._audit.tell("email_changed", user_id=owner, email=email, sessions=len(ids))
         return EmailChange(user_id=owner, old_email=old, email=email, ended=ids)
 
