@@ -1,12 +1,13 @@
 """Statements on changes of address: ask for one, and confirm it."""
 
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Select, Table, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import EMAIL_CHANGE
 from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import ended, sessions
@@ -14,8 +15,8 @@ from pgauthkit.statements.statement import NOW, Statement, binary, constant, dur
 
 __all__ = ["CONFIRM_EMAIL_CHANGE", "request_email_change"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
-users: Final = cast("Table", User.__table__)
+magic_links: Final = own_table(MagicLink)
+users: Final = own_table(User)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")

@@ -1,11 +1,12 @@
 """Statements on handoffs: approve a link for the browser that waits, wait, and sign that browser in."""
 
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal_column, or_, select, update
 
 from pgauthkit.models import MagicLink, Session, User
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import SIGN_IN, sign_in
 from pgauthkit.statements.rate_limits import bucket, wait_for
 from pgauthkit.statements.sessions import ENDS_AT
@@ -13,9 +14,9 @@ from pgauthkit.statements.statement import NOW, Statement, binary, constant, dur
 
 __all__ = ["CLAIM_SIGN_IN", "WAIT_FOR_APPROVAL", "approve_magic_link"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
-sessions: Final = cast("Table", Session.__table__)
-users: Final = cast("Table", User.__table__)
+magic_links: Final = own_table(MagicLink)
+sessions: Final = own_table(Session)
+users: Final = own_table(User)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")

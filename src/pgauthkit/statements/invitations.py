@@ -1,20 +1,21 @@
 """Statements on invitations: make or replace one, list, withdraw."""
 
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Select, Table, and_, func, literal_column, select, update
+from sqlalchemy import CTE, ColumnElement, Select, and_, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
+from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import INVITE, has_ended
 from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.statement import NOW, Statement, binary, duration, text
 
 __all__ = ["LIST_INVITATIONS", "WITHDRAW_INVITATION", "invite"]
 
-magic_links: Final = cast("Table", MagicLink.__table__)
-users: Final = cast("Table", User.__table__)
+magic_links: Final = own_table(MagicLink)
+users: Final = own_table(User)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
