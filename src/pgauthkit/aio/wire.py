@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import await_only
 
+from pgauthkit.database.greenlet import Awaiting
 from pgauthkit.database.line import Line
 from pgauthkit.database.runner import Parameters, Row
 
@@ -27,25 +27,15 @@ def _threads(_process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="pgauthkit-argon2")
 
 
-class AsyncWire:
+class AsyncWire(Awaiting):
     """psycopg's `AsyncConnection`."""
-
-    is_async = True
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
         driver: Any = connection.driver_connection
-        rows: list[Row] = _wait(driver.wait(Line.of(connection).ask(sql, parameters)))
+        rows: list[Row] = self.wait(driver.wait(Line.of(connection).ask(sql, parameters)))
         return rows
-
-    def pause(self, seconds: float) -> None:
-        """Let the event loop go on."""
-        _wait(asyncio.sleep(seconds))
 
     def compute(self, slow: Callable[[], T]) -> T:
         """Do it in a thread; as many at once in the process as there are cores, up to four."""
-        return _wait(asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), slow))
-
-
-def _wait(awaitable: Awaitable[T]) -> T:
-    return await_only(awaitable)
+        return self.wait(asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), slow))

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
@@ -19,7 +20,7 @@ from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 
-__all__ = ["Autocommit", "Joined", "Row", "Runner", "SyncWire", "Wire"]
+__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire"]
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -47,17 +48,21 @@ class Runner(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """How a driver's connection is talked to: directly, or awaited."""
+class Pausing(Protocol):
+    """How a caller waits: in its thread, or awaited."""
 
     is_async: bool
 
-    def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
-        """Run a statement in autocommit, prepared on the server, in one round trip."""
-        ...
-
     def pause(self, seconds: float) -> None:
         """Wait without blocking other callers."""
+        ...
+
+
+class Wire(Pausing, Protocol):
+    """How a driver's connection is talked to: directly, or awaited."""
+
+    def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
+        """Run a statement in autocommit, prepared on the server, in one round trip."""
         ...
 
     def compute(self, slow: Callable[[], T]) -> T:
@@ -84,13 +89,10 @@ class SyncWire:
         return slow()
 
 
-class Autocommit:
-    """Each statement on its own: atomic without a transaction, retried whole after a conflict with another transaction.
+class Calls:
+    """Calls on an engine, each of them whole: within a limit of time, and again after a conflict with another."""
 
-    Nothing is held between two statements, so it works behind a pooler in transaction mode as well.
-    """
-
-    def __init__(self, engine: Engine, wire: Wire) -> None:
+    def __init__(self, engine: Engine, wire: Pausing) -> None:
         if engine.dialect.driver != "psycopg":
             raise ConfigError([f"engine: its driver must be psycopg 3, not {engine.dialect.driver}."])
         if engine.dialect.is_async != wire.is_async:
@@ -98,24 +100,25 @@ class Autocommit:
         if isinstance(engine.pool, _SHARING):
             raise ConfigError([f"engine: a {type(engine.pool).__name__} {_SHARED}"])
         watch(engine)
-        log = QueryLog.on(engine)
         self._engine = engine
         self._limit = call_timeout_of(engine) or ENDLESS
-        self._wire = wire
-        self._ask = log.logged(wire.ask) if log else wire.ask
+        self._pausing = wire
 
-    def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run one statement, again for up to 5 s when it fails with SQLSTATE 40001 or 40P01 (with full jitter).
+    def whole(self, attempt: Callable[[], T | PgAuthKitError]) -> T:
+        """Make a call, again for up to 5 s when it fails with SQLSTATE 40001 or 40P01 (with full jitter).
 
         All of it, with the wait for a connection, ends within the `call_timeout` of the engine.
+
+        Args:
+            attempt: returns an error, rather than raising it, so that the driver's does not become its context.
         """
         outer = CALL_ENDS.get()  # of a call that is more than one statement
         end = time.monotonic() + self._limit if outer is None else outer
         CALL_ENDS.set(end)
         try:
-            outcome = self._try(sql, parameters)
+            outcome = attempt()
             if isinstance(outcome, RetryableError):
-                outcome = self._try_again(sql, parameters, outcome, min(end, time.monotonic() + RETRY_FOR))
+                outcome = self._try_again(attempt, outcome, min(end, time.monotonic() + RETRY_FOR))
         finally:
             CALL_ENDS.set(outer)
         if isinstance(outcome, PgAuthKitError):
@@ -123,31 +126,27 @@ class Autocommit:
         return outcome
 
     def _try_again(
-        self, sql: str, parameters: Parameters, outcome: list[Row] | PgAuthKitError, give_up: float
-    ) -> list[Row] | PgAuthKitError:
+        self, attempt: Callable[[], T | PgAuthKitError], outcome: T | PgAuthKitError, give_up: float
+    ) -> T | PgAuthKitError:
         pause = FIRST_PAUSE
         while isinstance(outcome, RetryableError) and time.monotonic() + pause <= give_up:
-            self._wire.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
+            self._pausing.pause(random.uniform(0, pause))  # noqa: S311 - spreads racers, guards nothing
             pause = min(pause * 2, LONGEST_PAUSE)
-            outcome = self._try(sql, parameters)
+            outcome = attempt()
         return outcome
 
-    def compute(self, slow: Callable[[], T]) -> T:
-        """Do heavy arithmetic where the wire says."""
-        return self._wire.compute(slow)
-
-    def _try(self, sql: str, parameters: Parameters) -> list[Row] | PgAuthKitError:
-        # An error is returned and raised outside of the handler: the driver's has the server's DETAIL, and so row
-        # values, and must not hang on ours as its context.
+    def _on_connection(self, ask: Callable[..., T], *given: object) -> T | PgAuthKitError:
+        """Ask on a connection of the pool."""
         connection: PoolProxiedConnection | None = None
         try:
             connection = self._checked_out()
             if _driver(connection).pgconn.transaction_status != TransactionStatus.IDLE:
                 connection.commit()  # what a listener of the host did, such as setting the search_path
-            rows = self._ask(connection, sql, parameters)
+            found = ask(connection, *given)
         except (psycopg.Error, SQLAlchemyError) as error:
             self._give_back(connection, error)
-            return translate(error, self._engine.url)
+            # Returned and raised outside of the handler: the driver's has the server's DETAIL, and so row values.
+            return self._translated(error)
         except BaseException:
             if connection is not None:
                 connection.invalidate()
@@ -155,7 +154,10 @@ class Autocommit:
         # Given back as SQLAlchemy's own connections are after a commit: the pool need not roll back what is not there.
         # A name of SQLAlchemy's own, for 10 % of the time of `authenticate`.
         cast("Any", connection)._checkin(transaction_was_reset=True)  # noqa: SLF001
-        return rows
+        return found
+
+    def _translated(self, error: Exception) -> PgAuthKitError:
+        return translate(error, self._engine.url)
 
     def _checked_out(self) -> PoolProxiedConnection:
         connection = self._engine.raw_connection()
@@ -171,6 +173,27 @@ class Autocommit:
         if _driver(connection).closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             connection.invalidate()
         connection.close()
+
+
+class Autocommit(Calls):
+    """Each statement on its own: atomic without a transaction, retried whole after a conflict with another transaction.
+
+    Nothing is held between two statements, so it works behind a pooler in transaction mode as well.
+    """
+
+    def __init__(self, engine: Engine, wire: Wire) -> None:
+        super().__init__(engine, wire)
+        log = QueryLog.on(engine)
+        self._wire = wire
+        self._ask = log.logged(wire.ask) if log else wire.ask
+
+    def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Run one statement, as a whole call."""
+        return self.whole(partial(self._on_connection, self._ask, sql, parameters))
+
+    def compute(self, slow: Callable[[], T]) -> T:
+        """Do heavy arithmetic where the wire says."""
+        return self._wire.compute(slow)
 
 
 class Joined:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, orm
+from sqlalchemy import ColumnElement, Engine, Row, and_, func, orm
 
 from pgauthkit.email_address import canonical_email
 from pgauthkit.models import MagicLink
@@ -16,14 +16,14 @@ class MagicLinkRepository(Repository[MagicLink]):
     """The magic links. They are made and used by `AuthService` only.
 
     Args:
-        db: the host's session.
+        db: the host's session, or an engine; see `Repository`.
 
     Example:
         >>> MagicLinkRepository(db).count_pending("ada@example.com")  # doctest: +SKIP
         1
     """
 
-    def __init__(self, db: orm.Session) -> None:
+    def __init__(self, db: orm.Session | Engine) -> None:
         super().__init__(db, MagicLink)
 
     @staticmethod

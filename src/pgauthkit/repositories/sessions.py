@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, orm
+from sqlalchemy import ColumnElement, Engine, Row, and_, func, orm
 
 from pgauthkit.models import Session
 from pgauthkit.repositories.generic import Repository
@@ -15,14 +15,14 @@ class SessionRepository(Repository[Session]):
     """The sessions. To end one, ask `AuthService.revoke_session`, which says so in the audit log.
 
     Args:
-        db: the host's session.
+        db: the host's session, or an engine; see `Repository`.
 
     Example:
         >>> sessions = SessionRepository(db)  # doctest: +SKIP
         >>> sessions.page(sessions.is_live(), order_by="-created_at", size=50, include="user")  # doctest: +SKIP
     """
 
-    def __init__(self, db: orm.Session) -> None:
+    def __init__(self, db: orm.Session | Engine) -> None:
         super().__init__(db, Session)
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from typing import Generic, cast
 
-from sqlalchemy import orm
+from sqlalchemy import Engine, orm
 from typing_extensions import TypeVar
 
 from pgauthkit.email_address import canonical_email
@@ -20,7 +20,7 @@ class UserRepository(Repository[U], Generic[U]):
     """The users. To deactivate one, or to change an address, ask `AuthService`, which ends sessions and links as well.
 
     Args:
-        db: the host's session.
+        db: the host's session, or an engine; see `Repository`.
         model: the application's own class of users, for the types; without it the same objects come, typed as `User`.
 
     Example:
@@ -28,7 +28,7 @@ class UserRepository(Repository[U], Generic[U]):
         >>> UserRepository(db, Account).find_unique(id=user.id, include=["posts"])  # doctest: +SKIP
     """
 
-    def __init__(self, db: orm.Session, model: type[U] | None = None) -> None:
+    def __init__(self, db: orm.Session | Engine, model: type[U] | None = None) -> None:
         super().__init__(db, model or cast("type[U]", User))
 
     def find_by_email(self, email: str, *, include: Include = ()) -> U | None:

@@ -3,11 +3,12 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
+import attrs
 import pytest
 from sqlalchemy import (
     CheckConstraint,
@@ -201,6 +202,30 @@ class SyncWork(Work):
         return UserRepository(self.db)
 
 
+class EngineWork(Work):
+    """No unit of work: repositories on an engine, whose calls are committed, beside a session in autocommit."""
+
+    def __init__(self, engine: Engine, db: orm.Session) -> None:
+        super().__init__()
+        self.db = db
+        self._engine = engine
+
+    def call(self, work: Callable[[], T]) -> T:
+        return work()
+
+    def of(self, model: type[M]) -> Repository[M]:
+        return Repository(self._engine, model)
+
+    @property
+    def users(self) -> UserRepository:
+        return UserRepository(self._engine)
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Nothing has to be undone: what fails is undone by itself."""
+        yield
+
+
 class AsyncWork(Work):
     def __init__(self, db: AsyncSession, runner: asyncio.Runner) -> None:
         super().__init__()
@@ -220,17 +245,28 @@ class AsyncWork(Work):
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait in the event loop."""
+        return Loop(self._runner).wait(awaitable)
+
+
+@attrs.frozen
+class Loop:
+    """Waits in an event loop."""
+
+    runner: asyncio.Runner
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Wait for something awaitable."""
 
         async def awaited() -> T:
             return await awaitable
 
-        return self._runner.run(awaited())
+        return self.runner.run(awaited())
 
 
 class Waiting:
     """An async repository with every call waited for."""
 
-    def __init__(self, work: AsyncWork, repository: object) -> None:
+    def __init__(self, work: AsyncWork | Loop, repository: object) -> None:
         self._work = work
         self._repository = repository
 
@@ -301,13 +337,46 @@ def async_work(engine: AsyncEngine, runner: asyncio.Runner) -> Generator[AsyncWo
     event.remove(engine.sync_engine, "before_cursor_execute", work._note)
 
 
-@pytest.fixture(params=["sync", "async"])
+@contextmanager
+def engine_work(engine: Engine) -> Generator[EngineWork]:
+    """Give repositories on an engine, and leave no row of theirs."""
+    with orm.Session(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False) as db:
+        work = EngineWork(engine, db)
+        work.listen(engine)
+        yield work
+        event.remove(engine, "before_cursor_execute", work._note)
+        _tidy(db)
+
+
+def _tidy(db: orm.Session) -> None:
+    """Empty the host's tables, and drop those that a test has made."""
+    kept = [*HostBase.metadata.sorted_tables, cast("Table", User.__table__), cast("Table", Product.__table__)]
+    tables = db.scalars(
+        text("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+    )
+    if made := set(tables) - {str(table) for table in kept} - {"alembic_version"}:
+        db.execute(text(f"DROP TABLE {', '.join(made)} CASCADE"))
+    db.execute(text(f"TRUNCATE {', '.join(str(table) for table in kept)} CASCADE"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "work" in metafunc.fixturenames:
+        of_sessions = metafunc.definition.get_closest_marker("in_session") is not None
+        kinds = ["sync", "async"] if of_sessions else ["sync", "async", "engine"]
+        metafunc.parametrize("work", kinds, indirect=True)
+
+
+@pytest.fixture
 def work(
     request: pytest.FixtureRequest, blog_engine: Engine, blog_async_engine: AsyncEngine, runner: asyncio.Runner
 ) -> Iterator[Work]:
-    """A unit of work: sync, then async."""
-    begun = sync_work(blog_engine) if request.param == "sync" else async_work(blog_async_engine, runner)
-    with begun as work:
+    """A unit of work: sync, then async; then an engine, but for a test marked `in_session`."""
+    ways: dict[str, Callable[[], AbstractContextManager[Work]]] = {
+        "sync": lambda: sync_work(blog_engine),
+        "async": lambda: async_work(blog_async_engine, runner),
+        "engine": lambda: engine_work(blog_engine),
+    }
+    with ways[request.param]() as work:
         yield work
 
 

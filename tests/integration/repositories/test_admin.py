@@ -45,6 +45,7 @@ def session(number: int, user: User, **values: object) -> dict[str, Any]:
     return {**made, **moments, **ends, **hashes, **values}
 
 
+@pytest.mark.in_session
 def test_users(work: Work, user: User) -> None:
     """A user is found however the address is written, promoted, and made once."""
     users = work.users
@@ -62,6 +63,7 @@ def test_users(work: Work, user: User) -> None:
         users.set_role(user.id, cast("UserRole", "BOSS"))
 
 
+@pytest.mark.in_session
 def test_links(work: Work, links: MagicLinkRepository, user: User) -> None:
     """Links that are used, revoked or over are not pending; each question is one statement."""
     work.of(MagicLink).create_many([
@@ -79,6 +81,7 @@ def test_links(work: Work, links: MagicLinkRepository, user: User) -> None:
     assert str(AsyncMagicLinkRepository.is_pending()) == str(MagicLinkRepository.is_pending())
 
 
+@pytest.mark.in_session
 def test_sessions(work: Work, sessions: SessionRepository, user: User) -> None:
     """Sessions that are revoked or over are not live; each question is one statement."""
     bob = work.users.ensure("bob@example.com")

@@ -168,6 +168,7 @@ def test_one_statement(work: Work, user: User) -> None:
     assert posts.create_many([]) == 0
 
 
+@pytest.mark.in_session
 def test_returning(work: Work, user: User) -> None:
     """The rows are returned in their order, complete, and known to the session."""
     rows = [{"title": str(n), "content": "", "author_id": user.id} for n in range(100)]
@@ -190,6 +191,7 @@ def test_batches_and_progress(work: Work) -> None:
     assert told == [3, 5]
 
 
+@pytest.mark.in_session
 @pytest.mark.usefixtures("mixed_table")
 def test_the_iterator_stays_with_its_caller(work: Work) -> None:
     """It is read in the caller's thread, a batch ahead, and may use the session; later batches' defaults in another."""

@@ -27,6 +27,7 @@ def accounts(work: Work) -> Repository[Account]:
     return accounts
 
 
+@pytest.mark.in_session
 def test_reads_hide_deleted_rows(accounts: Repository[Account]) -> None:
     """Every read hides them, and shows them with `with_deleted`."""
     ada = accounts.get(number="1", with_deleted=True)
@@ -44,6 +45,7 @@ def test_reads_hide_deleted_rows(accounts: Repository[Account]) -> None:
     assert [(hidden, shown) for _, hidden, shown in reads] == [(read(False), read(True)) for read, _, _ in reads]
 
 
+@pytest.mark.in_session
 def test_one_statement_each(accounts: Repository[Account], work: Work) -> None:
     """Delete, restore and delete for good are one statement each, and return the row."""
     grace = accounts.get(number="2")
@@ -65,6 +67,7 @@ def test_a_deleted_row_is_not_there(accounts: Repository[Account]) -> None:
     assert accounts.delete({"id": ada.id}, hard=True).email == "ada@example.com"
 
 
+@pytest.mark.in_session
 def test_restoring_what_is_not_deleted(accounts: Repository[Account]) -> None:
     """It stays as it is; and what is not there is not found."""
     grace = accounts.get(number="2")

@@ -27,6 +27,7 @@ def test_create_a_post(work: Work, user: User) -> None:
     assert post.created_at == post.updated_at
 
 
+@pytest.mark.in_session
 def test_query_with_relations(work: Work, user: User) -> None:
     """`prisma.user.findUnique({where: {id}, include: {posts: true}})` is `find_unique`, in two statements."""
     post = work.of(Post).create(title="Hello World", content="My first post", author_id=user.id)
@@ -49,6 +50,7 @@ def test_updated_at_moves(work: Work, user: User) -> None:
     assert updated.updated_at > LONG_AGO
 
 
+@pytest.mark.in_session
 def test_deleting_the_user_deletes_sessions_and_posts(work: Work, user: User) -> None:
     """`onDelete: Cascade` is the database's: with the user go the sessions and the posts."""
     work.of(Post).create(title="Hello World", content="My first post", author_id=user.id)
@@ -62,6 +64,7 @@ def test_deleting_the_user_deletes_sessions_and_posts(work: Work, user: User) ->
     assert (work.users.count(), work.of(Post).count(), work.of(Session).count()) == (0, 0, 0)
 
 
+@pytest.mark.in_session
 def test_data_types(work: Work) -> None:
     """`@default(cuid())`, `@unique`, `Decimal(10, 2)` and `Json?` have their counterparts."""
     product = work.of(Product).create(team=Team.RED, number=1, price=Decimal("9.90"), extra={"colours": ["red", None]})
@@ -72,6 +75,7 @@ def test_data_types(work: Work) -> None:
     assert (Decimal("9.90"), {"colours": ["red", None]}) == (found.price, found.extra)
 
 
+@pytest.mark.in_session
 def test_soft_delete(work: Work) -> None:
     """`deletedAt` and `where: {deletedAt: null}` come with `SoftDelete`, and the address can be used again."""
     accounts = work.of(Account)

@@ -195,6 +195,7 @@ def walk(accounts: Accounts) -> None:
     accounts.teardown()
 
 
+@pytest.mark.in_session
 def test_a_repository_is_a_list_of_dicts(work: Work) -> None:
     """Whatever is written, every read and every walk through the pages shows what the list has."""
     walk(Accounts(work))

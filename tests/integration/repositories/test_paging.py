@@ -112,6 +112,7 @@ def test_one_statement(products: Repository[Product], work: Work) -> None:
     assert len(work.sent()) == 1
 
 
+@pytest.mark.in_session
 def test_what_is_included(work: Work, user: User) -> None:
     """Relations come with the rows of a page."""
     posts = work.of(Post)

@@ -30,6 +30,7 @@ def titles(found: list[Post]) -> list[str]:
     return [post.title for post in found]
 
 
+@pytest.mark.in_session
 def test_by_primary_key(posts: Repository[Post], work: Work) -> None:
     """A row is found by its primary key, in one statement."""
     post = posts.find_many(title="B")[0]
@@ -38,6 +39,7 @@ def test_by_primary_key(posts: Repository[Post], work: Work) -> None:
     assert len(work.sent()) == 1
 
 
+@pytest.mark.in_session
 def test_by_several_columns(work: Work) -> None:
     """A unique constraint of several columns is a key, in any order of its columns."""
     product = work.of(Product).create(team=Team.BLUE, number=7)
@@ -45,6 +47,7 @@ def test_by_several_columns(work: Work) -> None:
     assert work.of(Product).find_unique(number=7, team=Team.RED) is None
 
 
+@pytest.mark.in_session
 def test_by_a_key_that_is_unique_unless_deleted(work: Work) -> None:
     """Such a key finds the row that is not deleted, and is none where deleted rows count."""
     accounts = work.of(Account)
@@ -109,6 +112,7 @@ def test_conditions(posts: Repository[Post], user: User) -> None:
     assert posts.find_many(Post.comments.any()) == []
 
 
+@pytest.mark.in_session
 def test_null(work: Work) -> None:
     """None as a value asks for NULL."""
     accounts = work.of(Account)
@@ -132,6 +136,7 @@ def test_count_and_exists(posts: Repository[Post], work: Work) -> None:
     assert len(work.sent()) == 5
 
 
+@pytest.mark.in_session
 def test_a_read_shows_what_the_database_has(posts: Repository[Post], work: Work) -> None:
     """A row that the session knows already is read anew."""
     post = posts.get(id=posts.find_many(title="A")[0].id)
@@ -140,6 +145,7 @@ def test_a_read_shows_what_the_database_has(posts: Repository[Post], work: Work)
     assert post.title == "Z"
 
 
+@pytest.mark.in_session
 def test_a_read_does_not_lose_what_is_pending(posts: Repository[Post], work: Work) -> None:
     """What the host has changed on an object is sent before it is read, also without autoflush."""
     post = posts.find_many(title="A")[0]
@@ -148,6 +154,7 @@ def test_a_read_does_not_lose_what_is_pending(posts: Repository[Post], work: Wor
     assert posts.get(id=post.id).title == "Z"
 
 
+@pytest.mark.in_session
 def test_a_column_of_another_name(work: Work) -> None:
     """A column goes by its attribute's name, whatever it is called in the database."""
     product = work.of(Product).create(team=Team.RED, number=1, extra={"a": 1})

@@ -14,6 +14,7 @@ from pgauthkit.models import User
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.in_session
 def test_insert_then_update(work: Work) -> None:
     """The first inserts, the second updates the columns it is told to; each is one INSERT … ON CONFLICT."""
     accounts = work.of(Account)
@@ -30,6 +31,7 @@ def test_insert_then_update(work: Work) -> None:
     assert "ON CONFLICT (number) DO UPDATE" in statement
 
 
+@pytest.mark.in_session
 def test_an_empty_update(work: Work) -> None:
     """The row is returned as it is, and `updated_at` stays; it is one statement as well."""
     product = work.of(Product).create(team=Team.RED, number=1)
@@ -60,6 +62,7 @@ def test_a_deleted_row_in_the_way(work: Work, change: dict[str, Any]) -> None:
     assert accounts.get(id=deleted.id, with_deleted=True).age == 0
 
 
+@pytest.mark.in_session
 def test_the_key_is_validated(work: Work, user: User) -> None:
     """Validators apply to the key, to what is created and to what is updated."""
     assert user is work.users.upsert({"email": "ADA@example.com"}, create={}, update={})

@@ -95,6 +95,7 @@ def test_validators_and_defaults(work: Work) -> None:
     assert len(work.sent()) == 1
 
 
+@pytest.mark.in_session
 def test_relations_can_be_given(work: Work) -> None:
     """Related objects can be given instead of their keys, and new ones are inserted with the row."""
     account = work.of(Account).create(email="bob@example.com")
@@ -111,6 +112,7 @@ def test_synonyms_and_hybrids_can_be_given(work: Work) -> None:
     assert (things.create(id=1, title="one").short, things.create(id=2, label="two").short) == ("one", "two")
 
 
+@pytest.mark.in_session
 def test_only_the_given_columns_change(work: Work, user: User) -> None:
     """An update names only the columns that it was given, and the object that the session holds shows it."""
     post = work.of(Post).create(title="First", content="…", author_id=user.id)
@@ -162,6 +164,7 @@ def test_update_many_leaves_deleted_rows(work: Work) -> None:
     assert accounts.get(id=deleted.id, with_deleted=True).age == 0
 
 
+@pytest.mark.in_session
 def test_by_a_foreign_key_given_as_text(work: Work, user: User) -> None:
     """The host's FK on our user is an ordinary column."""
     product = work.of(Product).create(team=Team.RED, number=1, owner_id=user.id)
@@ -268,6 +271,7 @@ def test_a_value_of_another_type(work: Work) -> None:
     assert work.of(Thing).update({"id": 1}, short=7).short == "7"  # a conversion that PostgreSQL makes by itself
 
 
+@pytest.mark.in_session
 def test_violations(work: Work, user: User) -> None:
     """Refusals of the server come as errors with table, columns and constraint, and undo only their savepoint."""
     accounts, posts = work.of(Account), work.of(Post)

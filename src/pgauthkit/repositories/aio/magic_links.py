@@ -3,11 +3,12 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.models import MagicLink
 from pgauthkit.repositories.aio import AsyncRepository
+from pgauthkit.repositories.aio.unit import sync_side
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.magic_links import MagicLinkRepository
 
@@ -17,9 +18,9 @@ __all__ = ["AsyncMagicLinkRepository"]
 class AsyncMagicLinkRepository(AsyncRepository[MagicLink]):
     """The twin of `MagicLinkRepository`."""
 
-    def __init__(self, db: AsyncSession) -> None:
+    def __init__(self, db: AsyncSession | AsyncEngine) -> None:
         super().__init__(db, MagicLink)
-        self._links = MagicLinkRepository(db.sync_session)
+        self._links = MagicLinkRepository(sync_side(db))
 
     @staticmethod
     def is_pending() -> ColumnElement[bool]:

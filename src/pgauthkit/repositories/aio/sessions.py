@@ -3,11 +3,12 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.models import Session
 from pgauthkit.repositories.aio import AsyncRepository
+from pgauthkit.repositories.aio.unit import sync_side
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.sessions import SessionRepository
 
@@ -17,9 +18,9 @@ __all__ = ["AsyncSessionRepository"]
 class AsyncSessionRepository(AsyncRepository[Session]):
     """The twin of `SessionRepository`."""
 
-    def __init__(self, db: AsyncSession) -> None:
+    def __init__(self, db: AsyncSession | AsyncEngine) -> None:
         super().__init__(db, Session)
-        self._sessions = SessionRepository(db.sync_session)
+        self._sessions = SessionRepository(sync_side(db))
 
     @staticmethod
     def is_live() -> ColumnElement[bool]:

@@ -2,12 +2,13 @@
 
 from typing import Generic, cast
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from typing_extensions import TypeVar
 
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.models import User, UserRole
 from pgauthkit.repositories.aio import AsyncRepository
+from pgauthkit.repositories.aio.unit import sync_side
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.users import UserRepository
 
@@ -20,9 +21,9 @@ U = TypeVar("U", bound=User, default=User)
 class AsyncUserRepository(AsyncRepository[U], Generic[U]):
     """The twin of `UserRepository`."""
 
-    def __init__(self, db: AsyncSession, model: type[U] | None = None) -> None:
+    def __init__(self, db: AsyncSession | AsyncEngine, model: type[U] | None = None) -> None:
         super().__init__(db, model or cast("type[U]", User))
-        self._users = UserRepository(db.sync_session, model)
+        self._users = UserRepository(sync_side(db), model)
 
     async def find_by_email(self, email: str, *, include: Include = ()) -> U | None:
         """Return the user with an address, or None: see `UserRepository.find_by_email`."""

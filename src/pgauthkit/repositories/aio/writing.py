@@ -17,9 +17,9 @@ M = TypeVar("M")
 class AsyncWriting(AsyncUnit[M]):
     """The twin of `Writing`, `Deleting`, `Upserting` and `Bulk`."""
 
-    async def create(self, /, **values: Any) -> M:  # noqa: ANN401 - of any column
+    async def create(self, instance: M | None = None, /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Insert a row, and return it: see `Repository.create`."""
-        return await in_greenlet(self._repository.create, **values)
+        return await in_greenlet(self._repository.create, instance, **values)
 
     async def update(self, key: Mapping[str, object], /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Change the columns given of one row, and return it: see `Repository.update`."""

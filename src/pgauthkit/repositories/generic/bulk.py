@@ -24,6 +24,7 @@ from pgauthkit.repositories.generic.batches import (
 )
 from pgauthkit.repositories.generic.conditions import sequence
 from pgauthkit.repositories.generic.keys import UniqueKey
+from pgauthkit.repositories.generic.unit import by_batches
 from pgauthkit.repositories.generic.upserting import Upserting
 
 __all__ = ["BATCH", "Bulk"]
@@ -63,6 +64,7 @@ class Bulk(Upserting[M]):
         batch_size: int = ...,
     ) -> list[M]: ...
 
+    @by_batches
     def create_many(
         self,
         rows: Iterable[Row],
@@ -104,6 +106,7 @@ class Bulk(Upserting[M]):
                 on_progress(count)
         return written if returning else count
 
+    @by_batches
     def upsert_many(
         self,
         rows: Iterable[Row],

@@ -8,7 +8,7 @@ from sqlalchemy import Column, UpdateBase, delete, func, update
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.assignments import touched
 from pgauthkit.repositories.generic.conditions import Condition, conditions
-from pgauthkit.repositories.generic.unit import Unit
+from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Deleting"]
 
@@ -22,6 +22,7 @@ class Deleting(Unit[M]):
     of SQLAlchemy's relations have no part in it.
     """
 
+    @on_its_own
     def delete(self, key: Mapping[str, object], *, hard: bool = False) -> M:
         """Delete one row, and return it as it was, or with its `deleted_at`. One statement, which locks the row.
 
@@ -46,6 +47,7 @@ class Deleting(Unit[M]):
         self._db.expunge(gone)
         return gone
 
+    @on_its_own
     def delete_many(self, *where: Condition, all: bool = False, hard: bool = False) -> int:  # noqa: A002 - of the contract
         """Delete the rows that meet the conditions, and return how many. One statement, which locks the rows.
 
@@ -70,6 +72,7 @@ class Deleting(Unit[M]):
             return self._affected(update(self._of.table).where(*found).values(self._deleted(func.now())))
         return self._erased(delete(self._of.model).where(*found))
 
+    @on_its_own
     def restore(self, key: Mapping[str, object]) -> M:
         """Undo a soft delete, and return the row; one that is not deleted stays so. One UPDATE, which locks the row.
 

@@ -13,7 +13,7 @@ from pgauthkit.repositories.generic.cursors import read_cursor, write_cursor
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.generic.loading import AnySelect
 from pgauthkit.repositories.generic.places import Place, beyond, places
-from pgauthkit.repositories.generic.unit import Unit
+from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Page", "Paging"]
 
@@ -49,6 +49,7 @@ class Page(Generic[M]):
 class Paging(Unit[M]):
     """What a repository returns page by page."""
 
+    @on_its_own
     def page(
         self,
         *where: Condition,

@@ -8,7 +8,7 @@ from sqlalchemy import exists, func, select
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.generic.loading import at_most
-from pgauthkit.repositories.generic.unit import Unit
+from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Reading"]
 
@@ -22,6 +22,7 @@ class Reading(Unit[M]):
     not included any more.
     """
 
+    @on_its_own
     def find_unique(self, *, include: Include = (), with_deleted: bool = False, **key: object) -> M | None:
         """Return the row with a unique key, or None.
 
@@ -43,6 +44,7 @@ class Reading(Unit[M]):
         found = self._objects(select(self._of.model).where(*where), include, deleted_too=with_deleted)
         return found[0] if found else None
 
+    @on_its_own
     def get(self, *, include: Include = (), with_deleted: bool = False, **key: object) -> M:
         """Return the row with a unique key, as `find_unique`.
 
@@ -59,6 +61,7 @@ class Reading(Unit[M]):
             raise self._not_found()
         return found
 
+    @on_its_own
     def find_first(
         self,
         *where: Condition,
@@ -79,6 +82,7 @@ class Reading(Unit[M]):
         found = self.find_many(*where, take=1, **options, **equals)  # type: ignore[arg-type]
         return found[0] if found else None
 
+    @on_its_own
     def find_many(
         self,
         *where: Condition,
@@ -121,6 +125,7 @@ class Reading(Unit[M]):
             statement = statement.offset(at_most("skip", skip))
         return self._objects(statement, include, deleted_too=with_deleted)
 
+    @on_its_own
     def count(self, *where: Condition, with_deleted: bool = False, **equals: object) -> int:
         """Return how many rows meet the conditions; one statement.
 
@@ -135,6 +140,7 @@ class Reading(Unit[M]):
         statement = select(func.count()).select_from(self._of.model).where(*found)
         return self._guarded(lambda: self._db.scalars(statement).one())
 
+    @on_its_own
     def exists(self, *where: Condition, with_deleted: bool = False, **equals: object) -> bool:
         """Tell whether any row meets the conditions; one statement, which stops at the first.
 

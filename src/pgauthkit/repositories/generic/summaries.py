@@ -8,7 +8,7 @@ from sqlalchemy import Label, Row, SQLColumnExpression, select
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, sequence
 from pgauthkit.repositories.generic.loading import at_most
-from pgauthkit.repositories.generic.unit import Unit
+from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Summaries"]
 
@@ -18,6 +18,7 @@ M = TypeVar("M")
 class Summaries(Unit[M]):
     """What a repository counts and sums up. No method locks a row."""
 
+    @on_its_own
     def aggregate(
         self, *where: Condition, with_deleted: bool = False, **figures: SQLColumnExpression[Any]
     ) -> Row[*tuple[Any, ...]]:
@@ -39,6 +40,7 @@ class Summaries(Unit[M]):
         statement = select(*self._figures(figures)).select_from(self._of.model).where(*found)
         return self._guarded(lambda: self._db.execute(statement).one())
 
+    @on_its_own
     def group_by(
         self,
         by: str | SQLColumnExpression[Any] | Sequence[str | SQLColumnExpression[Any]],

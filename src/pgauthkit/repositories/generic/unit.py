@@ -1,36 +1,60 @@
-"""`Unit`: what every part of a repository stands on: the host's session, and the model."""
+"""`Unit`: what every part of a repository stands on: the host's session, or engine, and the model."""
 
+import copy
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast
+from contextlib import nullcontext
+from typing import Any, Generic, Self, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, UpdateBase, orm, select
+from sqlalchemy import Connection, CursorResult, Engine, UpdateBase, orm, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.database.connecting import watch_session
 from pgauthkit.database.violations import guarded
-from pgauthkit.errors import NotAUniqueKeyError, NotFoundError
+from pgauthkit.errors import NotAUniqueKeyError, NotFoundError, RepositoryError
 from pgauthkit.repositories.generic.conditions import conditions
 from pgauthkit.repositories.generic.description import describe
 from pgauthkit.repositories.generic.includes import Include, branches
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.loading import AnyRow, AnySelect, load
 from pgauthkit.repositories.generic.mapping.listeners import refuse_listeners
+from pgauthkit.repositories.generic.plans.calls import Limit, OnEngine
 
-__all__ = ["Unit"]
+__all__ = ["Unit", "by_batches", "on_its_own"]
 
 M = TypeVar("M")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Unit(Generic[M]):
     """The base of the parts that `Repository` is put together from.
 
-    It works in the host's session: what the session has pending is flushed first, and nothing is ever committed.
+    It works in the host's session: what the session has pending is flushed first, and nothing is ever committed. On an
+    engine, each call is made on a copy of it with a session of its own.
     """
 
-    def __init__(self, db: orm.Session, model: type[M]) -> None:
-        self._db = db
+    _db: orm.Session
+    _calls: OnEngine | None = None
+    # Whether the session is ours and ends with the call.
+    _alone: bool = False
+    _limit: Limit = nullcontext
+
+    def __init__(self, db: orm.Session | Engine, model: type[M]) -> None:
         self._of = describe(model)
-        watch_session(db, model)
+        if isinstance(db, Engine):
+            self._calls = OnEngine(db)
+        elif isinstance(cast("object", db), AsyncEngine | AsyncSession):
+            raise RepositoryError(f"{type(db).__name__} is for {'Async' + type(self).__name__}.")
+        else:
+            self._db = db
+            watch_session(db, model)
+
+    def _within(self, db: orm.Session, limit: Limit = nullcontext) -> Self:
+        """Return the same in a session of our own."""
+        within = copy.copy(self)
+        vars(within).update(_db=db, _calls=None, _alone=True, _limit=limit)
+        return within
 
     def _guarded(self, call: Callable[[], T]) -> T:
         """Flush and call, with errors of ours in place of the driver's."""
@@ -39,7 +63,8 @@ class Unit(Generic[M]):
             self._db.flush()
             return call()
 
-        return guarded(flushed, self._of.table)
+        with self._limit():
+            return guarded(flushed, self._of.table)
 
     def _connection(self) -> Connection:
         return self._db.connection({"mapper": self._of.mapper})
@@ -99,3 +124,40 @@ class Unit(Generic[M]):
 
     def _not_found(self) -> NotFoundError:
         return NotFoundError(f"There is no such row in {self._of.table.name}.", table=self._of.table.name)
+
+
+def on_its_own(method: F) -> F:
+    """Make a method of a repository that is on an engine run in a session and a transaction of its own."""
+
+    @functools.wraps(method)
+    def run(self: Any, /, *args: object, **kwargs: object) -> object:  # noqa: ANN401 - a unit
+        calls: OnEngine | None = self._calls
+        if calls is None:
+            return method(self, *args, **kwargs)
+
+        def work(db: orm.Session) -> object:
+            return method(self._within(db), *args, **kwargs)
+
+        return calls.in_session(work, self._of.table, one_snapshot=bool(kwargs.get("include")))
+
+    return cast("F", run)
+
+
+def by_batches(method: F) -> F:
+    """Do the same for a method that takes rows, and may take as long as it takes to send them all.
+
+    It is repeated after a conflict with another transaction where the rows are there for a second time.
+    """
+
+    @functools.wraps(method)
+    def run(self: Any, rows: object, *args: object, **kwargs: object) -> object:  # noqa: ANN401 - the same
+        calls: OnEngine | None = self._calls
+        if calls is None:
+            return method(self, rows, *args, **kwargs)
+
+        def work(db: orm.Session) -> object:
+            return method(self._within(db, calls.limit), rows, *args, **kwargs)
+
+        return calls.in_batches(work, self._of.table, can_repeat=isinstance(rows, Sequence))
+
+    return cast("F", run)

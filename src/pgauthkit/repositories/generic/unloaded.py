@@ -9,9 +9,10 @@ import attrs
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveFlag, object_session
 from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from pgauthkit.database.violations import violation
-from pgauthkit.errors import RepositoryError
+from pgauthkit.errors import PgAuthKitError, RepositoryError
 
 __all__ = ["NotIncluded", "NotLoaded", "close"]
 
@@ -62,16 +63,18 @@ class NotLoaded:
             return LoaderCallableStatus.PASSIVE_NO_RESULT
         try:
             cast("Any", state.manager).expired_attribute_loader(state, {self.column}, passive)
+        except DetachedInstanceError:
+            failure: PgAuthKitError = self._not_loaded("the row is in no session: add it to one, or select the column.")
         except StatementError as error:
             awaits = isinstance(error.orig, MissingGreenlet)
-            failure = self._not_loaded() if awaits else violation(error)
+            advice = f"read it with await db.refresh(row, [{self.column!r}])."
+            failure = self._not_loaded(advice) if awaits else violation(error)
         else:
             return LoaderCallableStatus.ATTR_WAS_SET
         raise failure
 
-    def _not_loaded(self) -> RepositoryError:
-        name = f"{self.model}.{self.column}"
-        return RepositoryError(f"{name} was not loaded: read it with await db.refresh(row, [{self.column!r}]).")
+    def _not_loaded(self, advice: str) -> RepositoryError:
+        return RepositoryError(f"{self.model}.{self.column} was not loaded: {advice}")
 
 
 def close(
@@ -80,7 +83,7 @@ def close(
     """Make every relation of the instances raise when touched, but those that were included.
 
     A column that was not read (deferred, of a joined subclass, a `column_property` of a row just written) is read when
-    touched, and raises only where it cannot be, in async code.
+    touched, and raises only where it cannot be: in async code, and where the object is in no session.
 
     Args:
         instances: persistent objects of mapped classes.

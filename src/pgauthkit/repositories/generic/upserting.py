@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from pgauthkit.errors import RepositoryError, UniqueViolationError
 from pgauthkit.repositories.generic.assignments import assigned, touched, validated
 from pgauthkit.repositories.generic.keys import UniqueKey
-from pgauthkit.repositories.generic.unit import Unit
+from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Upserting"]
 
@@ -19,6 +19,7 @@ M = TypeVar("M")
 class Upserting(Unit[M]):
     """What a repository inserts or else updates."""
 
+    @on_its_own
     def upsert(self, key: Mapping[str, object], *, create: Mapping[str, Any], update: Mapping[str, Any]) -> M:
         """Insert a row, or update the one with the same key, and return it. One INSERT … ON CONFLICT … RETURNING.
 

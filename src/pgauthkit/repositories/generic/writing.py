@@ -1,6 +1,7 @@
 """Writing: a new row, and changes of one or of many."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import inspect, select, update
@@ -11,7 +12,8 @@ from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.assignments import assigned, touched, versioned
 from pgauthkit.repositories.generic.conditions import Condition, conditions
 from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
-from pgauthkit.repositories.generic.unit import Unit
+from pgauthkit.repositories.generic.plans.instances import referring_by_key, refuse_unsuitable
+from pgauthkit.repositories.generic.unit import Unit, on_its_own
 from pgauthkit.repositories.generic.unloaded import close
 
 __all__ = ["Writing"]
@@ -22,16 +24,20 @@ M = TypeVar("M")
 class Writing(Unit[M]):
     """What a repository writes, one row at a time or many by conditions."""
 
-    def create(self, /, **values: Any) -> M:  # noqa: ANN401 - of any column
+    @on_its_own
+    def create(self, instance: M | None = None, /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Insert a row, and return it as the database has it. One INSERT … RETURNING.
 
-        The model's constructor, validators and relations work as ever; related objects that are new are inserted too.
+        The model's constructor, validators and relations work as ever; related objects that are new are inserted too,
+        which needs a session. On an engine, a relation may be given an object that is in the database.
 
         Args:
+            instance: a new object of the model, in place of values; it is the one that is returned.
             **values: of columns, or of relations. An SQL expression costs a second statement, which reads its value.
 
         Raises:
-            RepositoryError: there is no such column, or its value cannot be stored; nothing was sent.
+            RepositoryError: there is no such column, or its value cannot be stored; nothing was sent. On an engine, a
+                related object is new. The instance is not new, or values were given with it.
             ValueTooLongError: a value is too long, out of range, or out of scale.
             UniqueViolationError: there is a row with the same unique key.
             ForeignKeyViolationError: what is referred to does not exist.
@@ -40,15 +46,25 @@ class Writing(Unit[M]):
 
         Example:
             >>> posts.create(title="Hello World", content="My first post", author_id=user.id)  # doctest: +SKIP
+            >>> posts.create(Post(title="Hello World", content="My first post", author_id=user.id))  # doctest: +SKIP
         """
+        if instance is not None:
+            if values:
+                message = f"create of {self._of.name} takes an object or values, and not both."
+                raise RepositoryError(message, table=self._of.table.name)
+            refuse_unsuitable(self._of, instance)
+            return self._inserted_with(lambda: instance)
         self._of.require(name for name in values if not self._of.takes(name))
         assigned(self._of, {name: value for name, value in values.items() if name in self._of.columns})
+        return self._inserted_with(lambda: constructed(self._of, values))
 
+    def _inserted_with(self, make: Callable[[], M]) -> M:
         def insert() -> M:
-            instance = constructed(self._of, values)
+            instance = make()
             empty = without_null(self._of, instance)
-            self._db.add(instance)
-            self._db.flush()
+            with referring_by_key(self._of, instance) if self._alone else nullcontext():
+                self._db.add(instance)
+                self._db.flush()
             for name in inspect(instance).unloaded & empty:
                 set_committed_value(instance, name, None)
             if left := inspect(instance).expired_attributes:
@@ -60,6 +76,7 @@ class Writing(Unit[M]):
         close([instance], fresh=True)
         return instance
 
+    @on_its_own
     def update(self, key: Mapping[str, object], /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Change the columns given of one row, and return it. One UPDATE … RETURNING, which locks the row.
 
@@ -91,6 +108,7 @@ class Writing(Unit[M]):
             return self._only(self._objects(select(self._of.model).where(*where), deleted_too=False))
         return self._only(self._written(update(self._of.table).where(*where).values(touched(self._of, changes))))
 
+    @on_its_own
     def update_many(self, *where: Condition, **values: Any) -> int:  # noqa: ANN401 - of any column
         """Change the columns given of all rows that meet the conditions, and return how many. One UPDATE.
 
