@@ -160,7 +160,8 @@ class ApprovalPendingError(AuthenticationError):
     """
 
     def __init__(self, retry_after: timedelta, expires_at: datetime) -> None:
-        self.retry_after, self.expires_at = retry_after, expires_at
+        self.retry_after: timedelta = retry_after
+        self.expires_at: datetime = expires_at
         super().__init__()
 
 

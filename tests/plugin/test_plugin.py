@@ -161,7 +161,8 @@ def test_an_unused_plugin_costs_nothing(pytester: pytest.Pytester) -> None:
         """
     )
     others = [
-        f"-pno:{name}" for name in ("pytest_alembic", "anyio", "asyncio", "hypothesispytest", "xdist", "randomly")
+        f"-pno:{name}"
+        for name in ("pytest_alembic", "anyio", "asyncio", "hypothesispytest", "typeguard", "xdist", "randomly")
     ]
     pytester.runpytest_subprocess(*others).assert_outcomes(passed=1)
 

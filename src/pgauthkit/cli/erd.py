@@ -6,7 +6,8 @@ import click
 
 from pgauthkit.cli.migrate.options import URL
 from pgauthkit.cli.models import models, reflected
-from pgauthkit.models import Base
+from pgauthkit.models import User
+from pgauthkit.models.owned import own_table
 from pgauthkit.ops.erd import diagram
 
 __all__ = ["erd"]
@@ -24,7 +25,8 @@ def erd(output: Path | None, *, reflect: bool, url: str | None) -> None:
     The tables are those of pgauthkit, and of the application's models from [tool.pgauthkit], or, with --reflect, those
     that its database has.
     """
-    text = diagram([reflected(url), Base.metadata] if reflect else [model.metadata for model in models()])
+    found = [reflected(url), own_table(User).metadata] if reflect else [model.metadata for model in models()]
+    text = diagram(found)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -20,10 +20,10 @@ _EPILOG: Final = "In this order: pgauthkit upgrade plan, check, switch; each wit
 
 @click.group(epilog=_EPILOG)
 def upgrade() -> None:
-    """Move the database to a server of a newer major version, with a pause of seconds.
+    """Move to a newer version of PostgreSQL.
 
-    The servers copy every row and every change by logical replication. Nobody is signed out. Each command can be
-    stopped and called again.
+    The servers copy every row and every change by logical replication, and the application goes on. It pauses for
+    seconds, and nobody is signed out. Each command can be stopped and called again.
     """
 
 

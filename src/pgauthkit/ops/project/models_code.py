@@ -74,7 +74,7 @@ class ModelsCode(DeclarativeGenerator):
         super().generate_base()
         if self._on_ours:
             imports = [LiteralImport("pgauthkit.models", "Base")]
-            self.base = Beginning(literal_imports=imports, declarations=[], metadata_ref="Base.metadata")
+            self.base: Beginning = Beginning(literal_imports=imports, declarations=[], metadata_ref="Base.metadata")
 
     def generate_models(self) -> list[Model]:
         """Leave out ours, the ways from them to the application's, and relations that write what others write."""

@@ -21,7 +21,8 @@ _TABLES: Final = text(
     " FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace"
     " WHERE relkind IN ('r', 'p') AND NOT relispartition AND relname <> ALL(:ignored) AND nspname <> :ours"
     " AND nspname !~ '^pg_' AND nspname <> 'information_schema'"
-    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid = pg_class.oid AND deptype = 'e')"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
+    " WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = pg_class.oid AND deptype = 'e')"
     " ORDER BY nspname, relname"
 )
 # Of Alembic, advanced-alchemy, and Prisma.
