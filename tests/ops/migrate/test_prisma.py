@@ -86,7 +86,7 @@ def test_values(url: str) -> None:
     assert row is not None
     times = (datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
     assert row[:6] == ("c1", "ada@example.com", "ADMIN", False, *times)
-    assert row[-1] == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+    assert row[6] == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
