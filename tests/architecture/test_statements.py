@@ -15,8 +15,9 @@ KNOWN = {
 } | {
     "request_magic_link": magic_links.request_magic_link(("ip", "email_and_ip", "email")),
     "request_magic_link without limits": magic_links.request_magic_link(()),
-    "count_attempt": codes.count_attempt(limited=True),
-    "count_attempt without limit": codes.count_attempt(limited=False),
+    "count_attempt": codes.count_attempt(("code",)),
+    "count_attempt on a device": codes.count_attempt(("code_device", "code")),
+    "count_attempt without limit": codes.count_attempt(()),
 }
 
 

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -21,7 +22,7 @@ from pgauthkit.service.base import Service, refusal, who
 from pgauthkit.service.limits import match_limits, parameters
 from pgauthkit.service.matching import MATCH_ATTEMPTS, match_hash, normal_match
 from pgauthkit.service.opening import Opening
-from pgauthkit.service.pairs import Pair, new_nonce
+from pgauthkit.service.pairs import FirstPair, new_nonce
 from pgauthkit.service.presented import accepted, digest
 from pgauthkit.statements import handoffs as statements
 from pgauthkit.tokens import Kind, SecretToken, pasted
@@ -89,7 +90,9 @@ class Handoffs(Service):
         browser = browser_of(clean_user_agent(user_agent)) or ""
         self._audit.tell("handoff_approved", email=email, ip=ip, link_id=link_id, browser=browser)
 
-    def claim_sign_in(self, handoff: str, *, ip: str | None = None, user_agent: str | None = None) -> SignIn:
+    def claim_sign_in(
+        self, handoff: str, *, device: str | None = None, ip: str | None = None, user_agent: str | None = None
+    ) -> SignIn:
         """Sign in the browser that waits, once the link is approved on another device.
 
         Its page asks this every few seconds: one read, which waits for nothing and writes nothing, and one statement
@@ -98,6 +101,8 @@ class Handoffs(Service):
 
         Args:
             handoff: from the browser's cookie, where the link was asked for with `handoff=True`.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. Where it is none of
+                this user's, the browser becomes a new one, whose token replaces it.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
 
@@ -122,14 +127,18 @@ class Handoffs(Service):
             raise refusal(verdict)
         # Asked once more where the session is too new for the snapshot of the statement, which waited for the link.
         # If it is not there then, it is gone.
-        signed_in = self._claim(token, handoff_hash, ip, user_agent) or self._claim(token, handoff_hash, ip, user_agent)
+        claim = partial(self._claim, token, handoff_hash, device, ip, user_agent)
+        signed_in = claim() or claim()
         if signed_in is None:
             raise TokenAlreadyUsedError
         return signed_in
 
-    def _claim(self, token: SecretToken, handoff_hash: bytes, ip: str | None, user_agent: str | None) -> SignIn | None:
+    def _claim(
+        self, token: SecretToken, handoff_hash: bytes, device: str | None, ip: str | None, user_agent: str | None
+    ) -> SignIn | None:
         nonce = new_nonce(self._hasher.current)
-        opening = Opening.new(self._config, self._hasher, ip, user_agent, Pair.derived(token.secret, nonce))
+        pair = FirstPair.derived(token.secret, nonce)
+        opening = Opening.new(self._config, self._hasher, ip, user_agent, device, pair)
         row = self._row(
             statements.CLAIM_SIGN_IN,
             handoff_hash=handoff_hash,
@@ -156,12 +165,12 @@ class Handoffs(Service):
         redirect_to, _nonce, _hash, _id, created, *signed_in_as = rest
         signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
         self._audit.tell("handoff_claimed", **who(signed_in.user), ip=opening.ip, link_id=link_id)
-        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by="handoff")
+        self._tell_signed_in(signed_in, opening, by="handoff")
         return signed_in
 
     def _repeated(self, token: SecretToken, opening: Opening, row: Sequence[Any]) -> SignIn:
         redirect_to, nonce, access_token_hash, session_id, _created, *signed_in_as = row
-        pair = Pair.derived(token.secret, nonce)
+        pair = FirstPair.derived(token.secret, nonce)
         if not hmac.compare_digest(pair.hashes(self._hasher)["access_token_hash"], access_token_hash):
             raise TokenAlreadyUsedError
         opening = attrs.evolve(opening, session_id=session_id, pair=pair)

@@ -12,16 +12,16 @@ from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import AuthenticationError, InvalidCodeError, InvalidTokenError, RateLimitedError
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.redirects import checked_redirect
-from pgauthkit.service.base import Service, refusal, who
+from pgauthkit.service.base import Service, refusal
 from pgauthkit.service.limits import Limits, code_limits, link_limits, parameters
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
-from pgauthkit.service.presented import hash_of
+from pgauthkit.service.presented import accepted_or_none, digest, hash_of
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
 from pgauthkit.statements.rate_limits import take
 from pgauthkit.statements.statement import Statement
-from pgauthkit.tokens import Kind, pasted
+from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import IssuedMagicLink, SignIn
 
 __all__ = ["Links"]
@@ -39,6 +39,7 @@ class Links(Service):
         user_agent: str | None = None,
         bind: bool = False,
         handoff: bool | str = False,
+        device: str | None = None,
     ) -> IssuedMagicLink:
         """Make a link for an address, to be mailed by the host where `should_send` says so.
 
@@ -56,6 +57,9 @@ class Links(Service):
             handoff: whether this browser shall wait for the link to be approved on another device: `handoff` of the
                 result goes into its cookie, for `claim_sign_in`, and `match` onto its page. To send the mail again
                 pass the cookie's token: the number stays, and so does each mail sent before.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. A request for its
+                user's address has a limit of its own (`RateLimits.per_device`), which strangers cannot use up; where
+                that is empty, or it is none of theirs, the request counts as a stranger's.
 
         Raises:
             InvalidEmailError: it is no address.
@@ -69,8 +73,9 @@ class Links(Service):
         address, ip = canonical_email(email), clean_ip(ip)
         target = None if redirect_to is None else checked_redirect(redirect_to, self._config.allowed_redirects)
         link = NewLink.new(self._config, self._hasher, bind=bind, handoff=handoff)
-        limits = link_limits(self._config, self._hasher, address, ip)
-        counted: dict[str, object] = {"email": address, **parameters(limits)}
+        known = accepted_or_none(self._hasher, Kind.DEVICE, device)
+        limits = link_limits(self._config, self._hasher, address, ip, known)
+        counted: dict[str, object] = {"email": address, **self._device(known), **parameters(limits)}
         code_hash = None
         if link.code:
             # The limits first: a request that they refuse shall cost no slow hash.
@@ -94,7 +99,13 @@ class Links(Service):
         return link.issued(email=address, redirect_to=target, expires_at=expires_at, should_send=should_send)
 
     def verify_magic_link(
-        self, token: str, *, binding: str | None = None, ip: str | None = None, user_agent: str | None = None
+        self,
+        token: str,
+        *,
+        binding: str | None = None,
+        device: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
     ) -> SignIn:
         """Use a link, once: sign its owner in, and make the account where there is none yet.
 
@@ -104,6 +115,8 @@ class Links(Service):
         Args:
             token: from the link; what a mail program leaves around it (blanks, brackets, a full stop) does not count.
             binding: from the browser's cookie, where the link was asked for with `bind=True`.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. Where it is none of
+                this user's, the browser becomes a new one, whose token replaces it.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
 
@@ -120,7 +133,7 @@ class Links(Service):
             >>> signed_in.tokens.access_token.reveal()  # doctest: +SKIP
         """
         which = {"token_hash": self._link_hash(token), "binding_hash": self._binding_hash(binding)}
-        opening = Opening.new(self._config, self._hasher, ip, user_agent)
+        opening = Opening.new(self._config, self._hasher, ip, user_agent, device)
         return self._consume(statements.VERIFY_MAGIC_LINK, opening, which, by="magic_link")
 
     def verify_code(
@@ -129,6 +142,7 @@ class Links(Service):
         code: str,
         *,
         binding: str | None = None,
+        device: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
     ) -> SignIn:
@@ -142,6 +156,9 @@ class Links(Service):
             code: what the person typed or pasted; only letters and digits count, in whatever case.
             binding: from the browser's cookie, where the link was asked for with `bind=True`; a wrong one counts for
                 nothing.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie: tries on one of the
+                user's have an hourly budget of their own. Where it is none of theirs, the browser becomes a new one,
+                whose token replaces it.
             ip: where the request comes from. Without it the hourly budget of address and ip is skipped.
             user_agent: the browser; kept with the session.
 
@@ -163,15 +180,17 @@ class Links(Service):
         if not is_storable(link_id):
             raise InvalidTokenError
         which = {"link_id": link_id, "binding_hash": self._binding_hash(binding)}
-        self._check_code(which, normal_code(code), clean_ip(ip))
-        opening = Opening.new(self._config, self._hasher, ip, user_agent)
+        known = accepted_or_none(self._hasher, Kind.DEVICE, device)
+        self._check_code(which, normal_code(code), clean_ip(ip), known)
+        opening = Opening.new(self._config, self._hasher, ip, user_agent, device)
         return self._consume(statements.VERIFY_CODE, opening, which, by="code")
 
-    def _check_code(self, which: Mapping[str, object], code: str, ip: str | None) -> None:
-        limits = code_limits(self._config, self._hasher, ip)
+    def _check_code(self, which: Mapping[str, object], code: str, ip: str | None, device: SecretToken | None) -> None:
+        limits = code_limits(self._config, self._hasher, ip, device)
         row = self._row(
-            count_attempt(limited=bool(limits)),
+            count_attempt(tuple(limits)),
             **which,
+            **self._device(device),
             code_attempts=self._config.code_attempts,
             require_binding=self._config.require_binding,
             magic_link_ttl=self._config.magic_link_ttl,
@@ -206,7 +225,7 @@ class Links(Service):
         if verdict != "ok":
             raise self._refused(verdict, link_email, opening.ip)
         signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
-        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by=by)
+        self._tell_signed_in(signed_in, opening, by)
         return signed_in
 
     def _take(self, limits: Limits, counted: Mapping[str, object], ip: str | None) -> None:
@@ -223,6 +242,9 @@ class Links(Service):
     def _refused(self, verdict: str, email: str, ip: str | None) -> AuthenticationError:
         self._audit.tell("link_refused", email=email, ip=ip, why=verdict)
         return refusal(verdict)
+
+    def _device(self, token: SecretToken | None) -> Mapping[str, object]:
+        return {"device_hash": token and digest(self._hasher, Kind.DEVICE, token)}
 
     def _link_hash(self, text: str) -> bytes:
         return hash_of(self._hasher, Kind.MAGIC_LINK, pasted(text))

@@ -256,7 +256,7 @@ def session_infos() -> SearchStrategy[SessionInfo]:
 def purge_reports() -> SearchStrategy[PurgeReport]:
     """What `purge` returns."""
     counts = st.integers(min_value=0, max_value=1_000_000)
-    return st.builds(PurgeReport, magic_links=counts, sessions=counts, rate_limits=counts)
+    return st.builds(PurgeReport, magic_links=counts, sessions=counts, rate_limits=counts, devices=counts)
 
 
 def _hashes() -> SearchStrategy[bytes]:
