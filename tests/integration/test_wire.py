@@ -316,10 +316,11 @@ def test_refusals_cost_no_more(count: Counting, name: str) -> None:
 
 
 def test_a_purge(count: Counting) -> None:
-    """A purge is one statement for each batch, and one that finds nothing for each of its four parts.
+    """A purge is one statement for each batch, and one that finds nothing for each of its six parts.
 
     Of five dead links, five dead sessions and five empty buckets, in batches of two: links 3 + 1, sessions by their end
-    3 + 1, the walk over the sessions that are left 0 + 1, buckets 3 + 1.
+    3 + 1, the walk over the sessions that are left 0 + 1, devices by their end 0 + 1, the walk over five of them 3 + 1,
+    buckets 3 + 1.
     """
 
     def ready(scene: Scene) -> Callable[[], object]:
@@ -336,7 +337,7 @@ def test_a_purge(count: Counting) -> None:
         )
         return partial(scene.auth.purge, batch_size=2)
 
-    assert count(ready) == (13, 13)
+    assert count(ready) == (18, 18)
 
 
 @pytest.mark.parametrize("text", ["", "rubbish", SecretToken(9, bytes(32)).text(Kind.MAGIC_LINK).reveal()])

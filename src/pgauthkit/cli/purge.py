@@ -71,5 +71,5 @@ def _progress(*, quiet: bool) -> Generator[Callable[[PurgeReport], None]]:
 
 
 def _told(report: PurgeReport) -> str:
-    ended = f"{report.magic_links:,} links, {report.sessions:,} sessions, {report.devices:,} devices"
-    return f"{ended}, {report.rate_limits:,} rate limits"
+    devices = f", {report.devices:,} devices" if report.devices else ""
+    return f"{report.magic_links:,} links, {report.sessions:,} sessions, {report.rate_limits:,} rate limits{devices}"
