@@ -117,6 +117,39 @@ def test_by_default(auth: AuthService, ada: SignIn, pgauthkit_clock: Clock) -> N
     auth.request_magic_link(ADA, ip=HERE, device=cookie(ada))
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_day_of_strangers(auth: AuthService, ada: SignIn, pgauthkit_clock: Clock, *, copied: bool) -> None:
+    """Two networks of strangers who ask all day refuse the owner's device nothing, nor does a copy of its token."""
+    device = cookie(ada) if copied else None
+    for _ in range(24):
+        for ip in (THERE, "2001:db8::1"):
+            while asked(auth, ip, device):
+                pass
+        assert asked(auth, HERE, cookie(ada))
+        pgauthkit_clock.move(HOUR)
+
+
+def test_twenty_networks(auth: AuthService, ada: SignIn, pgauthkit_clock: Clock) -> None:
+    """So many that an owner without a device is kept out refuse one with it nothing."""
+    refusals = 0
+    for _ in range(4):
+        for number in range(20):
+            while asked(auth, f"198.51.100.{number}"):
+                pass
+        refusals += not asked(auth, HERE)
+        assert asked(auth, HERE, cookie(ada))
+        pgauthkit_clock.move(HOUR)
+    assert refusals == 4
+
+
+def asked(auth: AuthService, ip: str, device: str | None = None) -> bool:
+    try:
+        auth.request_magic_link(ADA, ip=ip, device=device)
+    except RateLimitedError:
+        return False
+    return True
+
+
 def test_codes(configured: "Configured", ada: SignIn, pgauthkit_clock: Clock) -> None:
     """Tries on the owner's device have a budget of their own; where it is empty they count as everybody's."""
     auth = configured(codes=True, code_attempts=100, rate_limits=attrs.evolve(LIMITS, code_attempts=TWO))

@@ -107,7 +107,7 @@ def by_device(name: str, source: CTE, may: ColumnElement[bool], email: ColumnEle
 def _by_own_device(limits: tuple[str, ...]) -> tuple[ColumnElement[bool], ColumnElement[Any]]:
     if DEVICE not in limits:
         return FALSE, literal_column("NULL::interval")
-    one = select(literal_column("1").label("one")).cte("asking")
+    one: CTE = select(TRUE.label("is_asking")).cte("asking")
     own = by_device(DEVICE, one, TRUE, text("email"))
     return func.coalesce(select(own.c.granted).scalar_subquery(), FALSE), select(own.c.wait).scalar_subquery()
 
