@@ -19,6 +19,7 @@ from pgauthkit.tokens import Kind
 ROWS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = ["change", "identity", "invitation", "issued", "preview", "purge", "session", "sign_in", "tokens"]
 VALUES = [
+    strategies.device_infos(),
     strategies.email_changes(),
     strategies.identities(),
     strategies.invitation_infos(),
