@@ -152,7 +152,7 @@ class TestTexts:
         error, call = REFUSING[argument]
         with pytest.raises(error):
             call(auth, RUBBISH[rubbish])
-        assert database.contents() == [[], [], [], []]
+        assert database.contents() == [[], [], [], [], []]
 
     @pytest.mark.parametrize("argument", ANSWERING)
     def test_answered(self, auth: AuthService, argument: str, rubbish: str) -> None:

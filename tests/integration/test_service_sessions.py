@@ -642,7 +642,7 @@ class TestOpenSession:
         with pytest.raises(NotFoundError, match="no such user") as caught:
             auth.open_session("nobody")
         assert caught.value.table == "users"
-        assert database.contents() == [[], [], [], []]
+        assert database.contents() == [[], [], [], [], []]
 
     def test_inactive(self, auth: AuthService, database: "Database", signed_in: SignIn) -> None:
         """A user who was switched off gets no session, and nothing is changed."""

@@ -76,10 +76,15 @@ ENDINGS: Final[dict[str, Ending]] = {
         auth.activate_user(given.user.user_id),
     ],
     "change_email": lambda auth, given: auth.change_email(given.user.user_id, "ada@new.example"),
+    "confirm_email_change": lambda auth, given: auth.confirm_email_change(
+        auth.request_email_change(given.user.user_id, "ada@new.example").token.reveal()
+    ),
 }
 END_NOTHING: Final = {
     *("request_magic_link", "peek_magic_link", "verify_magic_link", "verify_code", "authenticate", "open_session"),
     *("list_sessions", "find_user", "purge", "within", "list_devices", "forget_device"),
+    *("approve_magic_link", "claim_sign_in", "request_email_change"),
+    *("invite", "list_invitations", "withdraw_invitation"),
 }
 
 
