@@ -255,6 +255,21 @@ def test_under_another_pepper(configured: "Configured") -> None:
     assert not by_link(after, cookie(first)).known_device
 
 
+def test_the_same_again_under_another_pepper(configured: "Configured") -> None:
+    """While hosts have different first peppers a repetition gives the token that is known, whichever they present."""
+    one, two = (Pepper(id=number, secret=Secret(f"{number}" * 32)) for number in (1, 2))
+    first, other = configured(peppers=(one, two)), configured(peppers=(two, one))
+    for here, there in ((first, other), (other, first)):
+        device = cookie(by_link(first))
+        link = here.request_magic_link(ADA, handoff=True)
+        here.approve_magic_link(link.token.reveal(), link.match or "")
+        waiting = link.handoff.reveal() if link.handoff else ""
+        signed_in = here.claim_sign_in(waiting, device=device)
+        for presented in (device, cookie(signed_in)):
+            again = there.claim_sign_in(waiting, device=presented)
+            assert (again.known_device, again.device) == (True, signed_in.device)
+
+
 def test_a_dump_makes_no_device(auth: AuthService, database: "Database") -> None:
     """The table has hashes, out of which no token can be made that is known."""
     ada = by_link(auth)

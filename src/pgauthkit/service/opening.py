@@ -25,7 +25,7 @@ class Opening:
     Attributes:
         session_id: of the new row.
         pair: its tokens, and that of a new device.
-        device: the device presented, under the first pepper.
+        known: the device presented, by its hash under each pepper: hosts may differ in which is the first.
         device_id: of the row of a new device.
         ip: where it comes from.
         row: the parameters of the statement.
@@ -33,7 +33,7 @@ class Opening:
 
     session_id: str
     pair: FirstPair
-    device: SecretToken | None
+    known: Mapping[bytes | None, SecretToken]
     device_id: str
     ip: str | None
     row: Mapping[str, object]
@@ -51,12 +51,14 @@ class Opening:
         """Make the tokens, unless they are given, and the parameters of the statement."""
         session_id, device_id, pair, ip = new_id(), new_id(), pair or FirstPair.new(hasher.current), clean_ip(ip)
         presented = accepted_or_none(hasher, Kind.DEVICE, device)
-        kept = presented and SecretToken(hasher.current, presented.secret)
+        same = [SecretToken(pepper_id, presented.secret) for pepper_id in hasher.accepted] if presented else []
+        known: dict[bytes | None, SecretToken] = {digest(hasher, Kind.DEVICE, token): token for token in same}
+        hashes = {token.pepper_id: hashed for hashed, token in known.items()}
         row = {
             "session_id": session_id,
             **pair.hashes(hasher),
-            "device_hash": presented and digest(hasher, Kind.DEVICE, presented),
-            "kept_device_hash": kept and digest(hasher, Kind.DEVICE, kept),
+            "device_hash": hashes.get(presented.pepper_id) if presented else None,
+            "kept_device_hash": hashes.get(hasher.current),
             "new_device_hash": digest(hasher, Kind.DEVICE, pair.device),
             "new_device_id": device_id,
             "device_ttl": config.device_ttl,
@@ -66,7 +68,7 @@ class Opening:
             "ip": ip,
             "user_agent": clean_user_agent(user_agent),
         }
-        return cls(session_id, pair, kept, device_id, ip, row)
+        return cls(session_id, pair, known, device_id, ip, row)
 
     def signed_in(  # noqa: PLR0917 - the columns of the statement, in their order
         self,
@@ -76,7 +78,7 @@ class Opening:
         authenticated_at: datetime,
         access_expires_at: datetime,
         ends_at: datetime,
-        known_device: bool,  # noqa: FBT001 - the same
+        device_hash: bytes | None,
         asked_at: datetime,
     ) -> SignIn:
         """Return what the host gets, from the row that the statement gave."""
@@ -89,10 +91,9 @@ class Opening:
             expires_at=access_expires_at,
             asked_at=asked_at,
         )
-        device = self.device if known_device and self.device else self.pair.device
         return SignIn(
             user=identity,
             tokens=self.pair.value(self.session_id, access_expires_at, ends_at),
-            device=device.text(Kind.DEVICE),
-            known_device=known_device,
+            device=self.known.get(device_hash, self.pair.device).text(Kind.DEVICE),
+            known_device=device_hash in self.known,
         )

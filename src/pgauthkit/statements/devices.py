@@ -25,8 +25,8 @@ __all__ = [
     "LIST_DEVICES",
     "devices",
     "forgotten",
+    "hash_of_device",
     "is_newest_of",
-    "is_of_session",
     "is_the_owners",
     "signed_in_on",
 ]
@@ -80,9 +80,9 @@ def signed_in_on(who: CTE) -> ColumnElement[Any]:
     return func.coalesce(*(select(step.c.id).scalar_subquery() for step in (kept, made)))
 
 
-def is_of_session(session_device_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Tell whether the device presented is the one that a session was opened on."""
-    return exists(select(d.id).where(d.id == session_device_id, d.token_hash == binary("kept_device_hash")))
+def hash_of_device(device_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Look up the hash of the device that a session was opened on; NULL where it was forgotten since."""
+    return select(d.token_hash).where(d.id == device_id).scalar_subquery()
 
 
 def forgotten(user: CTE, keep_session: ColumnElement[Any] | None = None) -> CTE:

@@ -7,7 +7,7 @@ from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal_col
 
 from pgauthkit.models import MagicLink, Session, User
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.devices import is_of_session
+from pgauthkit.statements.devices import hash_of_device
 from pgauthkit.statements.magic_links import SIGN_IN, sign_in
 from pgauthkit.statements.rate_limits import bucket, wait_for
 from pgauthkit.statements.sessions import ENDS_AT
@@ -24,7 +24,7 @@ TRUE: Final[ColumnElement[bool]] = literal_column("true")
 FALSE: Final[ColumnElement[bool]] = literal_column("false")
 NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
 ONE: Final[ColumnElement[int]] = literal_column("1")
-OPENED: Final = ("authenticated_at", "access_expires_at", "ends_at", "known_device")
+OPENED: Final = ("authenticated_at", "access_expires_at", "ends_at", "device_hash")
 APPROVED_FOR: Final[ColumnElement[Any]] = literal_column("interval '60 s'")
 
 
@@ -137,7 +137,7 @@ def _earlier(link: CTE) -> CTE:
         select(
             *(s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, s.access_expires_at),
             *(ENDS_AT.label("ends_at"), s.access_token_hash, state.label("state")),
-            is_of_session(s.device_id).label("known_device"),
+            hash_of_device(s.device_id).label("device_hash"),
         )
         .join_from(link, sessions, s.id == link.c.session_id)
         .join(users, users.c.id == s.user_id)

@@ -64,11 +64,12 @@ def opened(who: CTE) -> CTE:
         "user_id": who.c.id,
     }
     row = select(*values.values()).select_from(who)
-    is_known = (s.device_id != text("new_device_id")).label("known_device")
+    is_new = s.device_id == text("new_device_id")
+    device_hash = case((is_new, binary("new_device_hash")), else_=binary("kept_device_hash")).label("device_hash")
     return (
         insert(sessions)
         .from_select(list(values), row, include_defaults=False)
-        .returning(s.authenticated_at, s.access_expires_at, ENDS_AT.label("ends_at"), is_known)
+        .returning(s.authenticated_at, s.access_expires_at, ENDS_AT.label("ends_at"), device_hash)
         .cte("opened")
     )
 
