@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, and_, case, func, literal_column, select, update
+from sqlalchemy import CTE, ColumnElement, and_, case, func, literal_column, or_, select, update
 
 from pgauthkit.models import MagicLink
 from pgauthkit.models.owned import own_table
@@ -21,12 +21,13 @@ TRUE: Final[ColumnElement[bool]] = literal_column("true")
 def count_attempt(*, limited: bool) -> Statement:
     """Count an attempt at a good link, where the budget of its address and this ip has one left.
 
-    A link that is used, over, bound elsewhere or tried too often counts for nothing. `code_hash` is checked afterwards,
-    when no lock is held. Gives the verdict, the wait, the
-    attempts so far, the hash, and the address.
+    A link that is used, expired, bound elsewhere or tried too often counts for nothing; one whose sign-in may be
+    repeated counts as a good one. `code_hash` is checked afterwards, when no lock is held. Gives the verdict, the wait,
+    the attempts so far, the hash, and the address.
     """
     link = judged(magic_links.c.id == text("link_id"), magic_links.c.purpose == SIGN_IN)
-    has_left = and_(link.c.verdict == constant("ok"), link.c.attempts < number("code_attempts"))
+    is_good = or_(link.c.verdict == constant("ok"), link.c.verdict == constant("again"))
+    has_left = and_(is_good, link.c.attempts < number("code_attempts"))
     asked = select(link.c.id, link.c.email, has_left.label("granted")).cte("asked")
     taken = _budget(asked) if limited else asked
     counted = (
@@ -37,7 +38,7 @@ def count_attempt(*, limited: bool) -> Statement:
         .cte("counted")
     )
     verdict = case(
-        (link.c.verdict != constant("ok"), link.c.verdict),
+        (~is_good, link.c.verdict),
         (~asked.c.granted, constant("spent")),
         (counted.c.attempts.is_(None), constant("limited")),
         else_=constant("ok"),
