@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.cli.conftest import Blog
 
 from pgauthkit.cli import main
 
@@ -76,3 +77,11 @@ def test_models_without_revisions(pgauthkit_url: str, command: list[str], monkey
     there = CliRunner().invoke(main, command, env={"DATABASE_URL": pgauthkit_url})
     assert name in without.output
     assert (without.exit_code, there.exit_code) == (1, 0), there.output
+
+
+def test_revisions_say_what_is_theirs(blog: Blog) -> None:
+    """With a folder of revisions, that says what is the application's; it has none, and there is no drift."""
+    assert blog.migrate("init").exit_code == 0
+    result = doctor(DATABASE_URL=blog.url)
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stdout.splitlines() if line.startswith("ok       drift")]

@@ -62,6 +62,10 @@ def replay(auth: AuthService, given: SignIn) -> None:
         auth.refresh(refresh_token(given))
 
 
+def change_of(auth: AuthService, given: SignIn) -> str:
+    return auth.request_email_change(given.user.user_id, "ada@newer.example").token.reveal()
+
+
 ENDINGS: Final[dict[str, Ending]] = {
     "sign_out": lambda auth, given: auth.sign_out(access(given)),
     "sign_out, refresh token": lambda auth, given: auth.sign_out(refresh_token(given)),
@@ -76,15 +80,16 @@ ENDINGS: Final[dict[str, Ending]] = {
         auth.activate_user(given.user.user_id),
     ],
     "change_email": lambda auth, given: auth.change_email(given.user.user_id, "ada@new.example"),
-    "confirm_email_change": lambda auth, given: auth.confirm_email_change(
-        auth.request_email_change(given.user.user_id, "ada@new.example").token.reveal()
+    "confirm_email_change": lambda auth, given: auth.confirm_email_change(change_of(auth, given)),
+    "confirm_email_change, whose is known": lambda auth, given: auth.confirm_email_change(
+        change_of(auth, given), user_id=given.user.user_id
     ),
 }
 END_NOTHING: Final = {
     *("request_magic_link", "peek_magic_link", "verify_magic_link", "verify_code", "authenticate", "open_session"),
     *("list_sessions", "find_user", "purge", "within", "list_devices", "forget_device"),
-    *("approve_magic_link", "claim_sign_in", "request_email_change"),
-    *("invite", "list_invitations", "withdraw_invitation"),
+    *("invite", "list_invitations", "withdraw_invitation", "request_email_change"),
+    *("approve_magic_link", "claim_sign_in"),
 }
 
 

@@ -56,6 +56,20 @@ def test_a_handoff_is_one_session(host: "Host", held: "Held", query: "Query") ->
 
 
 @EACH_LEVEL
+def test_a_button_pressed_16_times(host: "Host", held: "Held", query: "Query") -> None:
+    """16 presses in the browser that asked, in the queue for the link, all get the tokens of one session."""
+    link = host.auth.request_magic_link("ada@example.com", bind=True)
+    binding = (link.binding or link.token).reveal()
+    with held(HOLD_LINK, id=link.id) as wait_for:
+        started = host.start([lambda auth: auth.verify_magic_link(link.token.reveal(), binding=binding)] * 16)
+        wait_for(16)
+    signed_in = [outcome for outcome in host.outcomes(started) if isinstance(outcome, SignIn)]
+    assert [len(signed_in), len({one.tokens.access_token.reveal() for one in signed_in})] == [16, 1]
+    assert [one.created for one in signed_in if one.created] == [True]
+    assert query("SELECT count(*) FROM pgauthkit.sessions") == [(1,)]
+
+
+@EACH_LEVEL
 def test_the_waiting_browser_or_the_opener(host: "Host", rounds: int, query: "Query") -> None:
     """Approved, opened and claimed at once, a link gives one session: the waiting browser's or the opener's."""
     expected = {SignIn, type(None), ApprovalPendingError, TokenAlreadyUsedError}

@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from pgauthkit.service import marks
-from pgauthkit.service.kept import Kept
-from pgauthkit.service.marks import EVERYBODY, MARKS, MOST, Marks, elapsed
+from pgauthkit.service.memory import marks
+from pgauthkit.service.memory.kept import Kept
+from pgauthkit.service.memory.marks import EVERYBODY, MARKS, MOST, Marks, elapsed
 from pgauthkit.session_cache import SessionCache
 from pgauthkit.values import Identity, UserRole
 

@@ -19,7 +19,7 @@ class AsyncLinks(AsyncService):
         redirect_to: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
-        bind: bool = False,
+        bind: bool | str = False,
         handoff: bool | str = False,
         device: str | None = None,
     ) -> IssuedMagicLink:

@@ -16,7 +16,7 @@ from pgauthkit.service.handoffs import Handoffs
 from pgauthkit.service.invitations import Invitations
 from pgauthkit.service.joining import after_commit, connection_of
 from pgauthkit.service.links import Links
-from pgauthkit.service.marks import mark_after_commit
+from pgauthkit.service.memory.marks import mark_after_commit
 from pgauthkit.service.previews import Previews
 from pgauthkit.service.purge import Purge
 from pgauthkit.service.revocation import Revocation

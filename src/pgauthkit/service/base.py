@@ -20,8 +20,8 @@ from pgauthkit.errors import (
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.audit import Audit
-from pgauthkit.service.kept import Kept
-from pgauthkit.service.marks import MARKS
+from pgauthkit.service.memory.kept import Kept
+from pgauthkit.service.memory.marks import MARKS
 from pgauthkit.service.moments import in_seconds, read_clock
 from pgauthkit.service.opening import Opening
 from pgauthkit.statements.statement import Statement

@@ -9,7 +9,7 @@ from pgauthkit.hashing import Purpose
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.service.base import id_or_none, refusal
 from pgauthkit.service.limits import change_limits, parameters
-from pgauthkit.service.marks import EVERYBODY
+from pgauthkit.service.memory.marks import EVERYBODY
 from pgauthkit.service.presented import hash_of
 from pgauthkit.service.users import Users
 from pgauthkit.statements import email_changes as statements

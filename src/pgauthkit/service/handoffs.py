@@ -1,6 +1,5 @@
 """Handoffs: ask on one device, open the mail on another, and be signed in on the first."""
 
-import hmac
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -22,8 +21,9 @@ from pgauthkit.service.base import Service, refusal, who
 from pgauthkit.service.limits import match_limits, parameters
 from pgauthkit.service.matching import MATCH_ATTEMPTS, match_hash, normal_match
 from pgauthkit.service.opening import Opening
-from pgauthkit.service.pairs import FirstPair, new_nonce
+from pgauthkit.service.pairs import new_nonce
 from pgauthkit.service.presented import accepted, digest
+from pgauthkit.service.repetition import Proof, repeated
 from pgauthkit.statements import handoffs as statements
 from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import SignIn
@@ -136,9 +136,8 @@ class Handoffs(Service):
     def _claim(
         self, token: SecretToken, handoff_hash: bytes, device: str | None, ip: str | None, user_agent: str | None
     ) -> SignIn | None:
-        nonce = new_nonce(self._hasher.current)
-        pair = FirstPair.derived(token.secret, nonce)
-        opening = Opening.new(self._config, self._hasher, ip, user_agent, device, pair)
+        nonce, proof = new_nonce(self._hasher.current), Proof(token)
+        opening = Opening.new(self._config, self._hasher, ip, user_agent, device, proof.pair(nonce))
         row = self._row(
             statements.CLAIM_SIGN_IN,
             handoff_hash=handoff_hash,
@@ -161,19 +160,17 @@ class Handoffs(Service):
             self._audit.tell("link_refused", email=email, ip=opening.ip, why=verdict)
             raise refusal(verdict)
         if verdict == "again":
-            return self._repeated(token, opening, rest)
+            return self._repeated(proof, opening, rest)
         redirect_to, _nonce, _hash, _id, created, *signed_in_as = rest
         signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
         self._audit.tell("handoff_claimed", **who(signed_in.user), ip=opening.ip, link_id=link_id)
         self._tell_signed_in(signed_in, opening, by="handoff")
         return signed_in
 
-    def _repeated(self, token: SecretToken, opening: Opening, row: Sequence[Any]) -> SignIn:
-        redirect_to, nonce, access_token_hash, session_id, _created, *signed_in_as = row
-        pair = FirstPair.derived(token.secret, nonce)
-        if not hmac.compare_digest(pair.hashes(self._hasher)["access_token_hash"], access_token_hash):
+    def _repeated(self, proof: Proof, opening: Opening, row: Sequence[Any]) -> SignIn:
+        redirect_to, *was = row
+        found = repeated(self._hasher, proof, opening, was)
+        if found is None:
             raise TokenAlreadyUsedError
-        opening = attrs.evolve(opening, session_id=session_id, pair=pair)
-        signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to)
-        self._audit.tell("sign_in_repeated", **who(signed_in.user), ip=opening.ip, by="handoff")
-        return signed_in
+        self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by="handoff")
+        return attrs.evolve(found, redirect_to=redirect_to)

@@ -9,18 +9,25 @@ import attrs
 from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.codes import normal_code
 from pgauthkit.email_address import canonical_email
-from pgauthkit.errors import AuthenticationError, InvalidCodeError, InvalidTokenError, RateLimitedError
+from pgauthkit.errors import (
+    AuthenticationError,
+    InvalidCodeError,
+    InvalidTokenError,
+    RateLimitedError,
+    TokenAlreadyUsedError,
+)
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.redirects import checked_redirect
-from pgauthkit.service.base import Service, refusal
+from pgauthkit.service.base import Service, refusal, who
 from pgauthkit.service.limits import Limits, code_limits, link_limits, parameters
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
-from pgauthkit.service.presented import accepted_or_none, digest, hash_of
+from pgauthkit.service.pairs import new_nonce
+from pgauthkit.service.presented import accepted, accepted_or_none, digest
+from pgauthkit.service.repetition import Proof, Use, opened, repeated
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
 from pgauthkit.statements.rate_limits import take
-from pgauthkit.statements.statement import Statement
 from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import IssuedMagicLink, SignIn
 
@@ -37,7 +44,7 @@ class Links(Service):
         redirect_to: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
-        bind: bool = False,
+        bind: bool | str = False,
         handoff: bool | str = False,
         device: str | None = None,
     ) -> IssuedMagicLink:
@@ -53,7 +60,9 @@ class Links(Service):
             redirect_to: where to go after signing in: a path, or an address in `AuthConfig.allowed_redirects`.
             ip: where the request comes from. Without it the limits that count ips are skipped.
             user_agent: the browser, kept with the link.
-            bind: whether the link shall work only in this browser; `binding` of the result goes into its cookie.
+            bind: whether the link shall work only in this browser; `binding` of the result goes into its cookie. To
+                send the mail again pass the cookie's token: the result has the same, and each mail sent before stays
+                good. A malformed one is replaced.
             handoff: whether this browser shall wait for the link to be approved on another device: `handoff` of the
                 result goes into its cookie, for `claim_sign_in`, and `match` onto its page. To send the mail again
                 pass the cookie's token: the number stays, and so does each mail sent before.
@@ -112,6 +121,10 @@ class Links(Service):
         One statement: it locks the link and then the user, consumes the link, sets `last_login_at`, ends the other
         pending links of the address that it sees, and opens a session. A refusal changes nothing.
 
+        A button that is pressed twice, or an answer that was lost: with the right binding the same tokens come again
+        within `AuthConfig.refresh_grace`, with `created` False, while the session was neither refreshed nor ended.
+        Without a binding a link works once.
+
         Args:
             token: from the link; what a mail program leaves around it (blanks, brackets, a full stop) does not count.
             binding: from the browser's cookie, where the link was asked for with `bind=True`.
@@ -132,9 +145,10 @@ class Links(Service):
             >>> signed_in = auth.verify_magic_link(token, ip="203.0.113.7")  # doctest: +SKIP
             >>> signed_in.tokens.access_token.reveal()  # doctest: +SKIP
         """
-        which = {"token_hash": self._link_hash(token), "binding_hash": self._binding_hash(binding)}
-        opening = Opening.new(self._config, self._hasher, ip, user_agent, device)
-        return self._consume(statements.VERIFY_MAGIC_LINK, opening, which, by="magic_link")
+        link = accepted(self._hasher, Kind.MAGIC_LINK, pasted(token))
+        proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), link.secret)
+        which = {"token_hash": digest(self._hasher, Kind.MAGIC_LINK, link), "binding_hash": self._binding_hash(proof)}
+        return self._sign_in(Use(statements.VERIFY_MAGIC_LINK, which, proof, device, ip, user_agent, "magic_link"))
 
     def verify_code(
         self,
@@ -149,7 +163,8 @@ class Links(Service):
         """Use the short code of a link: sign its owner in as `verify_magic_link` does.
 
         Two statements around argon2id: the first counts the attempt, committed before the code is looked at, so that no
-        race and no rollback gives another try; the second is that of a link. No lock is held in between.
+        race and no rollback gives another try; the second is that of a link. No lock is held in between. A repetition,
+        as `verify_magic_link` has it, costs an attempt as well.
 
         Args:
             link_id: `IssuedMagicLink.id`, which the host kept for the browser that asked.
@@ -179,11 +194,11 @@ class Links(Service):
         """
         if not is_storable(link_id):
             raise InvalidTokenError
-        which = {"link_id": link_id, "binding_hash": self._binding_hash(binding)}
-        known = accepted_or_none(self._hasher, Kind.DEVICE, device)
-        self._check_code(which, normal_code(code), clean_ip(ip), known)
-        opening = Opening.new(self._config, self._hasher, ip, user_agent, device)
-        return self._consume(statements.VERIFY_CODE, opening, which, by="code")
+        typed, known = normal_code(code), accepted_or_none(self._hasher, Kind.DEVICE, device)
+        proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), typed.encode("utf-8", "surrogatepass"))
+        which = {"link_id": link_id, "binding_hash": self._binding_hash(proof)}
+        self._check_code(which, typed, clean_ip(ip), known)
+        return self._sign_in(Use(statements.VERIFY_CODE, which, proof, device, ip, user_agent, "code"))
 
     def _check_code(self, which: Mapping[str, object], code: str, ip: str | None, device: SecretToken | None) -> None:
         limits = code_limits(self._config, self._hasher, ip, device)
@@ -194,6 +209,7 @@ class Links(Service):
             code_attempts=self._config.code_attempts,
             require_binding=self._config.require_binding,
             magic_link_ttl=self._config.magic_link_ttl,
+            refresh_grace=self._config.refresh_grace,
             **parameters(limits),
         )
         if row is None:
@@ -207,26 +223,48 @@ class Links(Service):
             self._audit.tell("code_rejected", email=email, ip=ip, attempts=attempts)
             raise InvalidCodeError(self._config.code_attempts - attempts)
 
-    def _consume(self, statement: Statement, opening: Opening, which: Mapping[str, object], *, by: str) -> SignIn:
+    def _sign_in(self, use: Use) -> SignIn:
+        # Asked once more where the session is too new for the snapshot of the statement, which waited for the link.
+        # If it is not there then, it is gone.
+        signed_in = self._consume(use) or self._consume(use)
+        if signed_in is None:
+            raise TokenAlreadyUsedError
+        return signed_in
+
+    def _consume(self, use: Use) -> SignIn | None:
+        nonce = new_nonce(self._hasher.current)
+        pair = use.proof.pair(nonce)
+        opening = Opening.new(self._config, self._hasher, use.ip, use.user_agent, use.device, pair)
         row = self._row(
-            statement,
-            **which,
+            use.statement,
+            **use.which,
             **opening.row,
+            session_nonce=nonce,
             user_id=new_id(),
             allow_sign_up=self._config.allow_sign_up,
             require_binding=self._config.require_binding,
             magic_link_ttl=self._config.magic_link_ttl,
+            refresh_grace=self._config.refresh_grace,
         )
         if row is None:
             raise InvalidTokenError
-        verdict, is_known, link_email, redirect_to, created, *signed_in_as = row
-        if verdict == "ok" and signed_in_as[0] is None:
-            verdict = "inactive" if is_known else "closed"
-        if verdict != "ok":
-            raise self._refused(verdict, link_email, opening.ip)
-        signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
-        self._tell_signed_in(signed_in, opening, by)
-        return signed_in
+        verdict, is_known, link_email, redirect_to, *was = row
+        if verdict == "retry":
+            return None
+        found = None
+        if verdict == "again":
+            found, refused = repeated(self._hasher, use.proof, opening, was), "used"
+        elif verdict == "ok":
+            found, refused = opened(opening, was), "inactive" if is_known else "closed"
+        else:
+            refused = verdict
+        if found is None:
+            raise self._refused(refused, link_email, opening.ip)
+        if verdict == "again":
+            self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by=use.by)
+        else:
+            self._tell_signed_in(found, opening, use.by)
+        return attrs.evolve(found, redirect_to=redirect_to)
 
     def _take(self, limits: Limits, counted: Mapping[str, object], ip: str | None) -> None:
         if not limits:
@@ -246,12 +284,6 @@ class Links(Service):
     def _device(self, token: SecretToken | None) -> Mapping[str, object]:
         return {"device_hash": token and digest(self._hasher, Kind.DEVICE, token)}
 
-    def _link_hash(self, text: str) -> bytes:
-        return hash_of(self._hasher, Kind.MAGIC_LINK, pasted(text))
-
-    def _binding_hash(self, text: str | None) -> bytes | None:
+    def _binding_hash(self, proof: Proof) -> bytes | None:
         # A binding that is not well-formed belongs to no browser; the link, not it, decides what the caller learns.
-        try:
-            return hash_of(self._hasher, Kind.BINDING, text or "")
-        except InvalidTokenError:
-            return None
+        return None if proof.browser is None else digest(self._hasher, Kind.BINDING, proof.browser)

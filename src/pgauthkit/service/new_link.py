@@ -30,16 +30,17 @@ class NewLink:
     handoff: SecretToken | None = None
 
     @classmethod
-    def new(cls, config: AuthConfig, hasher: Hasher, *, bind: bool, handoff: bool | str = False) -> Self:
+    def new(cls, config: AuthConfig, hasher: Hasher, *, bind: bool | str, handoff: bool | str = False) -> Self:
         """Make the secrets that the configuration, and the caller, want.
 
-        A handoff that the browser has already goes on, so that its mails of before stay good; what is no token is
-        replaced.
+        A binding or handoff that the browser has already goes on, so that its mails of before stay good; what is no
+        token is replaced.
         """
+        is_bound = bind or isinstance(bind, str) or config.require_binding
         return cls(
             new_id(),
             SecretToken.new(hasher.current),
-            SecretToken.new(hasher.current) if bind or config.require_binding else None,
+            kept_or_new(hasher, Kind.BINDING, bind) if is_bound else None,
             new_code(config.code_length) if config.codes else None,
             kept_or_new(hasher, Kind.HANDOFF, handoff) if handoff or isinstance(handoff, str) else None,
         )

@@ -23,12 +23,13 @@ DEVICE: Final = "code_device"
 def count_attempt(limits: tuple[str, ...]) -> Statement:
     """Count an attempt at a good link, where the budget of its address and this ip, or of this device, has one left.
 
-    A link that is used, over, bound elsewhere or tried too often counts for nothing. `code_hash` is checked afterwards,
-    when no lock is held. Gives the verdict, the wait, the
-    attempts so far, the hash, and the address.
+    A link that is used, expired, bound elsewhere or tried too often counts for nothing; one whose sign-in may be
+    repeated counts as a good one. `code_hash` is checked afterwards, when no lock is held. Gives the verdict, the wait,
+    the attempts so far, the hash, and the address.
     """
     link = judged(magic_links.c.id == text("link_id"), magic_links.c.purpose == SIGN_IN)
-    has_left = and_(link.c.verdict == constant("ok"), link.c.attempts < number("code_attempts"))
+    is_good = or_(link.c.verdict == constant("ok"), link.c.verdict == constant("again"))
+    has_left = and_(is_good, link.c.attempts < number("code_attempts"))
     asked = select(link.c.id, link.c.email, has_left.label("granted")).cte("asked")
     taken = _budget(asked, limits) if limits else asked
     counted = (
@@ -39,7 +40,7 @@ def count_attempt(limits: tuple[str, ...]) -> Statement:
         .cte("counted")
     )
     verdict = case(
-        (link.c.verdict != constant("ok"), link.c.verdict),
+        (~is_good, link.c.verdict),
         (~asked.c.granted, constant("spent")),
         (counted.c.attempts.is_(None), constant("limited")),
         else_=constant("ok"),

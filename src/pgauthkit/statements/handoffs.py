@@ -5,26 +5,22 @@ from typing import Any, Final
 
 from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal_column, or_, select, update
 
-from pgauthkit.models import MagicLink, Session, User
+from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.devices import hash_of_device
 from pgauthkit.statements.magic_links import SIGN_IN, sign_in
 from pgauthkit.statements.rate_limits import bucket, wait_for
-from pgauthkit.statements.sessions import ENDS_AT
+from pgauthkit.statements.repetition import earlier, signed_in_as, verdict_with
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, number, text
 
 __all__ = ["CLAIM_SIGN_IN", "WAIT_FOR_APPROVAL", "approve_magic_link"]
 
 magic_links: Final = own_table(MagicLink)
-sessions: Final = own_table(Session)
 users: Final = own_table(User)
 
 m: Final = magic_links.c
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
-FALSE: Final[ColumnElement[bool]] = literal_column("false")
 NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
 ONE: Final[ColumnElement[int]] = literal_column("1")
-OPENED: Final = ("authenticated_at", "access_expires_at", "ends_at", "device_hash")
 APPROVED_FOR: Final[ColumnElement[Any]] = literal_column("interval '60 s'")
 
 
@@ -125,47 +121,16 @@ def _rank(place: int) -> ColumnElement[int]:
     return literal_column(str(place))
 
 
-def _earlier(link: CTE) -> CTE:
-    """The session that this browser has from this handoff: its tokens again, as long as nothing happened to it."""
-    s = sessions.c
-    is_live = and_(
-        *(s.revoked_at.is_(None), s.generation == literal_column("0"), users.c.is_active),
-        func.least(s.access_expires_at, ENDS_AT) > NOW,
-    )
-    state = case((is_live, constant("again")), else_=constant("used"))
-    return (
-        select(
-            *(s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, s.access_expires_at),
-            *(ENDS_AT.label("ends_at"), s.access_token_hash, state.label("state")),
-            hash_of_device(s.device_id).label("device_hash"),
-        )
-        .join_from(link, sessions, s.id == link.c.session_id)
-        .join(users, users.c.id == s.user_id)
-        .where(link.c.verdict == constant("again"))
-        .cte("earlier")
-    )
-
-
 def _claim_sign_in() -> Statement:
-    """Sign the waiting browser in, once; or give what its tokens can be derived from again.
-
-    `retry`: the session is too new for the snapshot of this statement, which waited for the link.
-    """
+    """Sign the waiting browser in, once; or give what its tokens can be derived from again."""
     link = _judged()
     who, session, written = sign_in(link, session_id=text("session_id"), session_nonce=binary("session_nonce"))
-    was = _earlier(link)
-    again = func.coalesce(was.c.state, constant("retry"))
-    verdict = case((link.c.verdict == constant("again"), again), else_=link.c.verdict)
+    was = earlier(link)
     known = exists(select(users.c.id).where(users.c.email == link.c.email))
     return Statement(
         select(
-            *(verdict, known, link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to),
-            *(link.c.session_nonce, was.c.access_token_hash, was.c.id),
-            func.coalesce(who.c.id == text("user_id"), FALSE),
-            *(func.coalesce(who.c.id, was.c.user_id), func.coalesce(who.c.email, was.c.email)),
-            func.coalesce(who.c.role, was.c.role),
-            *(func.coalesce(session.c[name], was.c[name]) for name in OPENED),
-            NOW,
+            *(verdict_with(link, was), known, link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to),
+            *signed_in_as(link, who, session, was, text("user_id")),
         )
         .select_from(link)
         .outerjoin(who, TRUE)

@@ -11,6 +11,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.rate_limits import Buckets
+from pgauthkit.statements.repetition import earlier, signed_in_as, verdict_with
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
@@ -118,7 +119,7 @@ def judged(*which: ColumnElement[bool]) -> CTE:
         select(
             *(m.id, m.email, m.redirect_to, m.used_at, m.revoked_at, m.expires_at),
             *(m.binding_hash, m.code_hash, m.attempts),
-            *(m.purpose, m.role, m.created_at, m.approved_at),
+            *(m.purpose, m.role, m.created_at, m.approved_at, m.session_id, m.session_nonce),
         )
         .where(*which)
         .with_for_update(),
@@ -126,7 +127,9 @@ def judged(*which: ColumnElement[bool]) -> CTE:
     )
     unbound = link.c.binding_hash.is_(None)
     bound_here = func.coalesce(link.c.binding_hash == binary("binding_hash"), literal_column("false"))
+    is_recent = and_(link.c.used_at > NOW - duration("refresh_grace"), link.c.session_id.is_not(None))
     verdict = case(
+        (and_(is_recent, link.c.approved_at.is_(None), bound_here), constant("again")),
         (or_(link.c.used_at.is_not(None), link.c.approved_at.is_not(None)), constant("used")),
         (has_ended(link.c), constant("expired")),
         # An invitation is asked for by another than the one who uses it: there is no browser to bind it to.
@@ -135,7 +138,8 @@ def judged(*which: ColumnElement[bool]) -> CTE:
         else_=constant("ok"),
     )
     kept = (link.c.id, link.c.email, link.c.redirect_to, link.c.code_hash, link.c.attempts, link.c.purpose, link.c.role)
-    return materialized(select(*kept, verdict.label("verdict")), "judged")
+    repeatable = (link.c.session_id, link.c.session_nonce, (~unbound).label("is_bound"))
+    return materialized(select(*kept, *repeatable, verdict.label("verdict")), "judged")
 
 
 def _signed_in(link: CTE) -> CTE:
@@ -191,16 +195,21 @@ def sign_in(link: CTE, **kept: ColumnElement[Any]) -> tuple[CTE, CTE, Sequence[C
 
 def _verify(*which: ColumnElement[bool]) -> Statement:
     link = judged(*which)
-    who, session, written = sign_in(link)
+    # Of a link that is bound to no browser there is nothing to give again.
+    bound = {"session_id": text("session_id"), "session_nonce": binary("session_nonce")}
+    kept = {name: case((link.c.is_bound, value)) for name, value in bound.items()}
+    who, session, written = sign_in(link, **kept)
+    was = earlier(link)
     known = exists(select(users.c.id).where(users.c.email == link.c.email))
     return Statement(
         select(
-            *(link.c.verdict, known, link.c.email, link.c.redirect_to, who.c.id == text("user_id")),
-            *(who.c.id, who.c.email, who.c.role, *session.c, NOW),
+            *(verdict_with(link, was), known, link.c.email, link.c.redirect_to),
+            *signed_in_as(link, who, session, was, text("user_id")),
         )
         .select_from(link)
         .outerjoin(who, TRUE)
         .outerjoin(session, TRUE)
+        .outerjoin(was, TRUE)
         .add_cte(*written)
     )
 

@@ -1,6 +1,6 @@
 """Statements that delete expired rows, a batch at a time, past locked rows."""
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, delete, func, literal_column, not_, or_, select
 
@@ -23,11 +23,11 @@ sessions: Final = own_table(Session)
 rate_limits: Final = own_table(RateLimit)
 
 
-def _by_expiry(table: Table) -> Statement:
+def _by_expiry(table: Table, keep: ColumnElement[Any]) -> Statement:
     """Delete by the index on `expires_at`. Gives a row for each row deleted."""
     dead = materialized(
         select(table.c.id)
-        .where(table.c.expires_at < NOW - duration("keep"))
+        .where(table.c.expires_at < NOW - keep)
         .order_by(table.c.expires_at)
         .limit(number("batch_size"))
         .with_for_update(skip_locked=True),
@@ -46,14 +46,15 @@ def _by_walk(table: Table, after: ColumnElement[object], is_dead: ColumnElement[
     return Statement(select(last, select(func.count()).select_from(gone).scalar_subquery()))
 
 
-PURGE_MAGIC_LINKS: Final = _by_expiry(magic_links)
-PURGE_SESSIONS: Final = _by_expiry(sessions)
+# A sign-in whose answer was lost is given again by its link, for longer than that lives.
+PURGE_MAGIC_LINKS: Final = _by_expiry(magic_links, func.greatest(duration("keep"), literal_column("interval '5 min'")))
+PURGE_SESSIONS: Final = _by_expiry(sessions, duration("keep"))
 WALK_SESSIONS: Final = _by_walk(
     sessions,
     text("after"),
     or_(sessions.c.idle_expires_at < NOW - duration("keep"), sessions.c.revoked_at < NOW - duration("keep")),
 )
-PURGE_DEVICES: Final = _by_expiry(devices)
+PURGE_DEVICES: Final = _by_expiry(devices, duration("keep"))
 # More than anybody signs in on, and few enough for what is listed and looked through.
 WALK_DEVICES: Final = _by_walk(devices, text("after"), not_(is_newest_of(20)))
 # What is fuller than any bucket can be was filled by a clock that was ahead.

@@ -172,13 +172,12 @@ def test_a_walk_by_pages(db: orm.Session, name: str, order: list[str]) -> None:
     rows = Repository(db, MODELS[name][0])
     rows.create_many([{"number": n, "value": value} for n, value in enumerate([*values, *values])])
     expected = [(_shown(row), row.number) for row in rows.find_many(order_by=[*order, *_rest(order)])]
-    seen, cursor = list[Any](), None
-    while len(seen) <= len(expected):
-        page = rows.page(order_by=order, size=1, after=cursor)
+    page = rows.page(order_by=order, size=1)
+    seen = [(_shown(row), row.number) for row in page.items]
+    while page.has_next:
+        page = rows.page(order_by=order, size=1, after=page.end_cursor)
         seen += [(_shown(row), row.number) for row in page.items]
-        if not page.has_next:
-            break
-        cursor = page.end_cursor
+        assert len(seen) <= len(expected)
     assert seen == expected
     back = rows.page(order_by=order, size=len(seen), before=page.start_cursor)
     assert [(_shown(row), row.number) for row in back.items] == expected[:-1]

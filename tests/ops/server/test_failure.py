@@ -6,8 +6,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from pgauthkit.errors import MigrationError
-from pgauthkit.ops.server.failure import explained
+from pgauthkit.errors import MigrationError, PendingMigrationsError
+from pgauthkit.ops.server.failure import explained, explained_offline
 
 
 def test_what_alembic_refuses() -> None:
@@ -36,3 +36,9 @@ def test_a_model_that_cannot_be_mapped() -> None:
     ):
         Base.registry.configure()
     Base.registry.dispose()  # or what cannot be mapped fails other tests
+
+
+def test_ours_stays_ours() -> None:
+    """An error of ours that comes up while SQL is written out is left as it is."""
+    with pytest.raises(PendingMigrationsError), explained_offline():
+        raise PendingMigrationsError

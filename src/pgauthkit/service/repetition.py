@@ -1,0 +1,72 @@
+"""A sign-in that can be repeated: its tokens are derived from what the browser has, and what was presented."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from pgauthkit.hashing import Hasher
+from pgauthkit.service.opening import Opening
+from pgauthkit.service.pairs import FirstPair
+from pgauthkit.statements.statement import Statement
+from pgauthkit.tokens import SecretToken
+from pgauthkit.values import SignIn
+
+__all__ = ["Proof", "Use", "opened", "repeated"]
+
+_NOTHING: Final = b""
+
+
+@attrs.frozen
+class Proof:
+    """What the tokens of a sign-in are derived from; nothing of it is in the tables.
+
+    Without the second, a binding that a stranger has planted in a browser would be enough for the owner's session.
+
+    Attributes:
+        browser: the binding, or the handoff; without one the tokens are random.
+        presented: the link's secret, or the code.
+    """
+
+    browser: SecretToken | None
+    presented: bytes = attrs.field(default=_NOTHING, repr=False)
+
+    def pair(self, nonce: bytes) -> FirstPair | None:
+        """Return the tokens that come of it, the same each time."""
+        return None if self.browser is None else FirstPair.derived(self.browser.secret, nonce, self.presented)
+
+
+@attrs.frozen
+class Use:
+    """A link or a code that is used."""
+
+    statement: Statement
+    which: Mapping[str, object]
+    proof: Proof
+    device: str | None
+    ip: str | None
+    user_agent: str | None
+    by: str
+
+
+def opened(opening: Opening, row: Sequence[Any]) -> SignIn | None:
+    """Return the sign-in of a session that was opened, from the row of `repeated`; None where it has no user."""
+    _nonce, _hash, _id, created, *signed_in_as = row
+    return None if signed_in_as[0] is None else attrs.evolve(opening.signed_in(*signed_in_as), created=created)
+
+
+def repeated(hasher: Hasher, proof: Proof, opening: Opening, row: Sequence[Any]) -> SignIn | None:
+    """Return the sign-in of before, with `created` False; None where other tokens came of it.
+
+    Args:
+        hasher: for the hash of the row.
+        proof: what is presented now.
+        opening: that of this call, which opened nothing.
+        row: the nonce, the hash of the access token, the id of the session, and what `Opening.signed_in` takes.
+    """
+    nonce, access_token_hash, session_id, _created, *signed_in_as = row
+    pair = proof.pair(nonce)
+    if pair is None or not hmac.compare_digest(pair.hashes(hasher)["access_token_hash"], access_token_hash):
+        return None
+    return attrs.evolve(opening, session_id=session_id, pair=pair).signed_in(*signed_in_as)
