@@ -174,6 +174,32 @@ def test_the_same_again(auth: AuthService, pgauthkit_clock: Clock) -> None:
         assert by_link(auth, cookie(again)).known_device
 
 
+@pytest.mark.parametrize("by", ["link", "code"])
+def test_a_button_pressed_twice(configured: "Configured", events: list[AuthEvent], by: str) -> None:
+    """With the right binding a link or code gives the same token of the device again, new as it was or known."""
+    auth = configured(codes=True)
+    device: str | None = None
+    for _ in range(2):
+        link = auth.request_magic_link(ADA, bind=True)
+        binding = link.binding.reveal() if link.binding else ""
+        token, code = link.token.reveal(), link.code.reveal() if link.code else ""
+
+        def press(
+            device: str | None, token: str = token, code: str = code, binding: str = binding, link_id: str = link.id
+        ) -> SignIn:
+            if by == "link":
+                return auth.verify_magic_link(token, binding=binding, device=device)
+            return auth.verify_code(link_id, code, binding=binding, device=device)
+
+        events.clear()
+        first, again = press(device), press(device)
+        assert (first.tokens, first.device, first.known_device) == (again.tokens, again.device, again.known_device)
+        assert [event.kind for event in events] == ["signed_in", "sign_in_repeated"]
+        device = cookie(first)
+    assert first.known_device
+    assert len(ids(auth, first)) == 1
+
+
 def test_forgotten_before_it_is_asked_for_again(auth: AuthService) -> None:
     """A repetition brings no device back that was forgotten meanwhile."""
     link = auth.request_magic_link(ADA, handoff=True)
