@@ -47,6 +47,7 @@ LINK_TTL: Final = timedelta(minutes=10)
 ACCESS_TTL: Final = timedelta(minutes=15)
 IDLE_TTL: Final = timedelta(days=14)
 SESSION_TTL: Final = timedelta(days=30)
+LINKS_KEPT: Final = timedelta(minutes=5)
 GRACE: Final = timedelta(seconds=30)
 TOUCH: Final = timedelta(seconds=60)
 STALENESS: Final = timedelta(seconds=50)
@@ -569,7 +570,9 @@ class World(RuleBasedStateMachine):
     def purge(self, keep: timedelta) -> None:
         report = self.auth.purge(keep=keep, batch_size=3)
         before = self.now - keep
-        links = [link for link in self.known_links if not link.is_purged and link.ends < before]
+        links = [
+            link for link in self.known_links if not link.is_purged and link.ends < self.now - max(keep, LINKS_KEPT)
+        ]
         sessions = [
             one for one in self.sessions if not one.is_purged and min(one.over, one.revoked or one.ends) < before
         ]
