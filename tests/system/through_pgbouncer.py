@@ -73,6 +73,8 @@ class PgBouncer:
             "default_pool_size": str(servers),
             # Takes turns: without, one client after another would get the same server connection, which hides faults.
             "server_round_robin": "1",
+            # After a server that refused, such as for a database that is not there, nobody waits for 15 s.
+            "server_login_retry": "1",
             "max_client_conn": "1000",
             **settings,
         }

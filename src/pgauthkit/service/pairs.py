@@ -49,7 +49,7 @@ class Pair:
     def derived(cls, key: bytes, nonce: bytes, proof: bytes = b"") -> Self:
         """Derive the first pair of a session; the same for everybody who has the key and the proof.
 
-        The nonce is in the tables, and nothing of the pair can be told from it.
+        The nonce is in the tables, and nothing of the pair can be derived from it.
         """
         selector, access, refresh = (
             hmac.digest(key, kind.encode() + b"\0" + nonce + b"\0" + proof, "sha256")
