@@ -18,7 +18,7 @@ class PgAuthKitError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exception would call __init__ with the message alone, and lose the attributes of the subclasses.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # typeshed does not know it
 
 
 class AuthenticationError(PgAuthKitError):

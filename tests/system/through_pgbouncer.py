@@ -38,6 +38,9 @@ LEFT_OUT: Final = {
     "tests/integration/test_line.py": "of preparing, which nobody does behind a pooler",
     "tests/integration/test_querylog.py": "of preparing, which nobody does behind a pooler",
     "tests/integration/repositories/test_transactions.py::test_a_database_that": "of a server that stops",
+    "tests/integration/repositories/test_on_engine.py::test_a_connection_that_the_server_closed": "of a session's name",
+    "tests/integration/test_deadline.py::TestFrozen": "of the server's process, which PgBouncer does not name",
+    "tests/integration/test_session_cache.py::TestElsewhere::test_the_database_is_away": "of a server that is away",
     "tests/integration/test_wire.py": "of what goes over the wire to the server itself",
     "tests/integration/test_runner.py::TestBrokenOff::test_a_task_that_takes_too_long": "of five sessions at once",
     "tests/integration/test_runner.py::TestEnginesOfTheHost::test_a_listener_that_leaves": "of a session's setting",
@@ -70,6 +73,8 @@ class PgBouncer:
             "default_pool_size": str(servers),
             # Takes turns: without, one client after another would get the same server connection, which hides faults.
             "server_round_robin": "1",
+            # After a server that refused, such as for a database that is not there, nobody waits for 15 s.
+            "server_login_retry": "1",
             "max_client_conn": "1000",
             **settings,
         }

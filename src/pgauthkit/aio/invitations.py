@@ -16,7 +16,7 @@ class AsyncInvitations(AsyncService):
     async def invite(
         self, email: str, *, role: UserRole = UserRole.USER, redirect_to: str | None = None, ttl: timedelta = WEEK
     ) -> IssuedMagicLink:
-        """Make a link for somebody who did not ask for one: see `AuthService.invite`."""
+        """Make a link for a person who did not ask for one: see `AuthService.invite`."""
         return await in_greenlet(self._service.invite, email, role=role, redirect_to=redirect_to, ttl=ttl)
 
     async def list_invitations(self) -> list[InvitationInfo]:

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import DatabaseUnavailableError
 
-__all__ = ["STREAMING", "catch_up"]
+__all__ = ["STREAMING", "catch_up", "written"]
 
 # What a server needs to be copied and followed, and the copy as well: a standby refuses less than its primary has.
 STREAMING: Final[Mapping[str, str]] = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"}
@@ -31,7 +31,8 @@ def catch_up(primary: str, replica: str, *, timeout: float = 10.0) -> None:
         >>> catch_up(server.url(), server.replica.url())  # doctest: +SKIP
     """
     with translated():
-        position = _written(primary)
+        with psycopg.connect(primary, autocommit=True) as connection:
+            position = written(connection)
         # Of the whole server: a new database is there when its making has been replayed.
         with psycopg.connect(replica, dbname="postgres", autocommit=True) as connection:
             if not _has_replayed(connection, position, time.monotonic() + timeout):
@@ -41,12 +42,17 @@ def catch_up(primary: str, replica: str, *, timeout: float = 10.0) -> None:
                 )
 
 
-def _written(url: str) -> str:
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()::text").fetchone()
-        # A standby gets what is flushed, as a commit that waits for it does with all that was written before.
-        connection.execute("SET synchronous_commit = 'local'")
-        connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'pgauthkit', '')")
+def written(connection: "psycopg.Connection[Any]") -> str:
+    """Return how far a primary has written, and have that sent to those who follow it. In autocommit.
+
+    Example:
+        >>> written(connection)  # doctest: +SKIP
+        '0/1A2B3C8'
+    """
+    row = connection.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()::text").fetchone()
+    # They get what is flushed, as a commit that waits for it does with all that was written before.
+    connection.execute("SET synchronous_commit = 'local'")
+    connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'pgauthkit', '')")
     return str(row and row[0])
 
 

@@ -1,12 +1,15 @@
 """What the driver's connection must be like: a host may have set it up for statements of its own alone."""
 
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import tuple_row
 
 __all__ = ["UnsuitableError", "check_encoding", "check_suitability"]
+
+
+_UTF8: Final = (b"UTF8", b"UNICODE")
 
 
 class UnsuitableError(psycopg.NotSupportedError):
@@ -32,9 +35,10 @@ def check_encoding(driver: "psycopg.BaseConnection[Any]") -> None:
     Raises:
         UnsuitableError: it cannot, and psycopg would raise what nobody expects, or return bytes for texts.
     """
-    encoding = driver.pgconn.parameter_status(b"client_encoding")
-    if encoding != b"UTF8":
+    encoding = driver.pgconn.parameter_status(b"client_encoding") or b"unknown"
+    # The server answers with its own name for it, PgBouncer with what was asked for, such as utf8.
+    if encoding.upper().replace(b"-", b"") not in _UTF8:
         raise UnsuitableError(
-            f"its client_encoding must be UTF8, not {(encoding or b'unknown').decode()}: set it to utf8 in the URL "
+            f"its client_encoding must be UTF8, not {encoding.decode()}: set it to utf8 in the URL "
             "or in connect_args, or take create_engine of pgauthkit.database, which asks for it."
         )

@@ -31,7 +31,7 @@ _NOT_MIGRATED: Final = (pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidSchemaN
 _OF_PLANS: Final = "RevalidateCachedQuery"
 _CHANGED: Final = (
     "A statement was prepared before a table was changed: roll the transaction back, and run it again, "
-    "which prepares it anew."
+    "which prepares it again."
 )
 _FULL: Final = "The server has no connection left: lower the pools, or use PgBouncer."
 _PASSWORD: Final = "The user or the password is wrong."  # noqa: S105 - a sentence about it

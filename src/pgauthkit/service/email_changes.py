@@ -92,14 +92,14 @@ class EmailChanges(Users):
         Args:
             token: from the link; what a mail program leaves around it does not count.
             user_id: who is signed in where the link is opened. Pass it: the link is then good only for the user who
-                asked. Without it a mistyped address would give the account to whoever reads the mail there.
+                asked. Without it a mistyped address would give the account to anyone who reads the mail there.
             keep_session: the id of the session that goes on.
 
         Raises:
             InvalidTokenError: malformed, unknown, replaced by a newer change, of a user who is gone, or of another
                 user than `user_id`.
             TokenAlreadyUsedError: it has been used.
-            TokenExpiredError: its time is over, or another event of one of the addresses ended it.
+            TokenExpiredError: it has expired, or another event of one of the addresses ended it.
             UserInactiveError: the user was deactivated.
             UniqueViolationError: another user has the address.
 

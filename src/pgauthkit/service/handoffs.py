@@ -49,13 +49,13 @@ class Handoffs(Service):
         Args:
             token: from the link; what a mail program leaves around it does not count.
             match: what the person typed; blanks do not count.
-            ip: where the approval comes from; told to the audit log.
-            user_agent: the browser; told to the audit log as browser and system.
+            ip: where the approval comes from; for the audit log.
+            user_agent: the browser; for the audit log, as browser and system.
 
         Raises:
             InvalidTokenError: malformed or unknown, or no browser waits for it.
             TokenAlreadyUsedError: it has been used, or approved.
-            TokenExpiredError: its time is over, or another link of the address was used.
+            TokenExpiredError: it has expired, or another link of the address was used.
             InvalidCodeError: the number is wrong; `attempts_left` says how many more will be looked at, of three.
             TooManyAttemptsError: three wrong numbers were typed. The link itself stays good.
             RateLimitedError: too many wrong numbers for the address (`RateLimits.wrong_matches`).
@@ -109,7 +109,7 @@ class Handoffs(Service):
         Raises:
             ApprovalPendingError: nobody has approved it yet; ask again after `retry_after`.
             InvalidTokenError: malformed or unknown.
-            TokenExpiredError: the time of its links is over, or another link of the address was used.
+            TokenExpiredError: its links have expired, or another link of the address was used.
             TokenAlreadyUsedError: the link signed its opener in, or the sign-in was claimed.
 
         Example:

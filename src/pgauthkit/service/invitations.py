@@ -1,4 +1,4 @@
-"""Invitations: links for somebody who did not ask, with a role and a time of their own."""
+"""Invitations: links for people who did not ask, with a role and a time of their own."""
 
 from datetime import timedelta
 from typing import Final
@@ -26,7 +26,7 @@ class Invitations(Service):
     def invite(
         self, email: str, *, role: UserRole = UserRole.USER, redirect_to: str | None = None, ttl: timedelta = WEEK
     ) -> IssuedMagicLink:
-        """Make a link for somebody who did not ask for one, to be mailed by the host. One statement.
+        """Make a link for a person who did not ask for one, to be mailed by the host. One statement.
 
         It is used by `verify_magic_link`, in any browser, also where `allow_sign_up` is off. An address has one pending
         invitation: a new one replaces it, with its token, role and end, so that a mistake is mended by the next. The

@@ -1,4 +1,4 @@
-"""A token of one secret, as somebody presents it: checked, and hashed for the row."""
+"""A token of one secret, as a caller presents it: checked, and hashed for the row."""
 
 from typing import Final
 

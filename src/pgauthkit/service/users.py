@@ -107,8 +107,10 @@ class Users(Service):
         return [row[0] for row in rows]
 
     def _switch(self, statement: Statement, user_id: str, kind: str) -> list[str]:
-        with self._ending(user_id):
-            row = self._row(statement, user_id=user_id) if is_storable(user_id) else None
+        row = None
+        if is_storable(user_id):
+            with self._ending(user_id):
+                row = self._row(statement, user_id=user_id)
         if row is None:
             raise NotFoundError("There is no such user.", table="users")
         email, has_switched, ids = row

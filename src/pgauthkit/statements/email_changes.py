@@ -87,7 +87,7 @@ def _judged() -> CTE:
     )
     is_anothers = func.coalesce(links.c.user_id != text("owner"), literal_column("false"))
     verdict = case(
-        # Replaced meanwhile, its user deleted, or presented by somebody else who is signed in.
+        # Replaced meanwhile, its user deleted, or presented by another signed-in user.
         (or_(links.c.token_hash != binary("token_hash"), links.c.user_id.is_(None), is_anothers), constant("invalid")),
         (links.c.used_at.is_not(None), constant("used")),
         (or_(links.c.revoked_at.is_not(None), links.c.expires_at <= NOW), constant("expired")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Engine, orm
@@ -78,15 +78,19 @@ def _make_server(config: pytest.Config) -> TestServer:
     from pgauthkit.testing import TestServer
 
     settings, url = _read_settings(config)
-    if not settings["major"].isdecimal():
-        raise pytest.UsageError(f"pgauthkit_major must be a number, not {settings['major']}.")
     return TestServer(
         url,
         backend=cast("BackendName", settings["backend"]),
-        major=int(settings["major"]),
+        major=_major(settings),
         image=settings["image"],
         project=_project(config),
     )
+
+
+def _major(settings: Mapping[str, str]) -> int:
+    if not settings["major"].isdecimal():
+        raise pytest.UsageError(f"pgauthkit_major must be a number, not {settings['major']}.")
+    return int(settings["major"])
 
 
 def _project(config: pytest.Config) -> Path | None:
@@ -119,11 +123,11 @@ def pgauthkit_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def pgauthkit_pair() -> Iterator[EmbeddedPostgres]:
+def pgauthkit_pair(pytestconfig: pytest.Config) -> Iterator[EmbeddedPostgres]:
     """An embedded server with a replica, whatever the backend is, started for the first test that asks for one."""
     from pgauthkit.database.embedded import EmbeddedPostgres
 
-    with EmbeddedPostgres(replica=True) as server:
+    with EmbeddedPostgres(major=_major(_read_settings(pytestconfig)[0]), replica=True) as server:
         yield server
 
 

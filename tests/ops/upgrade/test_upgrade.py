@@ -152,10 +152,14 @@ class TestMoving:
         ):
             switch(old, new, compare_rows=True)
         tell(old, "INSERT INTO orders (what) VALUES ('a map')")
+        mine = "JOIN pg_database d ON d.oid = setdatabase AND datname = current_database()"
+        assert ask(old, "SELECT FROM pg_db_role_setting " + mine) == []
 
     def test_what_cannot_be_applied(self, urls: tuple[str, str]) -> None:
         """A row that is in the new side's way is an error that says where to look, and giving up helps."""
         old, new = urls
+        # The application's own, which is left as it is.
+        tell(old, "CREATE TABLE logged (line text)", "ALTER TABLE logged REPLICA IDENTITY FULL")
         check(old, new)
         tell(new, "INSERT INTO lines VALUES (7, 7, 'a map')")
         tell(old, "INSERT INTO lines VALUES (7, 7, 'a book')")
@@ -163,7 +167,10 @@ class TestMoving:
             check(old, new)
         assert cancel(old, new)
         assert not cancel(old, new)
-        assert ask(old, "SELECT relreplident::text FROM pg_class WHERE relname = 'notes'") == [("d",)]
+        identity = (
+            "SELECT relname::text, relreplident::text FROM pg_class WHERE relname IN ('logged', 'notes') ORDER BY 1"
+        )
+        assert ask(old, identity) == [("logged", "f"), ("notes", "d")]
 
 
 class TestObstacles:
@@ -213,7 +220,7 @@ class TestObstacles:
         assert [obstacle.split(":")[0] for obstacle in plan(old, latin).obstacles] == [
             "The database has large objects, which are not replicated",
             "The role on the new server must be a superuser, to subscribe and to copy owners and grants.",
-            "The new database is LATIN1, the old one is not",
+            "The new database is LATIN1, and the old one UTF8",
             "The new server does not have the extensions tea",
             "The new server does not have the roles clerk",
         ]

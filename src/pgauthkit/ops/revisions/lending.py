@@ -37,7 +37,7 @@ def lend(environment: EnvironmentContext, connection: Connection | None, *, on_c
     configure, ours, places = environment.configure, connection, set[Row[Any]]()
 
     # The argument has the name that Alembic gives it.
-    def configure_ours(connection: Connection | None = None, *more: Any, **options: Any) -> None:  # noqa: ANN401
+    def configure_ours(connection: Connection | None = None, *more: Any, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         lent = ours
         if ours is not None and connection is not None and connection is not ours:
             places.add(_place(connection))
@@ -52,7 +52,7 @@ def lend(environment: EnvironmentContext, connection: Connection | None, *, on_c
         configure(lent, *more, **options)
 
     # On the object: what an env.py imports as alembic.context asks the object for it, and knows no subclass.
-    environment.configure = configure_ours  # type: ignore[method-assign]
+    environment.configure = configure_ours  # type: ignore[method-assign]  # see above
 
 
 def _place(connection: Connection) -> Row[Any]:

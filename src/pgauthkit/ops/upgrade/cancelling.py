@@ -1,9 +1,10 @@
 """Giving an upgrade up, or cleaning up after one: the servers are independent again."""
 
+import json
+
 from psycopg import sql
 
-from pgauthkit.ops.upgrade.copying import identify
-from pgauthkit.ops.upgrade.planning import look
+from pgauthkit.ops.upgrade.copying import PUBLISHED, identify
 from pgauthkit.ops.upgrade.sides import NAME, Sides, both
 
 __all__ = ["cancel", "part"]
@@ -32,18 +33,11 @@ def cancel(old: str, new: str) -> bool:
 
 
 def part(sides: Sides) -> None:
-    """End the subscription with its slot, then the publication, and give tables without a key their identity back."""
+    """End the subscription with its slot, then the publication, and give back the identity of tables without a key."""
     if sides.is_copying:
         sides.new.run(sql.SQL("DROP SUBSCRIPTION {}").format(sql.Identifier(NAME)))
-    if sides.old.ask("SELECT FROM pg_catalog.pg_publication WHERE pubname = %(name)s", name=NAME):
-        sides.old.run(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(NAME)))
-        for table in look(sides).tables:
-            if _was_changed(sides, table.name):
+    for (changed,) in sides.old.ask(PUBLISHED, name=NAME):
+        with sides.old.connection.transaction():
+            sides.old.run(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(NAME)))
+            for table in json.loads(changed or "[]"):
                 identify(sides.old, table, "DEFAULT")
-
-
-def _was_changed(sides: Sides, table: str) -> bool:
-    found = sides.old.ask(
-        "SELECT FROM pg_catalog.pg_class WHERE oid = %(table)s::pg_catalog.regclass AND relreplident = 'f'", table=table
-    )
-    return bool(found)

@@ -1,13 +1,16 @@
 """The copy: the schema once, then every row and every change, by the servers themselves."""
 
+import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, LiteralString
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from pgauthkit.database.replication import written
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.dump.child import start
 from pgauthkit.ops.dump.programs import Programs, find_programs
@@ -15,12 +18,12 @@ from pgauthkit.ops.dump.replay import Script, replay
 from pgauthkit.ops.upgrade.planning import Plan, PlannedTable
 from pgauthkit.ops.upgrade.sides import NAME, Report, Side, Sides, quoted
 
-__all__ = ["begin", "catch_up", "identify", "wait_for_tables"]
+__all__ = ["PUBLISHED", "begin", "catch_up", "identify", "wait_for_tables"]
 
 _PAUSE: Final = 0.02  # seconds between two questions
-_WRITTEN: Final[LiteralString] = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text"
-# A commit that waits for its flush takes all that was written before with it, to be sent on.
-_FLUSH: Final[LiteralString] = "SELECT pg_catalog.pg_logical_emit_message(true, %(name)s, '')"
+PUBLISHED: Final[LiteralString] = """
+SELECT pg_catalog.obj_description(oid, 'pg_publication') FROM pg_catalog.pg_publication WHERE pubname = %(name)s
+"""
 _REPLAYED: Final[LiteralString] = """
 SELECT coalesce(bool_or(replay_lsn >= %(position)s::pg_catalog.pg_lsn), false)
 FROM pg_catalog.pg_stat_replication WHERE application_name = %(name)s
@@ -48,23 +51,33 @@ def begin(sides: Sides, plan: Plan, report: Report, *, binaries: Path | None = N
     """
     report("Copying the schema …")
     _copy_schema(sides, _programs(sides.new.major, binaries))
-    for table in plan.tables:
-        if not table.has_key and not table.is_unlogged:
-            identify(sides.old, table, "FULL")
     report("Copying the rows …")
-    if not sides.old.ask("SELECT FROM pg_catalog.pg_publication WHERE pubname = %(name)s", name=NAME):
-        # Not FOR ALL TABLES, which wants a superuser.
-        tables = sql.SQL(", ").join(quoted(table.name) for table in plan.tables if not table.is_unlogged)
-        sides.old.run(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(sql.Identifier(NAME), tables))
+    if not sides.old.ask(PUBLISHED, name=NAME):
+        _publish(sides.old, [table for table in plan.tables if not table.is_unlogged])
     address = sides.old.address
     conninfo = make_conninfo(**{**address.parameters, "application_name": NAME}, password=address.password or None)
     subscribe = sql.SQL("CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {}")
     sides.new.run(subscribe.format(sql.Identifier(NAME), sql.Literal(conninfo), sql.Identifier(NAME)))
 
 
-def identify(old: Side, table: PlannedTable, by: LiteralString) -> None:
+def identify(old: Side, table: str, by: LiteralString) -> None:
     """Say what tells the rows of a table apart, where they are changed: DEFAULT, or FULL for all columns."""
-    old.run(sql.SQL("ALTER TABLE {} REPLICA IDENTITY ").format(quoted(table.name)) + sql.SQL(by))
+    old.run(sql.SQL("ALTER TABLE {} REPLICA IDENTITY ").format(quoted(table)) + sql.SQL(by))
+
+
+def _publish(old: Side, tables: Sequence[PlannedTable]) -> None:
+    """Publish tables by their names, as FOR ALL TABLES wants a superuser; those without a key by all of their columns.
+
+    The publication has a comment with the names of the latter, for `part`: another table may have had its identity
+    from the application. All at once, as a published table without a key refuses UPDATE and DELETE.
+    """
+    name, changed = sql.Identifier(NAME), [table.name for table in tables if not table.has_key]
+    published = sql.SQL(", ").join(quoted(table.name) for table in tables)
+    with old.connection.transaction():
+        for table in changed:
+            identify(old, table, "FULL")
+        old.run(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(name, published))
+        old.run(sql.SQL("COMMENT ON PUBLICATION {} IS {}").format(name, sql.Literal(json.dumps(changed))))
 
 
 def wait_for_tables(sides: Sides, report: Report) -> None:
@@ -88,8 +101,7 @@ def catch_up(sides: Sides) -> None:
     Raises:
         MigrationError: the new server cannot apply something.
     """
-    position = sides.old.ask(_WRITTEN)[0][0]
-    sides.old.ask(_FLUSH, name=NAME)
+    position = written(sides.old.connection)
     while not sides.old.ask(_REPLAYED, position=position, name=NAME)[0][0]:
         _check_errors(sides)
         time.sleep(_PAUSE)

@@ -30,12 +30,12 @@ SELECT pg_catalog.current_setting('wal_level'),
     pg_catalog.current_setting('max_replication_slots')::int > (SELECT count(*) FROM pg_catalog.pg_replication_slots),
     pg_catalog.current_setting('max_wal_senders')::int > (SELECT count(*) FROM pg_catalog.pg_stat_replication),
     EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata),
-    pg_catalog.current_setting('server_encoding'), pg_catalog.pg_is_in_recovery()
+    pg_catalog.pg_is_in_recovery()
 """
 _NEW: Final[LiteralString] = """
-SELECT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
-    pg_catalog.current_setting('server_encoding'), pg_catalog.pg_is_in_recovery()
+SELECT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), pg_catalog.pg_is_in_recovery()
 """
+_ENCODING: Final[LiteralString] = "SELECT pg_catalog.current_setting('server_encoding')"
 _EXTENSIONS: Final[LiteralString] = "SELECT extname FROM pg_catalog.pg_extension ORDER BY 1"
 _AVAILABLE: Final[LiteralString] = "SELECT name FROM pg_catalog.pg_available_extensions"
 # Who owns what is in the database, and to whom something in it is granted.
@@ -119,14 +119,14 @@ def look(sides: Sides) -> Plan:
         old=sides.old.major,
         new=sides.new.major,
         tables=tables,
-        obstacles=() if copying else (*_of_the_old(sides), *_of_the_new(sides)),
+        obstacles=() if copying else (*_of_the_old(sides, tables), *_of_the_new(sides)),
         notes=tuple(_notes(sides, tables)),
         is_copying=copying,
     )
 
 
-def _of_the_old(sides: Sides) -> Iterator[str]:
-    ((wal_level, may, slots, senders, large, _, standby),) = sides.old.ask(_OLD)
+def _of_the_old(sides: Sides, tables: tuple[PlannedTable, ...]) -> Iterator[str]:
+    ((wal_level, may, slots, senders, large, standby),) = sides.old.ask(_OLD)
     if standby:
         yield "The old server is a standby: give the URL of the primary."
     if wal_level != "logical":
@@ -138,22 +138,23 @@ def _of_the_old(sides: Sides) -> Iterator[str]:
         yield "The role on the old server may not replicate: ALTER ROLE … REPLICATION, or take a superuser."
     if not slots or not senders:
         yield "The old server has no slot or sender left: raise max_replication_slots and max_wal_senders."
-    if not sides.old.ask(_TABLES):
+    if not tables:
         yield "The old database has no tables: there is nothing to move."
     if large:
         yield "The database has large objects, which are not replicated: move them into bytea, or use pg_upgrade."
 
 
 def _of_the_new(sides: Sides) -> Iterator[str]:
-    ((may, encoding, standby),) = sides.new.ask(_NEW)
+    ((may, standby),) = sides.new.ask(_NEW)
     if sides.new.major <= sides.old.major:
         yield f"The new server is {sides.new.major}, and the old one {sides.old.major}: it must be newer."
     if standby:
         yield "The new server is a standby: give the URL of the primary."
     if not may:
         yield "The role on the new server must be a superuser, to subscribe and to copy owners and grants."
-    if encoding != sides.old.ask(_OLD)[0][5]:
-        yield f"The new database is {encoding}, the old one is not: create it with the encoding of the old one."
+    ((theirs,),), ((ours,),) = sides.old.ask(_ENCODING), sides.new.ask(_ENCODING)
+    if theirs != ours:
+        yield f"The new database is {ours}, and the old one {theirs}: create it with the encoding of the old one."
     if filled := sides.new.ask(_TABLES):
         yield f"The new database has {len(filled)} tables: give an empty one."
     missing = {name for (name,) in sides.old.ask(_EXTENSIONS)} - {name for (name,) in sides.new.ask(_AVAILABLE)}

@@ -28,8 +28,7 @@ _APPLICATION: Final = "pgauthkit upgrade"
 _ALIKE: Final[LiteralString] = """
 SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'; SET lock_timeout = '5s';
-SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;
-SET synchronous_commit = 'local'
+SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off
 """
 
 

@@ -99,13 +99,12 @@ def switch(
 @contextmanager
 def _read_only(sides: Sides) -> Generator[None]:
     database = sql.Identifier(str(sides.old.address.parameters["dbname"]))
-    setting = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
-    sides.old.run(setting.format(database, sql.SQL("on")))
+    sides.old.run(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
     try:
         sides.old.ask(_END_OTHERS)
         yield
     except BaseException:
-        sides.old.run(setting.format(database, sql.SQL("off")))
+        sides.old.run(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(database))
         sides.old.ask(_END_OTHERS)
         raise
 

@@ -36,7 +36,7 @@ class Kept:
     """The answers of one service, by a hash of the token under a key of their own.
 
     What was committed before a statement was sent is in its snapshot. So an answer whose age counts from that moment is
-    never older than `max_staleness`, whoever ends a session by whatever means, and however late they commit.
+    never older than `max_staleness`, by whatever means a session is ended, and however late they commit.
     """
 
     def __init__(self, settings: SessionCache, clock: Callable[[], datetime] | None) -> None:
@@ -59,7 +59,7 @@ class Kept:
         return len(self._answers)
 
     def clear(self) -> None:
-        """Begin anew, with another key."""
+        """Forget all, and take another key."""
         self._lock = Lock()
         self._hash = blake2b(key=os.urandom(blake2b.MAX_KEY_SIZE), digest_size=16)
         self._answers: dict[bytes, _Answer] = {}

@@ -35,7 +35,7 @@ class Marks:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, with nothing believed that was asked before."""
+        """Forget all, and believe nothing that was asked before."""
         self._lock = Lock()
         self._at: OrderedDict[Hashable, float] = OrderedDict()
         self._committing: list[tuple[Transaction | None, tuple[Hashable, ...]]] = []
@@ -53,7 +53,7 @@ class Marks:
                 self._drop(elapsed() - self._longest)
 
     def expect(self, transaction: Transaction | None, names: tuple[Hashable, ...]) -> None:
-        """Void what is asked about these until a transaction, whose commit is being sent, is over."""
+        """Void what is asked about these until a transaction, whose commit is being sent, has ended."""
         with self._lock:
             self._settle()
             self._committing.append((transaction, names))
@@ -85,7 +85,7 @@ class Marks:
             return any(names.intersection(named) for _, named in self._committing)
 
     def _settle(self) -> None:
-        """Put the marks of transactions that are over by now."""
+        """Put the marks of transactions that have ended."""
         committing, self._committing = self._committing, []
         for transaction, names in committing:
             if transaction is not None and transaction.is_active:
