@@ -151,7 +151,12 @@ def test_the_last_one_who_signed_in(auth: AuthService) -> None:
     assert by_link(auth, cookie(ada)).known_device
 
 
-@pytest.mark.parametrize("device", ["", "rubbish", "pgak_dv_", "\0", SecretToken.new(0).text(Kind.BINDING).reveal()])
+BINDING = SecretToken.new(0).text(Kind.BINDING).reveal()
+
+
+@pytest.mark.parametrize(
+    "device", ["", "rubbish", "pgak_dv_", "\0", BINDING], ids=["empty", "rubbish", "prefix", "nul", "binding"]
+)
 def test_no_token(auth: AuthService, device: str) -> None:
     """What is no token of a device is none, and fails nothing."""
     link = auth.request_magic_link(ADA, device=device)

@@ -1,9 +1,8 @@
 """Handoffs: ask on one device, open the mail on another, and be signed in on the first."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -23,7 +22,7 @@ from pgauthkit.service.matching import MATCH_ATTEMPTS, match_hash, normal_match
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import new_nonce
 from pgauthkit.service.presented import accepted, digest
-from pgauthkit.service.repetition import Proof, repeated
+from pgauthkit.service.repetition import Proof, outcome, why_refused
 from pgauthkit.statements import handoffs as statements
 from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import SignIn
@@ -149,28 +148,19 @@ class Handoffs(Service):
         )
         if row is None or row[0] == "retry":
             return None
-        verdict, known, link_id, email, expires_at, *rest = row
-        if verdict == "ok" and rest[5] is None:
-            # Switched off, or sign-up closed, since the approval: as little to be learned as before it.
-            self._audit.tell("link_refused", email=email, ip=opening.ip, why="inactive" if known else "closed")
-            verdict = "pending"
-        if verdict == "pending":
-            raise ApprovalPendingError(ASK_AGAIN_AFTER, expires_at)
-        if verdict not in {"ok", "again"}:
-            self._audit.tell("link_refused", email=email, ip=opening.ip, why=verdict)
-            raise refusal(verdict)
-        if verdict == "again":
-            return self._repeated(proof, opening, rest)
-        redirect_to, _nonce, _hash, _id, created, *signed_in_as = rest
-        signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
-        self._audit.tell("handoff_claimed", **who(signed_in.user), ip=opening.ip, link_id=link_id)
-        self._tell_signed_in(signed_in, opening, by="handoff")
-        return signed_in
-
-    def _repeated(self, proof: Proof, opening: Opening, row: Sequence[Any]) -> SignIn:
-        redirect_to, *was = row
-        found = repeated(self._hasher, proof, opening, was)
+        verdict, is_known, link_id, email, expires_at, redirect_to, *was = row
+        found = outcome(self._hasher, proof, opening, verdict, was)
         if found is None:
-            raise TokenAlreadyUsedError
-        self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by="handoff")
+            why = why_refused(verdict, is_known=is_known)
+            if verdict != "pending":
+                self._audit.tell("link_refused", email=email, ip=opening.ip, why=why)
+            if verdict in {"ok", "pending"}:
+                # Switched off, or sign-up closed, since the approval: as little to be learned as before it.
+                raise ApprovalPendingError(ASK_AGAIN_AFTER, expires_at)
+            raise refusal(why)
+        if verdict == "again":
+            self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by="handoff")
+        else:
+            self._audit.tell("handoff_claimed", **who(found.user), ip=opening.ip, link_id=link_id)
+            self._tell_signed_in(found, opening, by="handoff")
         return attrs.evolve(found, redirect_to=redirect_to)

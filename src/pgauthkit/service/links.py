@@ -24,7 +24,7 @@ from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import new_nonce
 from pgauthkit.service.presented import accepted, accepted_or_none, digest
-from pgauthkit.service.repetition import Proof, Use, opened, repeated
+from pgauthkit.service.repetition import Proof, Use, outcome, why_refused
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
 from pgauthkit.statements.rate_limits import take
@@ -251,15 +251,9 @@ class Links(Service):
         verdict, is_known, link_email, redirect_to, *was = row
         if verdict == "retry":
             return None
-        found = None
-        if verdict == "again":
-            found, refused = repeated(self._hasher, use.proof, opening, was), "used"
-        elif verdict == "ok":
-            found, refused = opened(opening, was), "inactive" if is_known else "closed"
-        else:
-            refused = verdict
+        found = outcome(self._hasher, use.proof, opening, verdict, was)
         if found is None:
-            raise self._refused(refused, link_email, opening.ip)
+            raise self._refused(why_refused(verdict, is_known=is_known), link_email, opening.ip)
         if verdict == "again":
             self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by=use.by)
         else:

@@ -13,7 +13,7 @@ from pgauthkit.statements.statement import Statement
 from pgauthkit.tokens import SecretToken
 from pgauthkit.values import SignIn
 
-__all__ = ["Proof", "Use", "opened", "repeated"]
+__all__ = ["Proof", "Use", "outcome", "why_refused"]
 
 _NOTHING: Final = b""
 
@@ -50,23 +50,27 @@ class Use:
     by: str
 
 
-def opened(opening: Opening, row: Sequence[Any]) -> SignIn | None:
-    """Return the sign-in of a session that was opened, from the row of `repeated`; None where it has no user."""
-    _nonce, _hash, _id, created, *signed_in_as = row
-    return None if signed_in_as[0] is None else attrs.evolve(opening.signed_in(*signed_in_as), created=created)
-
-
-def repeated(hasher: Hasher, proof: Proof, opening: Opening, row: Sequence[Any]) -> SignIn | None:
-    """Return the sign-in of before, with `created` False; None where other tokens came of it.
+def outcome(hasher: Hasher, proof: Proof, opening: Opening, verdict: str, row: Sequence[Any]) -> SignIn | None:
+    """Return the sign-in that came of a verdict; None where none did.
 
     Args:
         hasher: for the hash of the row.
         proof: what is presented now.
-        opening: that of this call, which opened nothing.
-        row: the nonce, the hash of the access token, the id of the session, and what `Opening.signed_in` takes.
+        opening: that of this call.
+        verdict: the statement's: `ok` where it has opened a session, `again` where one of before may be given again.
+        row: the nonce, the hash of the access token, the id of the session of before, whether the account is new, and
+            what `Opening.signed_in` takes.
     """
-    nonce, access_token_hash, session_id, _created, *signed_in_as = row
-    pair = proof.pair(nonce)
+    nonce, access_token_hash, session_id, created, *signed_in_as = row
+    if verdict == "ok" and signed_in_as[0] is not None:
+        return attrs.evolve(opening.signed_in(*signed_in_as), created=created)
+    pair = proof.pair(nonce) if verdict == "again" else None
+    # Other tokens came of it where the binding is the same and what was presented is not.
     if pair is None or not hmac.compare_digest(pair.hashes(hasher)["access_token_hash"], access_token_hash):
         return None
     return attrs.evolve(opening, session_id=session_id, pair=pair).signed_in(*signed_in_as)
+
+
+def why_refused(verdict: str, *, is_known: bool) -> str:
+    """Return the reason why a verdict came to no sign-in; `is_known`: the address has an account."""
+    return {"ok": "inactive" if is_known else "closed", "again": "used"}.get(verdict, verdict)
