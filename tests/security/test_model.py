@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -917,18 +918,37 @@ def sign_in_on_devices(world: World, holding: Holding) -> None:
     world.copy_a_cookie(of=1, to=2)
 
 
-def test_the_service_does_as_the_model(
+@pytest.fixture
+def world(
     make_auth: "MakeAuth", config: AuthConfig, pgauthkit_clock: Clock, query: "Query", empty: Callable[[], None]
-) -> None:
+) -> Callable[..., type[World]]:
+    """Makes worlds, each empty in the beginning, of two hosts with some options of an engine."""
+
+    def make(**options: object) -> type[World]:
+        keeping = attrs.evolve(config, session_cache=SessionCache(STALENESS), device_ttl=DEVICE_TTL)
+        keys = (PEPPERS, PEPPERS[::-1])
+        hosts = [make_auth(attrs.evolve(keeping, peppers=peppers), **options) for peppers in keys]
+
+        class EmptyWorld(World):
+            def __init__(self) -> None:
+                empty()
+                super().__init__(hosts, pgauthkit_clock, query)
+
+        return EmptyWorld
+
+    return make
+
+
+def test_the_service_does_as_the_model(world: Callable[..., type[World]]) -> None:
     """Whatever is done in whatever order, at two hosts that keep sessions, comes out as the plain model says."""
-    keeping = attrs.evolve(config, session_cache=SessionCache(STALENESS), device_ttl=DEVICE_TTL)
-    hosts = [make_auth(attrs.evolve(keeping, peppers=peppers)) for peppers in (PEPPERS, PEPPERS[::-1])]
-
-    class EmptyWorld(World):
-        def __init__(self) -> None:
-            empty()
-            super().__init__(hosts, pgauthkit_clock, query)
-
-    walk(EmptyWorld())
+    new_world = world()
+    walk(new_world())
     examples = max(50, settings().max_examples // 10)
-    run_state_machine_as_test(EmptyWorld, settings=settings(max_examples=examples, stateful_step_count=40))
+    run_state_machine_as_test(new_world, settings=settings(max_examples=examples, stateful_step_count=40))
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_at_every_level(world: Callable[..., type[World]], level: str) -> None:
+    """It is the same where the transactions of a host are stricter."""
+    options = f"-c default_transaction_isolation={level.replace(' ', chr(92) + ' ')}"
+    walk(world(connect_args={"options": options})())
