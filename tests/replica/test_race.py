@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import pytest
@@ -81,9 +81,13 @@ def test_nobody_is_let_in_for_longer(
     replica = replicated[1]
     engine = create_engine(database.url)
     auth = AuthService(engine, AuthConfig(rate_limits=None, refresh_grace=timedelta(0)))
-    sessions = opened(
-        auth, lambda text, **given: database.tell(text.replace("%(count)s", str(given["count"]))), SESSIONS
-    )
+
+    def query(statement: str, **given: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            connection.execute(statement.encode(), given)
+        return []
+
+    sessions = opened(auth, query, SESSIONS)
     with lagging(replica, lag):
         seen = race(database, replica, sessions, tmp_path / "sessions.json")
     engine.dispose()
