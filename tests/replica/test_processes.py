@@ -43,6 +43,11 @@ known._uses._lock.acquire()
 known._look_at_primary._lock.acquire()
 if (child := os.fork()) == 0:
     signal.alarm(20)  # one that has its parent's lock waits for ever
+    assert known._positions.seen(0.0) == {}
+    known._look_at_primary.ask(float("inf"))
+    known._look_at_primary._try()
+    known._send_uses._try()
+    assert known._positions.latest
     sys.exit(auth.authenticate(token).role is not UserRole.ADMIN)
 assert os.waitpid(child, 0) == (child, 0), "the child believed what its parent knew"
 known._look_at_primary._lock.release()

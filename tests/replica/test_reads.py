@@ -412,11 +412,18 @@ class TestPrimary:
     ) -> None:
         """What a transaction has written and not committed reaches the replica, though nobody else commits."""
         signed_in = sign_in()
+        numbers = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
         with psycopg.connect(database.url) as connection:
             connection.execute("UPDATE pgauthkit.users SET is_active = is_active")
-            known = pair.known(auth)
-            pair.look_at_primary(auth)
-            pair.look_at_primary(auth)
+            known, before = pair.known(auth), database.ask(numbers)
+
+            def is_written() -> bool:
+                connection.execute("UPDATE pgauthkit.users SET is_active = is_active")
+                pair.look_at_primary(auth)
+                pair.look_at_primary(auth)
+                return database.ask(numbers) > before
+
+            pair.wait_for(is_written)
 
             def is_seen() -> bool:
                 pair.look_at_replica(auth)

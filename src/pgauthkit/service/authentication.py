@@ -49,7 +49,8 @@ class Authentication(Service):
         server takes no writes.
 
         With `AuthConfig.session_cache`, no read at all where the token was good a moment ago, and nothing was ended
-        here since.
+        here since. With a replica (`ReplicaReads`), the read is answered by that where it has seen enough; the second
+        statement is the primary's, and waited for at the first use of a pair alone.
 
         Args:
             access_token: from `TokenPair.access_token`, or a successor of it.

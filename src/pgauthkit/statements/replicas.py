@@ -48,7 +48,9 @@ def _replayed() -> Statement:
         select(receiver.c.received_tli).scalar_subquery(),
         type_=BigInteger(),
     )
-    return Statement(select(HERE, _bytes(func.pg_last_wal_replay_lsn()), timeline))
+    # None of it where the log is not replayed, as on replicas that have their storage in common with the primary.
+    replayed = func.coalesce(_bytes(func.pg_last_wal_replay_lsn()), literal_column("0"))
+    return Statement(select(HERE, replayed, timeline))
 
 
 WRITTEN: Final = _written()

@@ -10,7 +10,7 @@ from weakref import WeakSet
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pgauthkit.database.deadline import ENDLESS, call_timeout_of, one_call, time_left
+from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
 from pgauthkit.database.runner import Row, Wire
 from pgauthkit.errors import PgAuthKitError
 from pgauthkit.replica_reads import ReplicaReads
@@ -88,9 +88,8 @@ class Replica:
             return None
         # A little late, as the primary's answer took its time: an end comes early, and then the primary is asked.
         now = clock or latest.at + timedelta(seconds=begun - latest.begun)
-        left = time_left()
         try:
-            with one_call(min(PATIENCE, (ENDLESS if left is None else left) / 2)):
+            with one_call(_patience()):
                 rows = self._replica.fetch(statement.sql_on_a_clock, {"clock": now, **parameters})
         except PgAuthKitError:
             self._positions.forget_replicas()
@@ -110,9 +109,8 @@ class Replica:
 
     def write_use(self, use: Use) -> None:
         """Write a use now. Where that fails it is given up, as nobody can refresh either."""
-        left = time_left()
         try:
-            with one_call(min(PATIENCE, (ENDLESS if left is None else left) / 2)):
+            with one_call(_patience()):
                 self._uses.write([use])
         except PgAuthKitError:
             self._is_primary_away = True
@@ -136,8 +134,13 @@ class Replica:
         except PgAuthKitError:
             self._positions.forget_replicas()
             raise
-        if position is not None:
-            self._positions.note_replayed(server, Replayed(elapsed(), position, timeline))
+        self._positions.note_replayed(server, Replayed(elapsed(), position, timeline))
+
+
+def _patience() -> float:
+    """Return the seconds that a call may wait beside its own statement: half of what it has, which is never nothing."""
+    left = time_left()
+    return PATIENCE if left is None else max(0.001, min(PATIENCE, left / 2))
 
 
 _ALL: Final[WeakSet[Replica]] = WeakSet()
