@@ -59,6 +59,12 @@ class Log:
     def failed(self, number: int, error: PgAuthKitError) -> None:
         (self.refused if isinstance(error, AuthenticationError) else self.unavailable).setdefault(number, elapsed())
 
+    def wait(self) -> None:
+        """Wait until something may be ended, once there is a reader."""
+        sys.stdout.write("reading\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+
     def watch(self, engine: Engine) -> None:
         """Count what is sent to the primary, and not by calls alone."""
 
@@ -87,6 +93,7 @@ def run(auth: AuthService, log: Log, mine: list[int]) -> None:
     threads = [threading.Thread(target=read) for _ in range(AT_ONCE)]
     for thread in threads:
         thread.start()
+    log.wait()
     for number in mine:
         threading.Event().wait(0.02)
         with suppress(PgAuthKitError):  # nothing is promised of a call that fails
@@ -113,6 +120,7 @@ async def run_async(auth: AsyncAuthService, log: Log, mine: list[int]) -> None:
             await asyncio.sleep(0)  # a hit does not wait for anything
 
     tasks = [asyncio.create_task(read()) for _ in range(AT_ONCE)]
+    await asyncio.to_thread(log.wait)
     for number in mine:
         await asyncio.sleep(0.02)
         with suppress(PgAuthKitError):

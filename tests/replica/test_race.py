@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 import pytest
 from psycopg import sql
-from tests.races.test_session_cache import BY_SQL, HOST, KILL, Seen, end, numbered, opened
+from tests.races.test_session_cache import BY_SQL, HOST, KILL, Seen, end, let_end, numbered, opened, wait_for
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
@@ -46,8 +46,8 @@ def lagging(url: str, lag: float) -> Generator[None]:
             connection.execute("SELECT pg_wal_replay_resume()")
 
 
-def race(database: "Database", replica: str, sessions: list[dict[str, str]], file: Path) -> list[Seen]:
-    """End a third of the sessions from here while two processes read all of them; return what each has seen."""
+def race(database: "Database", replica: str, sessions: list[dict[str, str]], file: Path, lag: float) -> list[Seen]:
+    """End sessions from here while two processes read all of them and end others; return what each has seen."""
     file.write_text(json.dumps(sessions), encoding="utf-8")
     hosts = [
         subprocess.Popen(
@@ -58,6 +58,22 @@ def race(database: "Database", replica: str, sessions: list[dict[str, str]], fil
         )
         for kind in ("sync", "async")
     ]
+    for host in hosts:
+        wait_for(host)
+    time.sleep(2 * BOUND)  # long enough for them to know how far the replica is
+    with lagging(replica, lag):
+        let_end(hosts[0])
+        books = end_some(database, sessions)
+        time.sleep(2 * BOUND)  # long enough for what comes late to be seen
+        let_end(hosts[1])  # until now it had only read: what it ends itself it believes no replica about
+        time.sleep(BOUND)
+    seen = [json.loads(host.communicate("")[0], object_pairs_hook=numbered) for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0]
+    return [*seen, books]
+
+
+def end_some(database: "Database", sessions: list[dict[str, str]]) -> Seen:
+    """End a third of the sessions by SQL."""
     doomed: dict[int, float] = {}
     ending: dict[int, Future[float]] = {}
     with ThreadPoolExecutor(4) as threads:
@@ -67,10 +83,7 @@ def race(database: "Database", replica: str, sessions: list[dict[str, str]], fil
             ending[number] = threads.submit(end, database.url, sessions[number], command, hold=hold)
             time.sleep(0.05)
         database.tell(KILL)
-    time.sleep(2 * BOUND)  # long enough for what comes late to be seen
-    seen = [json.loads(host.communicate("")[0], object_pairs_hook=numbered) for host in hosts]
-    assert [host.returncode for host in hosts] == [0, 0]
-    return [*seen, {"doomed": doomed, "ended": {number: ended.result() for number, ended in ending.items()}}]
+    return {"doomed": doomed, "ended": {number: ended.result() for number, ended in ending.items()}}
 
 
 @pytest.mark.parametrize("lag", [0.0, BOUND / 2, 2 * BOUND, math.inf], ids=["none", "half", "twice", "paused"])
@@ -88,8 +101,7 @@ def test_nobody_is_let_in_for_longer(
         return []
 
     sessions = opened(auth, query, SESSIONS)
-    with lagging(replica, lag):
-        seen = race(database, replica, sessions, tmp_path / "sessions.json")
+    seen = race(database, replica, sessions, tmp_path / "sessions.json", lag)
     engine.dispose()
     ended = {number: when for one in seen for number, when in one["ended"].items()}
     doomed = {number: when for one in seen for number, when in one["doomed"].items()}
