@@ -1,6 +1,7 @@
 """Authentication, awaited: the one call that is on the way of every request has a way of its own."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, orm
@@ -12,8 +13,9 @@ from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.database.runner import Row
 from pgauthkit.errors import DatabaseUnavailableError
+from pgauthkit.replica_reads import ReplicaReads
 from pgauthkit.service import AuthService
-from pgauthkit.service.authentication import Presented
+from pgauthkit.service.authentication import Answer, Presented
 from pgauthkit.statements import authentication as statements
 from pgauthkit.values import Identity
 
@@ -27,8 +29,8 @@ class AwaitedService(AuthService):
     ends a session counts at once.
     """
 
-    def __init__(self, engine: Engine, config: AuthConfig | None) -> None:
-        super().__init__(engine, config, wire=AsyncWire())
+    def __init__(self, engine: Engine, config: AuthConfig | None, replica: ReplicaReads | None = None) -> None:
+        super().__init__(engine, config, replica=replica, wire=AsyncWire())
         self._engine = engine
         self._reading = Gathering(self._asked_together)
         self._writing = Gathering(self._touched_together)
@@ -47,12 +49,27 @@ class AwaitedService(AuthService):
         if recalled := self._recall(access_token):  # needs no waiting
             return recalled
         presented = self._presented(access_token)
-        identity, is_due = self._judged(presented, await self._reading.answer(presented))
+        answer = await self._reading.answer(presented)
+        if self._replica is not None and isinstance(answer, Answer):
+            identity, first = self._judged_by(self._replica, presented, answer)
+            if first:
+                await in_greenlet(self._replica.write_use, first)
+            return identity
+        identity, is_due = self._judged(presented, answer)
         if is_due:
             await self._writing.answer((identity.session_id, presented.access_token_hash))
         return identity
 
-    def _asked_together(self, group: Sequence[Presented]) -> list[Row | None]:
+    def _asked_together(self, group: Sequence[Presented]) -> list[Answer | Row | None]:
+        if self._replica is None:
+            return [*self._asked_of_primary(group)]
+        with self._replica.whole_call():
+            answers = self._replicated(self._replica, group)
+            rest = [presented for presented, answer in zip(group, answers, strict=True) if answer is None]
+            rows = iter(self._asked_of_primary(rest) if rest else [])
+            return [answer or next(rows) for answer in answers]
+
+    def _asked_of_primary(self, group: Sequence[Presented]) -> list[Row | None]:
         if len(group) == 1:
             return [self._asked(group[0])]
         found = {number: row for number, *row in self._asked_many(group)}
@@ -61,7 +78,7 @@ class AwaitedService(AuthService):
     def _asked_many(self, group: Sequence[Presented]) -> list[Row]:
         """Ask again where a connection was lost: with one each, the others would have had theirs."""
         lost: DatabaseUnavailableError | None = None
-        with one_call(call_timeout_of(self._engine)):
+        with one_call(call_timeout_of(self._engine)) if time_left() is None else nullcontext():
             try:
                 return self._ask_many(group)
             except DatabaseUnavailableError as error:
@@ -71,12 +88,7 @@ class AwaitedService(AuthService):
             return self._ask_many(group)
 
     def _ask_many(self, group: Sequence[Presented]) -> list[Row]:
-        return self._rows(
-            statements.AUTHENTICATE_MANY,
-            selector_hashes=[presented.selector_hash for presented in group],
-            access_token_hashes=[presented.access_token_hash for presented in group],
-            touch_interval=self._config.touch_interval,
-        )
+        return self._rows(statements.AUTHENTICATE_MANY, **self._of_many(group))
 
     def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
         self._touch(group)
