@@ -89,6 +89,31 @@ def test_values(url: str) -> None:
     assert row[6] == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
+def test_instants(url: str) -> None:
+    """A time with a time zone is an instant already, wherever the database is; one without is UTC beside it."""
+    run(url, "ALTER TABLE \"User\" ALTER \"createdAt\" TYPE timestamptz(3) USING \"createdAt\" AT TIME ZONE 'UTC'")
+    add(url, "c1", "ada@example.com", "createdAt=2026-01-01 00:00Z;lastLoginAt=2026-01-01 00:00")
+
+    adopt_prisma(url)
+
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT created_at, last_login_at FROM pgauthkit.users").fetchone()
+    assert row == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("kind", ["date", "bigint", "text"])
+def test_no_instant(url: str, kind: str) -> None:
+    """A column that is no time is refused before anybody is taken, as each reading of it would be a guess."""
+    run(url, f'ALTER TABLE "User" DROP "lastLoginAt", ADD "lastLoginAt" {kind}')
+    add(url, "c1", "ada@example.com")
+
+    with pytest.raises(BaselineError, match=f"The column lastLoginAt .* is of type {kind.upper()}"):
+        adopt_prisma(url)
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM pgauthkit.users").fetchone() == (0,)
+
+
 @pytest.fixture(scope="module")
 def hundred_thousand(pgauthkit_server: TestServer) -> Iterator[tuple[str, Adoption, list[int]]]:
     """A database with 100,000 users adopted, one who shares an address, and one without any; and what was told."""

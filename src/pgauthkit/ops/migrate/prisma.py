@@ -1,11 +1,12 @@
-"""Taking over the users of a database that a Prisma schema has made: table "User", camelCase, timestamps in UTC."""
+"""Taking over the users of a database that a Prisma schema has made: table "User", camelCase."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import attrs
-from sqlalchemy import Connection, Row, inspect, text
+from sqlalchemy import TIMESTAMP, Connection, Row, TextClause, inspect, text
+from sqlalchemy.types import TypeEngine
 
 from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import BaselineError, InvalidEmailError, PendingMigrationsError
@@ -20,10 +21,12 @@ __all__ = ["Adoption", "Merged", "Refused", "adopt_prisma"]
 _COLUMNS: Final = {"id", "email", "role", "isActive", "lastLoginAt", "createdAt", "updatedAt"}
 _BATCH: Final = """
     SELECT id, email, CAST(role AS text) AS role, "isActive" AS is_active,
-        "lastLoginAt" AT TIME ZONE 'UTC' AS last_login_at,
-        "createdAt" AT TIME ZONE 'UTC' AS created_at, "updatedAt" AT TIME ZONE 'UTC' AS updated_at
+        {lastLoginAt} AS last_login_at, {createdAt} AS created_at, {updatedAt} AS updated_at
     FROM {table} WHERE id > :after ORDER BY id LIMIT :size
 """
+# By a column's type: Prisma's `DateTime` is a timestamp in UTC, and with @db.Timestamptz an instant already.
+_INSTANT: Final = {False: """"{name}" AT TIME ZONE 'UTC'""", True: '"{name}"'}
+_TIMES: Final = ("lastLoginAt", "createdAt", "updatedAt")
 _TAKE: Final = text(f"""
     INSERT INTO {SCHEMA}.users (id, email, role, is_active, last_login_at, created_at, updated_at)
     SELECT * FROM unnest(CAST(:id AS text[]), CAST(:email AS text[]), CAST(:role AS text[]), CAST(:is_active AS bool[]),
@@ -115,7 +118,8 @@ def adopt_prisma(
         on_progress: called after each batch with the sum so far.
 
     Raises:
-        BaselineError: there is no table "User" with the columns of Prisma's guide.
+        BaselineError: there is no table "User" with the columns of Prisma's guide, or a time in it is neither a
+            timestamp, which is read as UTC, nor a timestamp with time zone.
         PendingMigrationsError: our tables are not there.
         MigrationLockedError: another process is migrating the database.
         DatabaseUnavailableError: the database cannot be reached, or was lost on the way.
@@ -127,7 +131,7 @@ def adopt_prisma(
     engine = engine_for(target)
     done, after = Adoption(), ""
     with explained("Adopting the users", engine.url), migration_lock(engine) as connection:
-        batch = text(_BATCH.format(table=_table(connection, schema)))
+        batch = _batch(connection, schema)
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
         while rows := connection.execute(batch, {"after": after, "size": batch_size}).all():
             done, after = done + _take(connection, rows), rows[-1].id
@@ -137,15 +141,26 @@ def adopt_prisma(
     return done
 
 
-def _table(connection: Connection, schema: str) -> str:
+def _batch(connection: Connection, schema: str) -> TextClause:
     catalog = inspect(connection)
     if not catalog.has_table("users", schema=SCHEMA):
         raise PendingMigrationsError
-    columns = catalog.get_columns("User", schema=schema) if catalog.has_table("User", schema=schema) else []
-    if missing := _COLUMNS - {column["name"] for column in columns}:
+    found = catalog.get_columns("User", schema=schema) if catalog.has_table("User", schema=schema) else []
+    columns = {column["name"]: column["type"] for column in found}
+    if missing := _COLUMNS - columns.keys():
         what = f'no column {", ".join(sorted(missing))} in the table "User"' if columns else 'no table "User"'
         raise BaselineError(f"There is {what} of schema {schema}, as the Prisma schema of the guide makes it.")
-    return f'{connection.dialect.identifier_preparer.quote_schema(schema)}."User"'
+    table = f'{connection.dialect.identifier_preparer.quote_schema(schema)}."User"'
+    return text(_BATCH.format(table=table, **{name: _instant(name, columns[name]) for name in _TIMES}))
+
+
+def _instant(name: str, kind: TypeEngine[Any]) -> str:
+    if not isinstance(kind, TIMESTAMP):
+        raise BaselineError(
+            f'The column {name} of the table "User" is of type {kind}, and no time can be read from it without a guess.'
+            f' Make it one: ALTER TABLE … ALTER COLUMN "{name}" TYPE timestamptz USING …'
+        )
+    return _INSTANT[kind.timezone].format(name=name)
 
 
 def _take(connection: Connection, rows: Sequence[Row[Any]]) -> Adoption:
