@@ -91,7 +91,7 @@ def test_values(url: str) -> None:
 
 def test_instants(url: str) -> None:
     """A time with a time zone is an instant already, wherever the database is; one without is UTC beside it."""
-    run(url, "ALTER TABLE \"User\" ALTER \"createdAt\" TYPE timestamptz(3) USING \"createdAt\" AT TIME ZONE 'UTC'")
+    run(url, 'ALTER TABLE "User" ALTER "createdAt" TYPE timestamptz(3) USING "createdAt" AT TIME ZONE \'UTC\'')
     add(url, "c1", "ada@example.com", "createdAt=2026-01-01 00:00Z;lastLoginAt=2026-01-01 00:00")
 
     adopt_prisma(url)
