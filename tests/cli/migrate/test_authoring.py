@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Blog
 
+AGREE = "Nothing to write. The models and the database agree.\n"
+
 
 def revisions(blog: Blog) -> list[Path]:
     return sorted((blog.path / "migrations" / "versions").glob("*.py"))
@@ -116,8 +118,8 @@ class TestNew:
         as_json = blog.migrate("new", "-m", "Nothing", "--json")
         empty = blog.migrate("new", "-m", "By hand", "--empty", "--json")
 
-        assert agreed.stdout == "Nothing to write. The models and the database agree.\n"
-        assert json.loads(as_json.stdout) == {"written": None}
+        assert agreed.stdout == AGREE
+        assert json.loads(as_json.stdout) == {"written": None, "by_hand": []}
         assert len(revisions(blog)) == 2
         assert json.loads(empty.stdout)["written"].endswith("_by_hand.py")
 
@@ -161,7 +163,7 @@ class TestDev:
 
         assert "ADD COLUMN subtitle" in changed["sql"][0]
         assert len(changed["applied"]) == 1
-        assert nothing.stdout == "Nothing to write. The models and the database agree.\n"
+        assert nothing.stdout == AGREE
 
     def test_a_revision_that_fails(self, blog: Blog) -> None:
         """Where the new revision fails, its file is told all the same, as it stays."""
@@ -226,14 +228,36 @@ class TestDev:
         assert sentence in result.stderr
 
     def test_a_check_that_says_something_else(self, blog: Blog) -> None:
-        """What a CHECK says is not compared, as the documentation has it: such a revision is written by hand."""
+        """A CHECK that says something else is written, with the way back."""
         models = blog.path / "blog" / "models.py"
         models.write_text(models.read_text().replace("import ForeignKey", "import CheckConstraint, ForeignKey"))
         blog.add("__table_args__ = (CheckConstraint('id > 0', name='positive'),)")
         blog.migrate("dev", "-m", "Add posts")
         models.write_text(models.read_text().replace("id > 0", "id > 1"))
 
-        assert blog.migrate("dev", "-m", "More").stdout == "Nothing to write. The models and the database agree.\n"
+        changed = blog.migrate("dev", "-m", "More")
+        back = blog.migrate("rollback", "-1", "--sql")
+
+        assert "ADD CONSTRAINT positive CHECK ((id > 1));" in changed.stdout
+        assert "ADD CONSTRAINT positive CHECK ((id > 0));" in back.stdout
+        assert blog.migrate("dev", "-m", "Nothing").stdout == AGREE
+
+    def test_by_hand(self, blog: Blog) -> None:
+        """What no statement can be written for is named, and then nobody says that models and database agree."""
+        blog.add("__table_args__ = {'prefixes': ['UNLOGGED']}")
+        blog.migrate("dev", "-m", "Add posts")
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("'UNLOGGED'", ""))
+
+        told = blog.migrate("dev", "-m", "Logged")
+
+        sentence = "The table public.posts: the models make TABLE; there is UNLOGGED TABLE."
+        assert told.stdout == (
+            "Not written. Where a line says nothing else, write it by hand (pgauthkit migrate new --empty):\n"
+            f"  {sentence}\n"
+        )
+        as_json = json.loads(blog.migrate("new", "-m", "Logged", "--json").stdout)
+        assert as_json == {"written": None, "by_hand": [sentence]}
 
     def test_seed(self, new_blog: Blog) -> None:
         """A fresh database is seeded, unless that is not wanted."""

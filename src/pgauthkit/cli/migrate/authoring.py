@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -55,13 +56,14 @@ def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
 @JSON
 def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
     """Write a revision: what the models have and the database has not."""
-    path = ops.new_revision(database(url), host_to_write(), message, empty=empty)
+    by_hand: list[str] = []
+    path = ops.new_revision(database(url), host_to_write(), message, empty=empty, on_by_hand=by_hand.extend)
     if as_json:
-        print_json({"written": path and shown(path)})
-    elif path is None:
-        say(AGREE)
-    else:
+        print_json({"written": path and shown(path), "by_hand": by_hand})
+        return
+    if path:
         say(f"[green]Wrote[/] {shown(path)}. Read it before you deploy it.")
+    _say_by_hand(by_hand, agreed=path is None)
 
 
 @click.command(epilog='Example: pgauthkit migrate dev -m "Add posts"')
@@ -97,14 +99,21 @@ def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
     if as_json:
         seeded = done.seeding and done.seeding.function
         sql = [script.sql for script in done.scripts]
-        print_json({"written": written, "sql": sql, "applied": done.applied, "seed": seeded})
+        print_json({"written": written, "sql": sql, "applied": done.applied, "seed": seeded, "by_hand": done.by_hand})
         return
-    if not written:
-        say(AGREE)
+    _say_by_hand(done.by_hand, agreed=written is None)
     if done.applied:
         say(f"[green]Applied[/] {', '.join(done.applied)}.")
     if done.seeding:
         say(f"[green]Seeded[/] by {done.seeding.function}.")
+
+
+def _say_by_hand(by_hand: Sequence[str], *, agreed: bool) -> None:
+    if by_hand:
+        say("[yellow]Not written.[/] Where a line says nothing else, write it by hand (pgauthkit migrate new --empty):")
+        click.echo("".join(f"  {sentence}\n" for sentence in by_hand), nl=False)
+    elif agreed:
+        say(AGREE)
 
 
 def _ask_about(script: Script, path: Path) -> None:

@@ -1,5 +1,7 @@
 """Making a new revision of the application's: from the difference between its models and the database, or empty."""
 
+import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 
 from pgauthkit.errors import ConfigError, PendingMigrationsError
+from pgauthkit.ops.migrate.supplement import supplement
 from pgauthkit.ops.revisions.diagnosis import status
 from pgauthkit.ops.revisions.environment import read_environment
 from pgauthkit.ops.revisions.tracks import Track
@@ -18,16 +21,26 @@ from pgauthkit.ops.server.lock import migration_lock
 __all__ = ["new_revision"]
 
 
-def new_revision(target: Target, host: Track | None, message: str, *, empty: bool = False) -> Path | None:
+def new_revision(
+    target: Target,
+    host: Track | None,
+    message: str,
+    *,
+    empty: bool = False,
+    on_by_hand: Callable[[tuple[str, ...]], None] | None = None,
+) -> Path | None:
     """Write a new revision of the application's, and return its file; None where the models ask for nothing.
 
-    The database is only read. It must be at the application's head, as the difference to it is what is written.
+    Models and database are compared by Alembic, and then by the server's catalog: what the models make, in schemas of
+    the moment that are rolled back, against what is there. Otherwise the database is only read. It must be at the
+    application's head, as the difference to it is what is written.
 
     Args:
         target: as for `pgauthkit.ops.migrate.deploy`; a database of development.
         host: the application's track.
         message: what the revision does, the first line of its file.
         empty: whether to leave it empty, to be written by hand.
+        on_by_hand: called with what differs and no statement was found for, in sentences, where there is something.
 
     Raises:
         ConfigError: the application has no migrations yet.
@@ -48,12 +61,19 @@ def new_revision(target: Target, host: Track | None, message: str, *, empty: boo
     with explained("Comparing models and database", engine.url), migration_lock(engine) as connection:
         read_environment(host, connection)
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
-        made = write_revision(
-            host, connection, message, autogenerate=not empty, directives=None if empty else _drop_empty
-        )
+        by_hand: list[str] = []
+
+        def complete(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
+            by_hand.extend(supplement(context, engine, directives[0]))
+            if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
+                directives.clear()
+
+        with warnings.catch_warnings():
+            # It says so of a generated column, which the comparison by the catalog names.
+            warnings.filterwarnings("ignore", "Computed default on")
+            made = write_revision(
+                host, connection, message, autogenerate=not empty, directives=None if empty else complete
+            )
+    if by_hand and on_by_hand:
+        on_by_hand(tuple(by_hand))
     return Path(made.path) if made else None
-
-
-def _drop_empty(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-    if all(script.upgrade_ops is None or script.upgrade_ops.is_empty() for script in directives):
-        directives.clear()

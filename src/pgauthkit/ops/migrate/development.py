@@ -26,6 +26,7 @@ class Development:
         scripts: its SQL, one script at most.
         applied: the revisions of both tracks that were applied, the oldest first.
         seeding: the seed that filled a fresh database, one without any revision before; None where none was run.
+        by_hand: what differs and must be written by hand, in sentences.
 
     Example:
         >>> develop("postgresql://localhost/blog", track, "Add posts").applied  # doctest: +SKIP
@@ -36,6 +37,7 @@ class Development:
     scripts: tuple[Script, ...]
     applied: tuple[str, ...]
     seeding: Seeding | None = None
+    by_hand: tuple[str, ...] = ()
 
 
 def develop(
@@ -74,7 +76,8 @@ def develop(
     engine = engine_for(target)
     is_fresh = not any(track.current for track in status(engine, host=host).tracks)
     before = deploy(engine, host=host)
-    written = new_revision(engine, host, message)
+    by_hand: list[str] = []
+    written = new_revision(engine, host, message, on_by_hand=by_hand.extend)
     if written and on_written:
         on_written(written)
     scripts = pending_sql(engine, host=host)
@@ -84,4 +87,4 @@ def develop(
     after = deploy(engine, host=host)
     applied = (*before.applied, *before.host, *after.host)
     seeding = run_seed(engine, seed, host=host) if seed and is_fresh else None
-    return Development(written=written, scripts=scripts, applied=applied, seeding=seeding)
+    return Development(written=written, scripts=scripts, applied=applied, seeding=seeding, by_hand=tuple(by_hand))
