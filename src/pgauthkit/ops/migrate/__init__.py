@@ -1,6 +1,8 @@
 """Everything that `pgauthkit migrate` does, in one place: each command's function, and the value that it returns."""
 
 from pgauthkit.ops.migrate.authoring import new_revision
+from pgauthkit.ops.migrate.autogenerate.hazards import Hazard
+from pgauthkit.ops.migrate.autogenerate.renames import Rename
 from pgauthkit.ops.migrate.deployment import Deployment, deploy
 from pgauthkit.ops.migrate.development import Development, develop
 from pgauthkit.ops.migrate.drift import Difference, find_drift
@@ -20,8 +22,10 @@ __all__ = [
     "Development",
     "Difference",
     "Finding",
+    "Hazard",
     "Loss",
     "Rehearsal",
+    "Rename",
     "Reset",
     "Resolution",
     "RevisionStatus",
