@@ -128,7 +128,7 @@ def _verify_link(scene: Scene, hasher: Hasher) -> Asking:
             {
                 "token_hash": hasher.digest(Purpose.MAGIC_LINK, link_of(number).secret, 0),
                 "binding_hash": None,
-                **Opening.new(given, hasher, None, None).row,
+                **Opening.new(given, hasher, None, None, None).row,
                 "user_id": new_id(),
                 "allow_sign_up": True,
                 "require_binding": False,

@@ -143,7 +143,8 @@ class RateLimits:
         per_email: links asked for one address, from anywhere.
         per_email_and_ip: links asked for one address from one ip, so that one stranger cannot use up `per_email`.
         per_email_and_network: links asked for one address from one network.
-        code_attempts: codes tried for one address from one ip, over all its links.
+        per_device: links asked for on one known device for its user's address, counted apart from everybody else's.
+        code_attempts: codes tried for one address from one ip, over all its links, or on one known device of its user.
         wrong_matches: wrong numbers typed for one address by `approve_magic_link`, over all its links.
         per_invitation: invitations of one address.
         per_email_change: changes of address asked for by one user, and those to one new address.
@@ -164,6 +165,7 @@ class RateLimits:
     per_email: RateLimit | None = RateLimit(15, per=timedelta(hours=1), burst=50)
     per_email_and_ip: RateLimit | None = RateLimit(24, per=timedelta(days=1), burst=5)
     per_email_and_network: RateLimit | None = RateLimit(36, per=timedelta(days=1), burst=8)
+    per_device: RateLimit | None = RateLimit(48, per=timedelta(days=1), burst=5)
     code_attempts: RateLimit | None = RateLimit(10, per=timedelta(hours=1))
     wrong_matches: RateLimit | None = RateLimit(6, per=timedelta(days=1))
     per_invitation: RateLimit | None = RateLimit(10, per=timedelta(days=1), burst=3)
@@ -206,6 +208,7 @@ class AuthConfig:
         refresh_grace: how long the previous access token is good after a refresh, and the previous refresh token after
             the first use of the new pair, 0 to 300 seconds.
         touch_interval: how old `last_used_at` may get before `authenticate` moves it.
+        device_ttl: how long a browser is a known device after the last sign-in on it.
         allow_sign_up: whether a link makes an account for an address that has none.
         peppers: keys for what is stored; the first makes new tokens, all verify.
         accept_unpeppered: whether tokens made without a pepper are good although there are peppers.
@@ -234,6 +237,7 @@ class AuthConfig:
     session_ttl: timedelta = timedelta(days=30)
     refresh_grace: timedelta = timedelta(seconds=30)
     touch_interval: timedelta = timedelta(seconds=60)
+    device_ttl: timedelta = timedelta(days=365)
     allow_sign_up: bool = True
     peppers: tuple[Pepper, ...] = attrs.field(default=(), converter=_peppers)
     accept_unpeppered: bool = False
@@ -256,6 +260,7 @@ def _wrong_times(config: AuthConfig) -> Mapping[str, str | None]:
         "session_ttl": _duration(config.session_ttl, INSTANT, LONGEST),
         "refresh_grace": _duration(config.refresh_grace, timedelta(), timedelta(seconds=300)),
         "touch_interval": _duration(config.touch_interval, timedelta(), LONGEST),
+        "device_ttl": _duration(config.device_ttl, INSTANT, LONGEST),
     }
 
 

@@ -41,13 +41,14 @@ class Hasher:
 
     def __init__(self, config: "AuthConfig") -> None:
         self._peppers = {pepper.id: pepper.secret.reveal().encode() for pepper in config.peppers}
-        self._accepted = {*self._peppers, *([UNPEPPERED] if config.accept_unpeppered or not self._peppers else [])}
+        is_lenient = config.accept_unpeppered or not self._peppers
+        self.accepted: frozenset[int] = frozenset({*self._peppers, *([UNPEPPERED] if is_lenient else [])})
         self._argon2 = PasswordHasher.from_parameters(config.argon2)
         self.current: int = next(iter(self._peppers), UNPEPPERED)
 
     def accept(self, pepper_id: int) -> None:
         """Refuse, with `InvalidTokenError`, a token made with a pepper that is not known here (any more)."""
-        if pepper_id not in self._accepted:
+        if pepper_id not in self.accepted:
             raise InvalidTokenError
 
     def digest(self, purpose: Purpose, secret: bytes, pepper_id: int) -> bytes:
@@ -68,7 +69,7 @@ class Hasher:
     def matches_code(self, link_id: str, code: str, stored: str | None) -> bool:
         """Tell whether a code is the stored one. As slow where there is none."""
         pepper_id, _, encoded = (stored or self._decoy).partition("$")
-        if int(pepper_id) not in self._accepted:
+        if int(pepper_id) not in self.accepted:
             return False
         try:
             return self._argon2.verify(f"${encoded}", self._code_digest(link_id, code, int(pepper_id)))

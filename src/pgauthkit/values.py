@@ -11,6 +11,7 @@ from pgauthkit.secret import Secret
 
 __all__ = [
     "AuthEvent",
+    "DeviceInfo",
     "EmailChange",
     "Identity",
     "InvitationInfo",
@@ -106,6 +107,9 @@ class SignIn:
         tokens: the new session's tokens.
         redirect_to: where to go, as asked for with the link.
         created: whether the account was made just now.
+        device: the token of this browser as a known device, for a cookie that outlives sign-outs
+            (`AuthConfig.device_ttl`). It signs nobody in.
+        known_device: whether the user had signed in on this browser before, as the token passed as `device` shows.
 
     Example:
         >>> signed_in = auth.verify_magic_link(token)  # doctest: +SKIP
@@ -116,15 +120,52 @@ class SignIn:
     tokens: TokenPair
     redirect_to: str | None = None
     created: bool = False
+    device: Secret = attrs.field(factory=lambda: Secret(""))
+    known_device: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class SessionInfo:
     """A session as its owner may see it; there is no secret in it.
 
+    Attributes:
+        id: the session's row.
+        created_at: when it was opened.
+        last_used_at: when it was last used, give or take `AuthConfig.touch_interval`.
+        expires_at: when it ends unless it is used before.
+        ip: where it was opened or last refreshed from.
+        user_agent: the browser.
+        device_id: the known device that it was opened on, which may have been forgotten since.
+
     Example:
         >>> [(session.id, session.ip) for session in auth.list_sessions(user_id)]  # doctest: +SKIP
         [('cmb6x0r3k…', '203.0.113.7')]
+    """
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+    device_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DeviceInfo:
+    """A browser that a user has signed in on, as its owner may see it; there is no secret in it.
+
+    Attributes:
+        id: the device's row, for `forget_device`; `SessionInfo.device_id` of the sessions opened on it.
+        created_at: when the user first signed in on it.
+        last_used_at: when the user last signed in on it.
+        expires_at: when it is forgotten unless the user signs in on it before.
+        ip: where the user last signed in from.
+        user_agent: the browser, as it called itself then.
+
+    Example:
+        >>> [(device.id, device.user_agent) for device in auth.list_devices(user_id)]  # doctest: +SKIP
+        [('cmb6x0r3k…', 'Mozilla/5.0 …')]
     """
 
     id: str
@@ -191,12 +232,13 @@ class PurgeReport:
 
     Example:
         >>> auth.purge()  # doctest: +SKIP
-        PurgeReport(magic_links=120, sessions=45, rate_limits=8)
+        PurgeReport(magic_links=120, sessions=45, rate_limits=8, devices=2)
     """
 
     magic_links: int
     sessions: int
     rate_limits: int
+    devices: int = 0
 
 
 @attrs.frozen(kw_only=True)

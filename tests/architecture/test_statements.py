@@ -4,19 +4,21 @@ import re
 
 import pytest
 
-from pgauthkit.statements import codes, magic_links, purge, revocation, sessions, users
+from pgauthkit.statements import codes, devices, magic_links, purge, revocation, sessions, users
 from pgauthkit.statements.statement import Statement
 
 KNOWN = {
     statement_name: statement
-    for module in (codes, magic_links, purge, revocation, sessions, users)
+    for module in (codes, devices, magic_links, purge, revocation, sessions, users)
     for statement_name, statement in vars(module).items()
     if isinstance(statement, Statement)
 } | {
     "request_magic_link": magic_links.request_magic_link(("ip", "email_and_ip", "email")),
+    "request_magic_link on a device": magic_links.request_magic_link(("device", "ip", "email")),
     "request_magic_link without limits": magic_links.request_magic_link(()),
-    "count_attempt": codes.count_attempt(limited=True),
-    "count_attempt without limit": codes.count_attempt(limited=False),
+    "count_attempt": codes.count_attempt(("code",)),
+    "count_attempt on a device": codes.count_attempt(("code_device", "code")),
+    "count_attempt without limit": codes.count_attempt(()),
 }
 
 

@@ -37,17 +37,33 @@ def test_it_deletes_what_is_over_and_says_so(url: str) -> None:
     assert second.stdout == "Purged 0 links, 0 sessions, 0 rate limits.\n"
 
 
+def test_devices_are_counted_where_there_are_any(pgauthkit_url: str) -> None:
+    """A browser that nobody has signed in on for a year is named beside the rest."""
+    engine, clock = create_engine(pgauthkit_url), Clock()
+    clock.move(-timedelta(days=400))
+    auth = AuthService(engine, AuthConfig(clock=clock))
+    auth.verify_magic_link(auth.request_magic_link("ada@example.com").token.reveal())
+    engine.dispose()
+    result = CliRunner().invoke(purge, ["--url", pgauthkit_url])
+    assert result.stdout == "Purged 1 links, 1 sessions, 1 rate limits, 1 devices.\n"
+
+
 def test_it_keeps_what_it_is_told_to_keep(url: str) -> None:
     """Links and sessions that ended less than `--keep-days` ago stay."""
     result = CliRunner().invoke(purge, ["--url", url, "--keep-days", "60", "--json"])
-    assert json.loads(result.stdout) | {"rate_limits": 0} == {"magic_links": 0, "sessions": 0, "rate_limits": 0}
+    assert json.loads(result.stdout) | {"rate_limits": 0} == {
+        "magic_links": 0,
+        "sessions": 0,
+        "rate_limits": 0,
+        "devices": 0,
+    }
 
 
 def test_json_is_for_programs(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report is one object; the URL may come from the environment."""
     monkeypatch.setenv("DATABASE_URL", url)
     result = CliRunner().invoke(purge, ["--json"])
-    assert json.loads(result.stdout) == {"magic_links": 2, "sessions": 2, "rate_limits": 1}
+    assert json.loads(result.stdout) == {"magic_links": 2, "sessions": 2, "rate_limits": 1, "devices": 0}
     assert not result.stderr
 
 

@@ -207,6 +207,7 @@ class Database:
             self.ask("SELECT * FROM pgauthkit.users ORDER BY id"),
             self.ask("SELECT * FROM pgauthkit.magic_links ORDER BY id"),
             self.ask("SELECT * FROM pgauthkit.sessions ORDER BY id"),
+            self.ask("SELECT * FROM pgauthkit.devices ORDER BY id"),
             self.ask("SELECT * FROM pgauthkit.rate_limits ORDER BY key"),
         ]
 

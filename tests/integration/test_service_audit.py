@@ -80,7 +80,7 @@ class TestEvents:
         told("rate_limited", ip=HERE, detail={"what": "code"})
 
     def test_signed_in(self, configured: "Configured", told: Callable[..., None], events: list[AuthEvent]) -> None:
-        """A sign-in tells who, which session, from where, and by what: a link, a code, or the host."""
+        """A sign-in tells who, which session, from where, and by what; and a new device."""
         auth = configured(codes=True)
         first, second = (auth.request_magic_link(ADA) for _ in range(2))
         events.clear()
@@ -92,10 +92,14 @@ class TestEvents:
         told("link_refused", ip=HERE, detail={"why": "expired"})
         third = auth.request_magic_link(ADA)
         events.clear()
-        signed_in = auth.verify_code(third.id, third.code.reveal() if third.code else "", ip=HERE)
+        device = signed_in.device.reveal()
+        signed_in = auth.verify_code(third.id, third.code.reveal() if third.code else "", ip=HERE, device=device)
         told("signed_in", ip=HERE, detail={"by": "code"}, **{**who, "session_id": signed_in.user.session_id})
         signed_in = auth.open_session(signed_in.user.user_id, ip=HERE)
-        told("signed_in", ip=HERE, detail={"by": "host"}, **{**who, "session_id": signed_in.user.session_id})
+        who["session_id"] = signed_in.user.session_id
+        assert (events.pop().kind, signed_in.known_device) == ("signed_in", False)
+        device_id = auth.list_sessions(signed_in.user.user_id)[0].device_id
+        told("new_device", ip=HERE, detail={"device_id": device_id}, **who)
 
     def test_link_refused(
         self,

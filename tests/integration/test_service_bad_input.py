@@ -134,6 +134,9 @@ REFUSING: dict[str, tuple[type[Exception], Call]] = {
 }
 ANSWERING: dict[str, tuple[object, Call]] = {
     "list_sessions": ([], lambda auth, text: auth.list_sessions(text)),
+    "list_devices": ([], lambda auth, text: auth.list_devices(text)),
+    "forget_device of": (False, lambda auth, text: auth.forget_device(text, "nothing")),
+    "forget_device": (False, lambda auth, text: auth.forget_device("nobody", text)),
     "revoke_session of": (False, lambda auth, text: auth.revoke_session(text, "nothing")),
     "revoke_session": (False, lambda auth, text: auth.revoke_session("nobody", text)),
     "revoke_sessions": ([], lambda auth, text: auth.revoke_sessions(text)),
@@ -149,7 +152,7 @@ class TestTexts:
         error, call = REFUSING[argument]
         with pytest.raises(error):
             call(auth, RUBBISH[rubbish])
-        assert database.contents() == [[], [], [], []]
+        assert database.contents() == [[], [], [], [], []]
 
     @pytest.mark.parametrize("argument", ANSWERING)
     def test_answered(self, auth: AuthService, argument: str, rubbish: str) -> None:
@@ -185,6 +188,8 @@ class TestNotMigrated:
         "verify_code": lambda auth: auth.verify_code("nothing", ""),
         "open_session": lambda auth: auth.open_session("nobody"),
         "list_sessions": lambda auth: auth.list_sessions("nobody"),
+        "list_devices": lambda auth: auth.list_devices("nobody"),
+        "forget_device": lambda auth: auth.forget_device("nobody", "nothing"),
         "revoke_session": lambda auth: auth.revoke_session("nobody", "nothing"),
         "revoke_sessions": lambda auth: auth.revoke_sessions("nobody"),
         "find_user": lambda auth: auth.find_user(ADA),

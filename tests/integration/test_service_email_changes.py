@@ -200,7 +200,7 @@ def test_nobody(auth: AuthService, database: "Database") -> None:
             auth.request_email_change(nobody, NEW)
     with pytest.raises(InvalidEmailError):
         auth.request_email_change("nobody", "no address")
-    assert database.contents() == [[], [], [], []]
+    assert database.contents() == [[], [], [], [], []]
     with pytest.raises(InvalidTokenError):
         auth.confirm_email_change("pgak_ec_rubbish")
 

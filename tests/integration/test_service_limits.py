@@ -29,6 +29,7 @@ OFF = RateLimits(
     per_email=None,
     per_email_and_ip=None,
     per_email_and_network=None,
+    per_device=None,
     code_attempts=None,
 )
 

@@ -153,7 +153,7 @@ class TestRequest:
         """What is no address is refused, writes nothing, and takes from no limit."""
         with pytest.raises(InvalidEmailError):
             auth.request_magic_link(email, ip="203.0.113.7")
-        assert database.contents() == [[], [], [], []]
+        assert database.contents() == [[], [], [], [], []]
 
     @pytest.mark.parametrize(
         "target", ["//evil.example", "https://evil.example/in", "in", "/\\evil.example", "/a\nb", ""]
@@ -162,7 +162,7 @@ class TestRequest:
         """A redirect to anywhere but a path is refused, writes nothing, and takes from no limit."""
         with pytest.raises(InvalidRedirectError):
             auth.request_magic_link(ADA, redirect_to=target, ip="203.0.113.7")
-        assert database.contents() == [[], [], [], []]
+        assert database.contents() == [[], [], [], [], []]
 
     @pytest.mark.parametrize("target", [None, "/inbox?unread=1#top", "https://app.example.com/docs/a"])
     def test_a_redirect_comes_back(self, configured: "Configured", target: str | None) -> None:

@@ -126,7 +126,10 @@ def test_in_batches(
     report = auth.purge(batch_size=2, on_progress=seen.append)
 
     expected = [(2, 0, 0), (4, 0, 0), (5, 0, 0), (5, 2, 0), (5, 4, 0), (5, 5, 0), (5, 5, 0), (5, 5, 2), (5, 5, 2)]
-    assert expected == [(so_far.magic_links, so_far.sessions, so_far.rate_limits) for so_far in seen]
+    devices = [(5, 5, 0)] * 4  # five live ones are walked over
+    assert [*expected[:7], *devices, *expected[7:]] == [
+        (so_far.magic_links, so_far.sessions, so_far.rate_limits) for so_far in seen
+    ]
     assert PurgeReport(magic_links=5, sessions=5, rate_limits=2) == report
 
 

@@ -642,7 +642,7 @@ class TestOpenSession:
         with pytest.raises(NotFoundError, match="no such user") as caught:
             auth.open_session("nobody")
         assert caught.value.table == "users"
-        assert database.contents() == [[], [], [], []]
+        assert database.contents() == [[], [], [], [], []]
 
     def test_inactive(self, auth: AuthService, database: "Database", signed_in: SignIn) -> None:
         """A user who was switched off gets no session, and nothing is changed."""
@@ -737,6 +737,7 @@ class TestList:
         now = pgauthkit_clock.move(timedelta(minutes=5))
         second = auth.open_session(first.user.user_id, ip="203.0.113.7", user_agent="passkey")
         auth.authenticate(access(first.tokens))
+        second_device, first_device = (device.id for device in auth.list_devices(first.user.user_id))
 
         expected = [
             SessionInfo(
@@ -746,6 +747,7 @@ class TestList:
                 expires_at=now + IDLE,
                 ip="203.0.113.7",
                 user_agent="passkey",
+                device_id=second_device,
             ),
             SessionInfo(
                 id=first.tokens.session_id,
@@ -754,6 +756,7 @@ class TestList:
                 expires_at=now + IDLE,
                 ip=None,
                 user_agent=None,
+                device_id=first_device,
             ),
         ]
         assert expected == auth.list_sessions(first.user.user_id)

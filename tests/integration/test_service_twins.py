@@ -28,7 +28,7 @@ def test_they_are_what_the_contract_names() -> None:
         *("open_session", "sign_out", "list_sessions", "revoke_session", "revoke_sessions", "deactivate_user"),
         *("activate_user", "change_email", "find_user", "purge", "revoke_all_sessions", "within"),
         *("invite", "list_invitations", "withdraw_invitation", "request_email_change", "confirm_email_change"),
-        *("approve_magic_link", "claim_sign_in"),
+        *("approve_magic_link", "claim_sign_in", "list_devices", "forget_device"),
     }
     assert contract == set(public_methods(AuthService))
 

@@ -97,6 +97,8 @@ class TestCommitted:
             assert user_id == auth.authenticate(tokens.access_token.reveal()).user_id
             auth.sign_out(tokens.access_token.reveal())
             second, third = auth.open_session(user_id), auth.open_session(user_id)
+            devices = auth.list_devices(user_id)
+            assert (len(devices), auth.forget_device(user_id, devices[0].id)) == (3, True)
             assert auth.revoke_session(user_id, second.tokens.session_id)
             assert [third.tokens.session_id] == [session.id for session in auth.list_sessions(user_id)]
             assert [third.tokens.session_id] == auth.revoke_sessions(user_id)
@@ -109,7 +111,8 @@ class TestCommitted:
 
         assert PurgeReport(magic_links=1, sessions=3, rate_limits=3) == transaction(work)
         assert [
-            *("link_requested", "signed_in", "refreshed", "signed_out", "signed_in", "signed_in"),
+            *("link_requested", "signed_in", "refreshed", "signed_out"),
+            *("new_device", "signed_in", "new_device", "signed_in", "device_forgotten"),
             *("sessions_revoked", "sessions_revoked", "email_changed", "user_deactivated", "user_activated"),
         ] == kinds(events)
 
@@ -330,7 +333,7 @@ class TestScopedSession:
         db.commit()
         db.remove()
         engine.dispose()
-        assert kinds(events) == ["signed_in"]
+        assert kinds(events) == ["new_device", "signed_in"]
 
     def test_async(self, pgauthkit_async_engine: AsyncEngine) -> None:
         """The async twin resolves an `async_scoped_session` as well."""

@@ -87,7 +87,7 @@ ENDINGS: Final[dict[str, Ending]] = {
 }
 END_NOTHING: Final = {
     *("request_magic_link", "peek_magic_link", "verify_magic_link", "verify_code", "authenticate", "open_session"),
-    *("list_sessions", "find_user", "purge", "within"),
+    *("list_sessions", "find_user", "purge", "within", "list_devices", "forget_device"),
     *("invite", "list_invitations", "withdraw_invitation", "request_email_change"),
     *("approve_magic_link", "claim_sign_in"),
 }

@@ -174,6 +174,30 @@ def revoke_session(scene: Scene) -> Callable[[], object]:
     return partial(scene.auth.revoke_session, user.user_id, user.session_id)
 
 
+def forget_device(scene: Scene) -> Callable[[], object]:
+    user_id = scene.signed_in().user.user_id
+    return partial(scene.auth.forget_device, user_id, scene.auth.list_devices(user_id)[0].id)
+
+
+def request_on_a_device(scene: Scene) -> Callable[[], object]:
+    signed_in = scene.signed_in()
+    return partial(
+        scene.plain().auth.request_magic_link, signed_in.user.email, ip="203.0.113.7", device=signed_in.device.reveal()
+    )
+
+
+def open_session_on_a_device(scene: Scene) -> Callable[[], object]:
+    signed_in = scene.signed_in()
+    return partial(scene.auth.open_session, signed_in.user.user_id, device=signed_in.device.reveal())
+
+
+def code_on_a_device(scene: Scene) -> Callable[[], object]:
+    signed_in = scene.signed_in()
+    link = scene.link(signed_in.user.email)
+    device = signed_in.device.reveal()
+    return partial(scene.auth.verify_code, link.id, code_of(link), ip="203.0.113.7", device=device)
+
+
 ONE: dict[str, Ready] = {
     "request, no code": lambda scene: request(scene.plain(), scene.email()),
     "request, no code, known": lambda scene: request(scene.plain(), scene.signed_in().user.email),
@@ -187,6 +211,10 @@ ONE: dict[str, Ready] = {
     "sign_out": lambda scene: partial(scene.auth.sign_out, scene.signed_in().tokens.access_token.reveal()),
     "sign_out, again": lambda scene: partial(scene.auth.sign_out, signed_out(scene).tokens.access_token.reveal()),
     "list_sessions": lambda scene: partial(scene.auth.list_sessions, scene.signed_in().user.user_id),
+    "list_devices": lambda scene: partial(scene.auth.list_devices, scene.signed_in().user.user_id),
+    "forget_device": forget_device,
+    "request, on a device": request_on_a_device,
+    "open_session, on a device": open_session_on_a_device,
     "find_user": lambda scene: partial(scene.auth.find_user, scene.signed_in().user.email),
     "revoke_session": revoke_session,
     "revoke_sessions": lambda scene: partial(scene.auth.revoke_sessions, scene.signed_in().user.user_id),
@@ -201,6 +229,7 @@ TWO: dict[str, Ready] = {
     "authenticate, touching": lambda scene: authenticate(scene, signed_in_before(scene, TOUCH_INTERVAL + INSTANT)),
     "verify_code": right_code,
     "verify_code, limited": right_code_from_somewhere,
+    "verify_code, on a device": code_on_a_device,
     "change_email": lambda scene: partial(scene.auth.change_email, scene.signed_in().user.user_id, scene.email()),
 }
 REFUSED: dict[str, tuple[type[PgAuthKitError], Ready]] = {
@@ -316,10 +345,11 @@ def test_refusals_cost_no_more(count: Counting, name: str) -> None:
 
 
 def test_a_purge(count: Counting) -> None:
-    """A purge is one statement for each batch, and one that finds nothing for each of its four parts.
+    """A purge is one statement for each batch, and one that finds nothing for each of its six parts.
 
     Of five dead links, five dead sessions and five empty buckets, in batches of two: links 3 + 1, sessions by their end
-    3 + 1, the walk over the sessions that are left 0 + 1, buckets 3 + 1.
+    3 + 1, the walk over the sessions that are left 0 + 1, devices by their end 0 + 1, the walk over five of them 3 + 1,
+    buckets 3 + 1.
     """
 
     def ready(scene: Scene) -> Callable[[], object]:
@@ -336,7 +366,7 @@ def test_a_purge(count: Counting) -> None:
         )
         return partial(scene.auth.purge, batch_size=2)
 
-    assert count(ready) == (13, 13)
+    assert count(ready) == (18, 18)
 
 
 @pytest.mark.parametrize("text", ["", "rubbish", SecretToken(9, bytes(32)).text(Kind.MAGIC_LINK).reveal()])

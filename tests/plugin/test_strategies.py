@@ -17,8 +17,9 @@ from pgauthkit.testing import TestServer, strategies
 from pgauthkit.tokens import Kind
 
 ROWS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-NAMES = ["change", "identity", "invitation", "issued", "preview", "purge", "session", "sign_in", "tokens"]
+NAMES = ["device", "change", "identity", "invitation", "issued", "preview", "purge", "session", "sign_in", "tokens"]
 VALUES = [
+    strategies.device_infos(),
     strategies.email_changes(),
     strategies.identities(),
     strategies.invitation_infos(),

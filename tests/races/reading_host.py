@@ -17,7 +17,7 @@ from pgauthkit import AsyncAuthService, AuthConfig, AuthService
 from pgauthkit.config import SessionCache
 from pgauthkit.database import create_async_engine, create_engine
 from pgauthkit.errors import AuthenticationError, PgAuthKitError
-from pgauthkit.service.marks import elapsed
+from pgauthkit.service.memory.marks import elapsed
 
 AT_ONCE: Final = 3  # who read at once in a process
 # How a session is ended by the service, given its tokens and whose it is.

@@ -50,6 +50,7 @@ def test_a_handoff_is_one_session(host: "Host", held: "Held", query: "Query") ->
         wait_for(16)
     signed_in = [outcome for outcome in host.outcomes(started) if isinstance(outcome, SignIn)]
     assert [len(signed_in), len({one.tokens.access_token.reveal() for one in signed_in})] == [16, 1]
+    assert len({one.device.reveal() for one in signed_in}) == 1
     assert [one.created for one in signed_in if one.created] == [True]
     assert query("SELECT count(*) FROM pgauthkit.sessions") == [(1,)]
 

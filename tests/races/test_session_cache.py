@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from pgauthkit import AuthConfig, AuthService
-from pgauthkit.service.marks import elapsed
+from pgauthkit.service.memory.marks import elapsed
 
 if TYPE_CHECKING:
     from tests.races.conftest import Query

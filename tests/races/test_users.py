@@ -58,6 +58,7 @@ class Crowd:
         signed_in = [sign_in(auth, email) for email in self._emails[:3]]
         self._user_ids = [one.user.user_id for one in signed_in]
         self._tokens = [one.tokens for one in signed_in]
+        self._devices = [one.device.reveal() for one in signed_in]
         self._links = [auth.request_magic_link(email) for email in self._emails]
         self.seen: set[type] = set()
 
@@ -68,14 +69,15 @@ class Crowd:
         access, refresh = tokens.access_token.reveal(), tokens.refresh_token.reveal()
         assert link.code
         code = link.code.reveal()
+        device = self._chance.choice(self._devices[-9:])
         acts: list[Call[object]] = [
-            lambda auth: auth.request_magic_link(email),
-            lambda auth: auth.verify_magic_link(link.token.reveal()),
-            lambda auth: auth.verify_code(link.id, code),
+            lambda auth: auth.request_magic_link(email, device=device),
+            lambda auth: auth.verify_magic_link(link.token.reveal(), device=device),
+            lambda auth: auth.verify_code(link.id, code, device=device),
             lambda auth: auth.authenticate(access),
             lambda auth: auth.refresh(refresh),
             lambda auth: auth.sign_out(access),
-            lambda auth: auth.open_session(user_id),
+            lambda auth: auth.open_session(user_id, device=device),
             lambda auth: auth.revoke_session(user_id, tokens.session_id),
             lambda auth: auth.revoke_sessions(user_id),
             lambda auth: auth.deactivate_user(user_id),
@@ -91,6 +93,7 @@ class Crowd:
         self._links += [outcome for outcome in outcomes if isinstance(outcome, IssuedMagicLink)]
         self._tokens += [outcome for outcome in outcomes if isinstance(outcome, TokenPair)]
         self._tokens += [outcome.tokens for outcome in outcomes if isinstance(outcome, SignIn)]
+        self._devices += [outcome.device.reveal() for outcome in outcomes if isinstance(outcome, SignIn)]
 
 
 def sign_in(auth: AuthService, email: str = ADA) -> SignIn:

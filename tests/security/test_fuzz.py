@@ -73,6 +73,8 @@ class Known:
     handoff: str
     match: str
     change: str
+    device: str
+    device_id: str
 
 
 @pytest.fixture
@@ -97,6 +99,8 @@ def known(auth: AuthService) -> Known:
         link.handoff.reveal(),
         link.match,
         change.token.reveal(),
+        signed_in.device.reveal(),
+        auth.list_devices(signed_in.user.user_id)[0].id,
     )
 
 
@@ -124,6 +128,7 @@ METHODS: Final[Mapping[str, Method]] = {
             "redirect_to": st.none() | near("/inbox?page=2#top"),
             "bind": st.booleans(),
             "handoff": st.booleans() | near(known.handoff),
+            "device": st.none() | near(known.device),
             **CONTEXT,
         },
         frozenset({InvalidEmailError, InvalidRedirectError}),
@@ -132,7 +137,10 @@ METHODS: Final[Mapping[str, Method]] = {
         lambda known: {"token": near(known.link), "match": near(known.match), **CONTEXT},
         LINK | {InvalidCodeError, TooManyAttemptsError},
     ),
-    "claim_sign_in": Method(lambda known: {"handoff": near(known.handoff), **CONTEXT}, LINK | {ApprovalPendingError}),
+    "claim_sign_in": Method(
+        lambda known: {"handoff": near(known.handoff), "device": near(known.device), **CONTEXT},
+        LINK | {ApprovalPendingError},
+    ),
     "invite": Method(
         lambda _: {
             "email": near("grace@example.com"),
@@ -158,13 +166,20 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "peek_magic_link": Method(lambda known: {"token": near(known.link)}, LINK),
     "verify_magic_link": Method(
-        lambda known: {"token": near(known.link), "binding": st.none() | near(known.binding), **CONTEXT}, LINK
+        lambda known: {
+            "token": near(known.link),
+            "binding": st.none() | near(known.binding),
+            "device": near(known.device),
+            **CONTEXT,
+        },
+        LINK,
     ),
     "verify_code": Method(
         lambda known: {
             "link_id": near(known.link_id),
             "code": near(known.code),
             "binding": st.none() | near(known.binding),
+            "device": near(known.device),
             **CONTEXT,
         },
         LINK | {InvalidCodeError, TooManyAttemptsError},
@@ -174,7 +189,11 @@ METHODS: Final[Mapping[str, Method]] = {
         lambda known: {"refresh_token": near(known.refresh), **CONTEXT}, SESSION | {RefreshTokenReusedError}
     ),
     "sign_out": Method(lambda known: {"": near(known.access) | near(known.refresh)}, frozenset({InvalidTokenError})),
-    "open_session": Method(lambda known: {"user_id": near(known.user_id), **CONTEXT}, NOBODY),
+    "open_session": Method(
+        lambda known: {"user_id": near(known.user_id), "device": near(known.device), **CONTEXT}, NOBODY
+    ),
+    "list_devices": Method(lambda known: {"user_id": near(known.user_id)}),
+    "forget_device": Method(lambda known: {"user_id": near(known.user_id), "device_id": near(known.device_id)}),
     "list_sessions": Method(lambda known: {"user_id": near(known.user_id)}),
     "revoke_session": Method(lambda known: {"user_id": near(known.user_id), "session_id": near(known.session_id)}),
     "revoke_sessions": Method(

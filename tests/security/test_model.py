@@ -1,4 +1,4 @@
-"""The service against a plain model of users, links and sessions, in whatever order things happen."""
+"""The service against a plain model of users, links, sessions and devices, in whatever order things happen."""
 
 import itertools
 import secrets
@@ -48,6 +48,9 @@ ACCESS_TTL: Final = timedelta(minutes=15)
 IDLE_TTL: Final = timedelta(days=14)
 SESSION_TTL: Final = timedelta(days=30)
 LINKS_KEPT: Final = timedelta(minutes=5)
+DEVICE_TTL: Final = timedelta(days=60)
+MOST_DEVICES: Final = 20
+BROWSERS: Final = 3
 GRACE: Final = timedelta(seconds=30)
 TOUCH: Final = timedelta(seconds=60)
 STALENESS: Final = timedelta(seconds=50)
@@ -77,6 +80,7 @@ SPELLINGS: Final = {
 PEPPERS: Final = tuple(Pepper(id=number, secret=Secret(secrets.token_hex())) for number in (1, 2))
 
 emails = st.sampled_from(sorted(SPELLINGS))
+browsers = st.integers(0, BROWSERS - 1)
 
 
 @attrs.define(eq=False)
@@ -84,6 +88,23 @@ class Person:
     id: str
     email: str
     is_active: bool = True
+
+
+@attrs.define(eq=False)
+class Device:
+    id: str
+    owner: Person
+    token: Secret
+    made: datetime
+    used: datetime
+    is_gone: bool = False
+
+    @property
+    def ends(self) -> datetime:
+        return self.used + DEVICE_TTL
+
+    def is_known(self, now: datetime) -> bool:
+        return not self.is_gone and now < self.ends
 
 
 @attrs.define(eq=False)
@@ -127,6 +148,7 @@ class Session:
     idle_ends: datetime
     ends: datetime
     pairs: list[TokenPair]
+    device: Device
     confirmed: datetime | None = None
     previous_access_ends: datetime = LONG_AGO
     revoked: datetime | None = None
@@ -245,6 +267,11 @@ def first(*refusals: tuple[bool, type[PgAuthKitError]]) -> type[PgAuthKitError] 
     return next((error for condition, error in refusals if condition), None)
 
 
+def first_of(found: Sequence[T]) -> T | None:
+    """Return the first, where there is one."""
+    return next(iter(found), None)
+
+
 def outcome(call: Callable[[], T]) -> T | PgAuthKitError:
     """Return what a call returned or raised."""
     try:
@@ -267,6 +294,8 @@ class World(RuleBasedStateMachine):
         self.people: list[Person] = []
         self.known_links: list[Link] = []
         self.sessions: list[Session] = []
+        self.devices: list[Device] = []
+        self.cookies: list[Secret | None] = [None] * BROWSERS
         self.kept: dict[tuple[AuthService, str], Kept] = {}
 
     @property
@@ -305,10 +334,35 @@ class World(RuleBasedStateMachine):
     def sessions_of(self, person: Person, but: Session | None = None) -> list[Session]:
         return [session for session in self.sessions if session.owner is person and session is not but]
 
-    def opened(self, owner: Person, signed_in: SignIn | PgAuthKitError) -> Holding:
+    def cookie(self, browser: int) -> str | None:
+        cookie = self.cookies[browser]
+        return cookie and cookie.reveal()
+
+    def devices_of(self, owner: Person) -> list[Device]:
+        mine = [device for device in self.devices if device.owner is owner and not device.is_gone]
+        return sorted(mine, key=lambda device: (device.used, device.id), reverse=True)
+
+    def lose(self, devices: Iterable[Device]) -> None:
+        for device in devices:
+            device.is_gone = True
+
+    def entered(self, owner: Person, signed_in: SignIn, browser: int) -> Device:
+        """Keep the device of a sign-in in that browser, or make one, and put its token into the cookie."""
+        presented, session_id = self.cookies[browser], signed_in.tokens.session_id
+        known = [device for device in self.devices_of(owner) if device.token == presented and device.is_known(self.now)]
+        assert bool(known) == signed_in.known_device
+        ((device_id,),) = self.query("SELECT device_id FROM pgauthkit.sessions WHERE id = %(id)s", id=session_id)
+        device = first_of(known) or Device(device_id, owner, signed_in.device, self.now, self.now)
+        assert device_id == device.id
+        self.devices += [device] * (not known)
+        device.token, device.used = signed_in.device, self.now
+        self.cookies[browser] = device.token
+        return device
+
+    def opened(self, owner: Person, signed_in: SignIn | PgAuthKitError, browser: int) -> Holding:
         assert isinstance(signed_in, SignIn)
-        ends = self.now + SESSION_TTL
-        session = Session(owner, self.now, self.now, self.now + IDLE_TTL, ends, [signed_in.tokens])
+        ends, device = self.now + SESSION_TTL, self.entered(owner, signed_in, browser)
+        session = Session(owner, self.now, self.now, self.now + IDLE_TTL, ends, [signed_in.tokens], device)
         assert self.identity(session, 0) == signed_in.user
         assert (self.now + ACCESS_TTL, session.over) == (
             signed_in.tokens.access_expires_at,
@@ -328,7 +382,7 @@ class World(RuleBasedStateMachine):
         )
 
     def used(
-        self, link: Link, signed_in: SignIn | PgAuthKitError, refusal: type[PgAuthKitError] | None
+        self, link: Link, signed_in: SignIn | PgAuthKitError, refusal: type[PgAuthKitError] | None, browser: int
     ) -> "Holding | MultipleResults[Holding]":
         if refusal:
             assert refusal is type(signed_in)
@@ -340,13 +394,15 @@ class World(RuleBasedStateMachine):
         self.people += [owner] * signed_in.created
         link.is_used = True
         self.end_links(link.issued.email)
-        return self.opened(owner, signed_in)
+        return self.opened(owner, signed_in, browser)
 
     # Links
 
-    @rule(target=links, email=emails, spelling=st.integers(0, 1))
-    def request(self, email: str, spelling: int) -> Link:
-        issued = self.auth.request_magic_link(SPELLINGS[email][spelling], redirect_to="/inbox", handoff=True)
+    @rule(target=links, email=emails, spelling=st.integers(0, 1), browser=browsers)
+    def request(self, email: str, spelling: int, browser: int = 0) -> Link:
+        issued = self.auth.request_magic_link(
+            SPELLINGS[email][spelling], redirect_to="/inbox", handoff=True, device=self.cookie(browser)
+        )
         assert (email, self.now + LINK_TTL) == (issued.email, issued.expires_at)
         assert (self.shut_out(email) is None) == issued.should_send
         self.known_links.append(Link(issued))
@@ -359,10 +415,11 @@ class World(RuleBasedStateMachine):
         expected = refusal or (link.issued.email, "/inbox", link.issued.expires_at)
         assert expected == (type(preview) if isinstance(preview, PgAuthKitError) else attrs.astuple(preview)[:3])
 
-    @rule(target=holdings, link=links)
-    def verify(self, link: Link) -> "Holding | MultipleResults[Holding]":
-        signed_in = outcome(lambda: self.auth.verify_magic_link(link.issued.token.reveal()))
-        return self.used(link, signed_in, link.refuses(self.now) or self.shut_out(link.issued.email))
+    @rule(target=holdings, link=links, browser=browsers)
+    def verify(self, link: Link, browser: int = 0) -> "Holding | MultipleResults[Holding]":
+        device = self.cookie(browser)
+        signed_in = outcome(lambda: self.auth.verify_magic_link(link.issued.token.reveal(), device=device))
+        return self.used(link, signed_in, link.refuses(self.now) or self.shut_out(link.issued.email), browser)
 
     @rule(link=links, is_right=st.booleans())
     def approve(self, *, link: Link, is_right: bool) -> None:
@@ -377,33 +434,39 @@ class World(RuleBasedStateMachine):
         link.is_approved |= refusal is None
         link.ends = max(link.ends, self.now + APPROVED) if refusal is None else link.ends
 
-    @rule(target=holdings, link=links)
-    def claim(self, link: Link) -> "Holding | MultipleResults[Holding]":
+    @rule(target=holdings, link=links, browser=browsers)
+    def claim(self, link: Link, browser: int = 0) -> "Holding | MultipleResults[Holding]":
         assert link.issued.handoff
-        cookie, session = link.issued.handoff.reveal(), link.session
-        signed_in = outcome(lambda: self.auth.claim_sign_in(cookie))
+        cookie, session, device = link.issued.handoff.reveal(), link.session, self.cookie(browser)
+        signed_in = outcome(lambda: self.auth.claim_sign_in(cookie, device=device))
         if session and link.is_claimed_again(self.now):
             assert isinstance(signed_in, SignIn)
             tokens = attrs.evolve(session.pairs[0], refresh_expires_at=session.over)
             assert (tokens, self.identity(session, 0), False) == (signed_in.tokens, signed_in.user, signed_in.created)
+            same = not session.device.is_gone and self.cookies[browser] == session.device.token
+            assert (same, session.device.token if same else signed_in.device) == (
+                signed_in.known_device,
+                signed_in.device,
+            )
             return multiple()
         closed = first((self.shut_out(link.issued.email) is not None, ApprovalPendingError))
-        holding = self.used(link, signed_in, link.refuses_claim(self.now) or closed)
+        holding = self.used(link, signed_in, link.refuses_claim(self.now) or closed, browser)
         if isinstance(holding, Holding):
             link.claimed, link.session = self.now, holding.session
         return holding
 
-    @rule(target=holdings, link=links, is_right=st.booleans())
-    def verify_code(self, *, link: Link, is_right: bool) -> "Holding | MultipleResults[Holding]":
+    @rule(target=holdings, link=links, is_right=st.booleans(), browser=browsers)
+    def verify_code(self, *, link: Link, is_right: bool, browser: int) -> "Holding | MultipleResults[Holding]":
         assert link.issued.code
         code = link.issued.code.reveal() if is_right else "bbbb-bbbb"
-        signed_in = outcome(lambda: self.auth.verify_code(link.issued.id, code))
+        device = self.cookie(browser)
+        signed_in = outcome(lambda: self.auth.verify_code(link.issued.id, code, device=device))
         refusal = link.refuses(self.now) or first((link.attempts >= ATTEMPTS, TooManyAttemptsError))
         link.attempts += refusal is None
         refusal = refusal or first((not is_right, InvalidCodeError)) or self.shut_out(link.issued.email)
         left = ATTEMPTS - link.attempts if refusal is InvalidCodeError else None
         assert left == getattr(signed_in, "attempts_left", None)
-        return self.used(link, signed_in, refusal)
+        return self.used(link, signed_in, refusal, browser)
 
     # Sessions
 
@@ -476,14 +539,14 @@ class World(RuleBasedStateMachine):
         assert refusal is type(refused)
         self.end_sessions([holding.session] * (refusal is RefreshTokenReusedError))
 
-    @rule(target=holdings, holding=holdings)
-    def open_session(self, holding: Holding) -> "Holding | MultipleResults[Holding]":
-        owner = holding.session.owner
-        signed_in = outcome(lambda: self.auth.open_session(owner.id))
+    @rule(target=holdings, holding=holdings, browser=browsers)
+    def open_session(self, holding: Holding, browser: int = 0) -> "Holding | MultipleResults[Holding]":
+        owner, device = holding.session.owner, self.cookie(browser)
+        signed_in = outcome(lambda: self.auth.open_session(owner.id, device=device))
         if not owner.is_active:
             assert UserInactiveError is type(signed_in)
             return multiple()
-        return self.opened(owner, signed_in)
+        return self.opened(owner, signed_in, browser)
 
     @rule(holding=holdings)
     def present_a_token_of_later(self, holding: Holding) -> None:
@@ -506,7 +569,7 @@ class World(RuleBasedStateMachine):
         owner = holding.session.owner
         live = [one for one in self.sessions_of(owner) if one.is_open() and one.over > self.now]
         live.sort(key=lambda one: (one.opened, one.id), reverse=True)
-        assert [(one.id, one.opened, one.used, one.over, None, None) for one in live] == [
+        assert [(one.id, one.opened, one.used, one.over, None, None, one.device.id) for one in live] == [
             attrs.astuple(info) for info in self.auth.list_sessions(owner.id)
         ]
 
@@ -524,6 +587,31 @@ class World(RuleBasedStateMachine):
         self.forget(*self.sessions_of(owner))
         assert self.end_sessions(self.sessions_of(owner, but=kept)) == sorted(ended)
 
+    # Devices
+
+    @rule(of=browsers, to=browsers)
+    def copy_a_cookie(self, of: int, to: int) -> None:
+        self.cookies[to] = self.cookies[of]
+
+    @rule(browser=browsers)
+    def clear_a_cookie(self, browser: int) -> None:
+        self.cookies[browser] = None
+
+    @rule(holding=holdings)
+    def list_devices(self, holding: Holding) -> None:
+        owner = holding.session.owner
+        known = [device for device in self.devices_of(owner) if device.is_known(self.now)]
+        assert [(device.id, device.made, device.used, device.ends, None, None) for device in known] == [
+            attrs.astuple(info) for info in self.auth.list_devices(owner.id)
+        ]
+
+    @rule(one=holdings, other=holdings)
+    def forget_device(self, one: Holding, other: Holding) -> None:
+        owner, device = one.session.owner, other.session.device
+        mine = [device] * (device in self.devices_of(owner))
+        assert bool(mine) == self.auth.forget_device(owner.id, device.id)
+        self.lose(mine)
+
     # Users
 
     @rule(holding=holdings, is_active=st.booleans())
@@ -536,6 +624,7 @@ class World(RuleBasedStateMachine):
             assert ended == []
             return
         owner.is_active = is_active
+        self.lose(self.devices_of(owner))
         self.end_links(owner.email)
         assert self.end_sessions(self.sessions_of(owner)) == sorted(ended)
 
@@ -552,13 +641,16 @@ class World(RuleBasedStateMachine):
         assert isinstance(ended, list)
         self.end_links(owner.email, email)
         owner.email = email
+        mine = [kept.device] * (kept in self.sessions_of(owner)) if kept and not kept.is_purged else []
+        self.lose(device for device in self.devices_of(owner) if device not in mine)
         assert self.end_sessions(self.sessions_of(owner, but=kept)) == sorted(ended)
 
     @rule()
     def nobody(self) -> None:
         for call in (self.auth.deactivate_user, self.auth.activate_user, self.auth.open_session):
             assert NotFoundError is type(outcome(partial(call, "nobody")))
-        assert self.auth.list_sessions("nobody") + self.auth.revoke_sessions("nobody") == []
+        nothing = (self.auth.list_sessions("nobody"), self.auth.list_devices("nobody"))
+        assert (*nothing, self.auth.revoke_sessions("nobody")) == ([], [], [])
 
     # Time
 
@@ -570,9 +662,8 @@ class World(RuleBasedStateMachine):
     def purge(self, keep: timedelta) -> None:
         report = self.auth.purge(keep=keep, batch_size=3)
         before = self.now - keep
-        links = [
-            link for link in self.known_links if not link.is_purged and link.ends < self.now - max(keep, LINKS_KEPT)
-        ]
+        kept = max(keep, LINKS_KEPT)
+        links = [link for link in self.known_links if not link.is_purged and link.ends < self.now - kept]
         sessions = [
             one for one in self.sessions if not one.is_purged and min(one.over, one.revoked or one.ends) < before
         ]
@@ -580,14 +671,22 @@ class World(RuleBasedStateMachine):
             link.is_purged = True
         for session in sessions:
             session.is_purged = True
-        assert PurgeReport(magic_links=len(links), sessions=len(sessions), rate_limits=0) == report
+        ended = [device for device in self.devices if not device.is_gone and device.ends < before]
+        self.lose(ended)
+        beyond = [device for person in self.people for device in self.devices_of(person)[MOST_DEVICES:]]
+        self.lose(beyond)
+        counts = {"magic_links": len(links), "sessions": len(sessions), "devices": len(ended) + len(beyond)}
+        assert PurgeReport(**counts, rate_limits=0) == report
 
     def teardown(self) -> None:
         users = self.query("SELECT id, email, is_active FROM pgauthkit.users ORDER BY id")
         assert sorted(attrs.astuple(person) for person in self.people) == users
-        rest = sum(not one.is_purged for one in self.sessions), sum(not link.is_purged for link in self.known_links)
+        sessions = sum(not one.is_purged for one in self.sessions)
+        links = sum(not link.is_purged for link in self.known_links)
+        devices = sum(not device.is_gone for device in self.devices)
         counts = "SELECT (SELECT count(*) FROM pgauthkit.sessions), (SELECT count(*) FROM pgauthkit.magic_links)"
-        assert [rest] == self.query(counts)
+        assert [(sessions, links)] == self.query(counts)
+        assert [(devices,)] == self.query("SELECT count(*) FROM pgauthkit.devices")
 
 
 def walk(world: World) -> None:
@@ -614,6 +713,7 @@ def walk(world: World) -> None:
     world.open_session(holding=other)
     world.change_email(holding=other, email=email, keep=None)
     hand_over(world)
+    sign_in_on_devices(world, holding)
     world.wait(step=SESSION_TTL + INSTANT)
     world.purge(keep=timedelta())
     world.teardown()
@@ -631,11 +731,26 @@ def hand_over(world: World) -> None:
     world.claim(link=link)
 
 
+def sign_in_on_devices(world: World, holding: Holding) -> None:
+    """Sign in on more browsers than are kept, on one of them again, and forget one twice."""
+    for _ in range(MOST_DEVICES + 1):
+        world.clear_a_cookie(browser=1)
+        latest = world.open_session(holding=holding, browser=1)
+        world.wait(step=INSTANT)
+    assert isinstance(latest, Holding)
+    world.purge(keep=timedelta())
+    world.open_session(holding=holding, browser=1)
+    for _ in range(2):
+        world.forget_device(one=latest, other=latest)
+    world.list_devices(holding=holding)
+    world.copy_a_cookie(of=1, to=2)
+
+
 def test_the_service_does_as_the_model(
     make_auth: "MakeAuth", config: AuthConfig, pgauthkit_clock: Clock, query: "Query", empty: Callable[[], None]
 ) -> None:
     """Whatever is done in whatever order, at two hosts that keep sessions, comes out as the plain model says."""
-    keeping = attrs.evolve(config, session_cache=SessionCache(STALENESS))
+    keeping = attrs.evolve(config, session_cache=SessionCache(STALENESS), device_ttl=DEVICE_TTL)
     hosts = [make_auth(attrs.evolve(keeping, peppers=peppers)) for peppers in (PEPPERS, PEPPERS[::-1])]
 
     class EmptyWorld(World):

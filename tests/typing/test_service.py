@@ -22,6 +22,7 @@ from pgauthkit.errors import (
 )
 from pgauthkit.models import UserRole
 from pgauthkit.values import (
+    DeviceInfo,
     Identity,
     IssuedMagicLink,
     MagicLinkPreview,
@@ -56,6 +57,8 @@ def test_the_service(pgauthkit_auth: AuthService) -> None:
     assert_type(auth.refresh(signed_in.tokens.refresh_token.reveal()), TokenPair)
     assert_type(auth.open_session(identity.user_id), SignIn)
     assert_type(auth.list_sessions(identity.user_id), list[SessionInfo])
+    assert_type(auth.list_devices(identity.user_id), list[DeviceInfo])
+    assert_type(auth.forget_device(identity.user_id, "none"), bool)
     assert_type(auth.revoke_session(identity.user_id, "none"), bool)
     assert_type(auth.revoke_sessions(identity.user_id, keep=identity.session_id), list[str])
     assert_type(auth.change_email(identity.user_id, "grace@example.com"), list[str])

@@ -34,6 +34,7 @@ WRONG: Final[dict[str, Any]] = {
     "session_ttl": timedelta(days=-1),
     "refresh_grace": timedelta(seconds=301),
     "touch_interval": 60.0,
+    "device_ttl": 365,
     "allow_sign_up": "yes",
     "peppers": "pepper",
     "accept_unpeppered": 0,
@@ -73,6 +74,7 @@ def test_defaults() -> None:
         "session_ttl": timedelta(days=30),
         "refresh_grace": timedelta(seconds=30),
         "touch_interval": timedelta(seconds=60),
+        "device_ttl": timedelta(days=365),
         "allow_sign_up": True,
         "peppers": (),
         "accept_unpeppered": False,
@@ -82,6 +84,7 @@ def test_defaults() -> None:
             per_email=RateLimit(15, per=timedelta(hours=1), burst=50),
             per_email_and_ip=RateLimit(24, per=timedelta(days=1), burst=5),
             per_email_and_network=RateLimit(36, per=timedelta(days=1), burst=8),
+            per_device=RateLimit(48, per=timedelta(days=1), burst=5),
             code_attempts=RateLimit(10, per=timedelta(hours=1)),
             household_prefix=56,
         ),
@@ -119,6 +122,7 @@ def test_a_wrong_field_is_told_alone(field: str) -> None:
         ("session_ttl", INSTANT, TEN_YEARS),
         ("refresh_grace", NOTHING, timedelta(seconds=300)),
         ("touch_interval", NOTHING, TEN_YEARS),
+        ("device_ttl", INSTANT, TEN_YEARS),
     ],
 )
 def test_bounds_of_durations(field: str, least: timedelta, most: timedelta) -> None:
@@ -351,7 +355,10 @@ class TestRateLimit:
 class TestRateLimits:
     @pytest.mark.parametrize(
         "name",
-        ["per_ip", "per_network", "per_email", "per_email_and_ip", "per_email_and_network", "code_attempts"],
+        [
+            *("per_ip", "per_network", "per_email", "per_email_and_ip", "per_email_and_network"),
+            *("per_device", "code_attempts"),
+        ],
     )
     def test_none_switches_one_off(self, name: str) -> None:
         """Each limit may be None, and the others stay."""

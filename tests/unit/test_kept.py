@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from pgauthkit.service import marks
-from pgauthkit.service.kept import Kept
-from pgauthkit.service.marks import EVERYBODY, MARKS, MOST, Marks, elapsed
+from pgauthkit.service.memory import marks
+from pgauthkit.service.memory.kept import Kept
+from pgauthkit.service.memory.marks import EVERYBODY, MARKS, MOST, Marks, elapsed
 from pgauthkit.session_cache import SessionCache
 from pgauthkit.values import Identity, UserRole
 
@@ -36,6 +36,13 @@ def kept(staleness: timedelta = HOUR, size: int = 10) -> Kept:
     return Kept(SessionCache(staleness, size), None)
 
 
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    """Forget what other tests of this process have ended: these here begin some answers in the past."""
+    MARKS.clear()
+    MARKS._floor = 0.0
+
+
 @pytest.fixture
 def own() -> Marks:
     """Marks that no other test has put."""
@@ -47,8 +54,6 @@ def own() -> Marks:
 def test_age_counts_from_before_the_statement() -> None:
     """An answer is given until it is as old as it may be, and then no more, whenever it came."""
     answers = kept(timedelta(minutes=1))
-    MARKS.clear()
-    MARKS._floor = 0.0
     begun = elapsed()
     answers.put("young", SELECTOR, begun - 30, identity(), NOW + HOUR)
     answers.put("old", SELECTOR, begun - 60, identity(), NOW + HOUR)
@@ -59,7 +64,6 @@ def test_age_counts_from_before_the_statement() -> None:
 def test_it_ends_with_the_token() -> None:
     """What the database said of its end holds, by the time that has passed here since."""
     answers = kept()
-    MARKS._floor = 0.0
     begun = elapsed()
     answers.put("good", SELECTOR, begun - 30, identity(), NOW + timedelta(minutes=1))
     answers.put("ended", SELECTOR, begun - 30, identity(), NOW + timedelta(seconds=30))
@@ -70,7 +74,6 @@ def test_it_ends_with_the_token() -> None:
 def test_it_is_as_of_now() -> None:
     """`asked_at` goes on with the time, so that a sign-in does not stay fresh in memory."""
     answers = kept()
-    MARKS._floor = 0.0
     answers.put("token", SELECTOR, elapsed() - 30, identity(), NOW + HOUR)
     found = answers.find("token")
     assert found

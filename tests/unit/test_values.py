@@ -16,6 +16,7 @@ from hypothesis import given, strategies as st
 from pgauthkit import Secret
 from pgauthkit.values import (
     AuthEvent,
+    DeviceInfo,
     Identity,
     IssuedMagicLink,
     MagicLinkPreview,
@@ -56,7 +57,7 @@ IDENTITY: Final = Identity(
     expires_at=LATER,
     asked_at=NOW,
 )
-SIGN_IN: Final = SignIn(user=IDENTITY, tokens=TOKENS)
+SIGN_IN: Final = SignIn(user=IDENTITY, tokens=TOKENS, device=Secret("pgak_dv_SECRET"))
 VALUES: Final[list[attrs.AttrsInstance]] = [
     LINK,
     TOKENS,
@@ -64,6 +65,7 @@ VALUES: Final[list[attrs.AttrsInstance]] = [
     SIGN_IN,
     MagicLinkPreview(email="ada@example.com", redirect_to="/inbox", expires_at=LATER),
     SessionInfo(id="c3", created_at=NOW, last_used_at=NOW, expires_at=LATER, ip="203.0.113.7", user_agent=None),
+    DeviceInfo(id="c4", created_at=NOW, last_used_at=NOW, expires_at=LATER, ip="203.0.113.7", user_agent=None),
     UserInfo(id="c2", email="ada@example.com", role=UserRole.USER, is_active=True, last_login_at=None, created_at=NOW),
     PurgeReport(magic_links=1, sessions=2, rate_limits=3),
     AuthEvent(kind="signed_in", at=NOW),

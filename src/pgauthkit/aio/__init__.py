@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session
 
 from pgauthkit.aio.authentication import AwaitedService
+from pgauthkit.aio.devices import AsyncDevices
 from pgauthkit.aio.email_changes import AsyncEmailChanges
 from pgauthkit.aio.handoffs import AsyncHandoffs
 from pgauthkit.aio.invitations import AsyncInvitations
@@ -25,6 +26,7 @@ class AsyncAuthService(
     AsyncLinks,
     AsyncHandoffs,
     AsyncSessions,
+    AsyncDevices,
     AsyncInvitations,
     AsyncEmailChanges,
     AsyncUsers,

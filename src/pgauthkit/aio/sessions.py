@@ -18,9 +18,11 @@ class AsyncSessions(AsyncService):
         """Exchange a refresh token for the next pair: see `AuthService.refresh`."""
         return await in_greenlet(self._service.refresh, refresh_token, ip=ip, user_agent=user_agent)
 
-    async def open_session(self, user_id: str, *, ip: str | None = None, user_agent: str | None = None) -> SignIn:
+    async def open_session(
+        self, user_id: str, *, device: str | None = None, ip: str | None = None, user_agent: str | None = None
+    ) -> SignIn:
         """Sign a user in whom the host has proved another way: see `AuthService.open_session`."""
-        return await in_greenlet(self._service.open_session, user_id, ip=ip, user_agent=user_agent)
+        return await in_greenlet(self._service.open_session, user_id, device=device, ip=ip, user_agent=user_agent)
 
     async def sign_out(self, token: str, /) -> None:
         """End the session of an access or refresh token: see `AuthService.sign_out`."""

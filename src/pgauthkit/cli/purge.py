@@ -39,7 +39,7 @@ LINE_EVERY = 50  # batches, where the output is a log
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def purge(url: str | None, keep_days: float, batch_size: int, as_json: bool) -> None:
-    """Delete expired links, sessions and rate limits.
+    """Delete expired links, sessions, devices and rate limits.
 
     Nothing depends on it but disk space. It may run beside the load, on several hosts at once, and be stopped at any
     moment: each batch is one short transaction, which waits for nobody.
@@ -71,4 +71,5 @@ def _progress(*, quiet: bool) -> Generator[Callable[[PurgeReport], None]]:
 
 
 def _told(report: PurgeReport) -> str:
-    return f"{report.magic_links:,} links, {report.sessions:,} sessions, {report.rate_limits:,} rate limits"
+    devices = f", {report.devices:,} devices" if report.devices else ""
+    return f"{report.magic_links:,} links, {report.sessions:,} sessions, {report.rate_limits:,} rate limits{devices}"

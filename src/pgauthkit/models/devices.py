@@ -16,7 +16,14 @@ __all__ = ["Device"]
 
 
 class Device(CuidPrimaryKey, Base):
-    """A known device. The table is there for a release to come: nothing writes it yet.
+    """A known device: it signs nobody in, and has limits of its own on asking for links and trying codes.
+
+    Attributes:
+        token_hash: of the token in the browser's cookie.
+        ip: where its user last signed in from.
+        user_agent: the browser, as it called itself then.
+        last_used_at: when its user last signed in on it.
+        expires_at: when it is forgotten unless they do so again.
 
     Example:
         >>> Repository(db, Device).count(Device.user_id == user.id)  # doctest: +SKIP

@@ -21,7 +21,7 @@ class Session(CuidPrimaryKey, Base):
     Attributes:
         generation: how many pairs of tokens came before the current one; it is in the tokens as well.
         confirmed_at: when the current pair was first used; empty until then.
-        device_id: the device that the sign-in came from, which may be gone; for a release to come, and empty today.
+        device_id: the device that the sign-in came from, which may have been forgotten since.
 
     Example:
         >>> Repository(db, Session).count(Session.revoked_at.is_(None))  # doctest: +SKIP

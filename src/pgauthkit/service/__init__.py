@@ -10,12 +10,13 @@ from pgauthkit.config import AuthConfig
 from pgauthkit.database.runner import Autocommit, Joined, SyncWire, Wire
 from pgauthkit.database.sessions import session_of
 from pgauthkit.service.audit import Audit
+from pgauthkit.service.devices import Devices
 from pgauthkit.service.email_changes import EmailChanges
 from pgauthkit.service.handoffs import Handoffs
 from pgauthkit.service.invitations import Invitations
 from pgauthkit.service.joining import after_commit, connection_of
 from pgauthkit.service.links import Links
-from pgauthkit.service.marks import mark_after_commit
+from pgauthkit.service.memory.marks import mark_after_commit
 from pgauthkit.service.previews import Previews
 from pgauthkit.service.purge import Purge
 from pgauthkit.service.revocation import Revocation
@@ -25,7 +26,7 @@ from pgauthkit.service.users import Users
 __all__ = ["AuthService"]
 
 
-class AuthService(Links, Previews, Handoffs, Sessions, Invitations, EmailChanges, Users, Revocation, Purge):
+class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, EmailChanges, Users, Revocation, Purge):
     """Magic links, codes and sessions, on an engine of the host.
 
     Each method is one statement in autocommit on a connection of the engine's pool, unless it says otherwise; so it is

@@ -7,7 +7,7 @@ from pgauthkit.database.runner import Row
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import Purpose, selector_hash
 from pgauthkit.service.base import Service, refusal
-from pgauthkit.service.marks import elapsed
+from pgauthkit.service.memory.marks import elapsed
 from pgauthkit.statements import authentication as statements
 from pgauthkit.tokens import Kind, SessionToken
 from pgauthkit.values import Identity, UserRole

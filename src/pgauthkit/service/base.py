@@ -20,11 +20,12 @@ from pgauthkit.errors import (
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.audit import Audit
-from pgauthkit.service.kept import Kept
-from pgauthkit.service.marks import MARKS
+from pgauthkit.service.memory.kept import Kept
+from pgauthkit.service.memory.marks import MARKS
 from pgauthkit.service.moments import in_seconds, read_clock
+from pgauthkit.service.opening import Opening
 from pgauthkit.statements.statement import Statement
-from pgauthkit.values import Identity
+from pgauthkit.values import Identity, SignIn
 
 __all__ = ["Service", "id_or_none", "refusal", "who"]
 
@@ -86,3 +87,9 @@ class Service:
     def _row(self, statement: Statement, **parameters: object) -> tuple[Any, ...] | None:
         rows = self._rows(statement, **parameters)
         return tuple(rows[0]) if rows else None
+
+    def _tell_signed_in(self, signed_in: SignIn, opening: Opening, by: str) -> None:
+        # Whose account was made just now has no other device to be warned on.
+        if not (signed_in.known_device or signed_in.created):
+            self._audit.tell("new_device", **who(signed_in.user), ip=opening.ip, device_id=opening.device_id)
+        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by=by)

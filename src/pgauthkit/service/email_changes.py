@@ -9,7 +9,7 @@ from pgauthkit.hashing import Purpose
 from pgauthkit.identifiers import is_storable, new_id
 from pgauthkit.service.base import id_or_none, refusal
 from pgauthkit.service.limits import change_limits, parameters
-from pgauthkit.service.marks import EVERYBODY
+from pgauthkit.service.memory.marks import EVERYBODY
 from pgauthkit.service.presented import hash_of
 from pgauthkit.service.users import Users
 from pgauthkit.statements import email_changes as statements
@@ -85,8 +85,9 @@ class EmailChanges(Users):
     ) -> EmailChange:
         """Use the link of a change: move the user to the address that it was mailed to.
 
-        Pending links of both addresses end, and every session but `keep_session`: in one statement, and in a second one
-        those of sign-ins at the old address that were under way. A refusal changes nothing.
+        Pending links of both addresses end, and every session but `keep_session`, whose device alone stays known: in
+        one statement, and in a second one those of sign-ins at the old address that were under way. A refusal changes
+        nothing.
 
         Args:
             token: from the link; what a mail program leaves around it does not count.

@@ -1,8 +1,8 @@
 """Handoffs: ask on one device, open the mail on another, and be signed in on the first."""
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import attrs
 
@@ -22,7 +22,7 @@ from pgauthkit.service.matching import MATCH_ATTEMPTS, match_hash, normal_match
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import new_nonce
 from pgauthkit.service.presented import accepted, digest
-from pgauthkit.service.repetition import Proof, repeated
+from pgauthkit.service.repetition import Proof, outcome, why_refused
 from pgauthkit.statements import handoffs as statements
 from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import SignIn
@@ -89,7 +89,9 @@ class Handoffs(Service):
         browser = browser_of(clean_user_agent(user_agent)) or ""
         self._audit.tell("handoff_approved", email=email, ip=ip, link_id=link_id, browser=browser)
 
-    def claim_sign_in(self, handoff: str, *, ip: str | None = None, user_agent: str | None = None) -> SignIn:
+    def claim_sign_in(
+        self, handoff: str, *, device: str | None = None, ip: str | None = None, user_agent: str | None = None
+    ) -> SignIn:
         """Sign in the browser that waits, once the link is approved on another device.
 
         Its page asks this every few seconds: one read, which waits for nothing and writes nothing, and one statement
@@ -98,6 +100,8 @@ class Handoffs(Service):
 
         Args:
             handoff: from the browser's cookie, where the link was asked for with `handoff=True`.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. Where it is none of
+                this user's, the browser becomes a new one, whose token replaces it.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
 
@@ -122,14 +126,17 @@ class Handoffs(Service):
             raise refusal(verdict)
         # Asked once more where the session is too new for the snapshot of the statement, which waited for the link.
         # If it is not there then, it is gone.
-        signed_in = self._claim(token, handoff_hash, ip, user_agent) or self._claim(token, handoff_hash, ip, user_agent)
+        claim = partial(self._claim, token, handoff_hash, device, ip, user_agent)
+        signed_in = claim() or claim()
         if signed_in is None:
             raise TokenAlreadyUsedError
         return signed_in
 
-    def _claim(self, token: SecretToken, handoff_hash: bytes, ip: str | None, user_agent: str | None) -> SignIn | None:
+    def _claim(
+        self, token: SecretToken, handoff_hash: bytes, device: str | None, ip: str | None, user_agent: str | None
+    ) -> SignIn | None:
         nonce, proof = new_nonce(self._hasher.current), Proof(token)
-        opening = Opening.new(self._config, self._hasher, ip, user_agent, proof.pair(nonce))
+        opening = Opening.new(self._config, self._hasher, ip, user_agent, device, proof.pair(nonce))
         row = self._row(
             statements.CLAIM_SIGN_IN,
             handoff_hash=handoff_hash,
@@ -141,28 +148,19 @@ class Handoffs(Service):
         )
         if row is None or row[0] == "retry":
             return None
-        verdict, known, link_id, email, expires_at, *rest = row
-        if verdict == "ok" and rest[5] is None:
-            # Switched off, or sign-up closed, since the approval: as little to be learned as before it.
-            self._audit.tell("link_refused", email=email, ip=opening.ip, why="inactive" if known else "closed")
-            verdict = "pending"
-        if verdict == "pending":
-            raise ApprovalPendingError(ASK_AGAIN_AFTER, expires_at)
-        if verdict not in {"ok", "again"}:
-            self._audit.tell("link_refused", email=email, ip=opening.ip, why=verdict)
-            raise refusal(verdict)
-        if verdict == "again":
-            return self._repeated(proof, opening, rest)
-        redirect_to, _nonce, _hash, _id, created, *signed_in_as = rest
-        signed_in = attrs.evolve(opening.signed_in(*signed_in_as), redirect_to=redirect_to, created=created)
-        self._audit.tell("handoff_claimed", **who(signed_in.user), ip=opening.ip, link_id=link_id)
-        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by="handoff")
-        return signed_in
-
-    def _repeated(self, proof: Proof, opening: Opening, row: Sequence[Any]) -> SignIn:
-        redirect_to, *was = row
-        found = repeated(self._hasher, proof, opening, was)
+        verdict, is_known, link_id, email, expires_at, redirect_to, *was = row
+        found = outcome(self._hasher, proof, opening, verdict, was)
         if found is None:
-            raise TokenAlreadyUsedError
-        self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by="handoff")
+            why = why_refused(verdict, is_known=is_known)
+            if verdict != "pending":
+                self._audit.tell("link_refused", email=email, ip=opening.ip, why=why)
+            if verdict in {"ok", "pending"}:
+                # Switched off, or sign-up closed, since the approval: as little to be learned as before it.
+                raise ApprovalPendingError(ASK_AGAIN_AFTER, expires_at)
+            raise refusal(why)
+        if verdict == "again":
+            self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by="handoff")
+        else:
+            self._audit.tell("handoff_claimed", **who(found.user), ip=opening.ip, link_id=link_id)
+            self._tell_signed_in(found, opening, by="handoff")
         return attrs.evolve(found, redirect_to=redirect_to)

@@ -9,6 +9,7 @@ import attrs
 from pgauthkit.client import ip_bucket, network_bucket
 from pgauthkit.config import AuthConfig, RateLimit, RateLimits
 from pgauthkit.hashing import Hasher, Purpose
+from pgauthkit.tokens import SecretToken
 
 __all__ = [
     "Limits",
@@ -29,6 +30,7 @@ _OFF: Final = RateLimits(
     per_email=None,
     per_email_and_ip=None,
     per_email_and_network=None,
+    per_device=None,
     code_attempts=None,
     wrong_matches=None,
     per_invitation=None,
@@ -36,8 +38,10 @@ _OFF: Final = RateLimits(
 )
 
 
-def link_limits(config: AuthConfig, hasher: Hasher, email: str, ip: str | None) -> Limits:
-    """Return the limits on asking for a link, in the order in which they are asked.
+def link_limits(
+    config: AuthConfig, hasher: Hasher, email: str, ip: str | None, device: SecretToken | None = None
+) -> Limits:
+    """Return the limits on asking for a link, in the order in which they are asked: first that of a known device.
 
     The address's own comes last: all who ask for it wait for its row, and for as short a time as can be. An IPv4
     address is its own network, whose limit is asked where it may refuse what the ip's lets through.
@@ -53,20 +57,20 @@ def link_limits(config: AuthConfig, hasher: Hasher, email: str, ip: str | None) 
         "network": (network, _wider(limits.per_network, per_ip)),
         "email": (email, limits.per_email),
     }
-    return {
-        name: (hasher.key(Purpose.LIMIT, f"{name} {subject}"), limit)
-        for name, (subject, limit) in wanted.items()
-        if subject and limit
-    }
+    return _behind_device(
+        _named(hasher, **wanted),
+        _named(hasher, device=(_subject(device), limits.per_device)),
+    )
 
 
-def code_limits(config: AuthConfig, hasher: Hasher, ip: str | None) -> Limits:
-    """Return the limit on trying codes; its key is completed by the statement, which knows the address."""
+def code_limits(config: AuthConfig, hasher: Hasher, ip: str | None, device: SecretToken | None = None) -> Limits:
+    """Return the limits on trying codes: a known device's, and one whose key the statement completes by the address."""
     limits = config.rate_limits or _OFF
     household, _ = _buckets(limits, ip)
-    if not (limits.code_attempts and household):
-        return {}
-    return {"code": (hasher.key(Purpose.LIMIT, f"code {household}"), limits.code_attempts)}
+    return _behind_device(
+        _named(hasher, code=(household, limits.code_attempts)),
+        _named(hasher, code_device=(_subject(device), limits.code_attempts)),
+    )
 
 
 def match_limits(config: AuthConfig, hasher: Hasher) -> Limits:
@@ -85,12 +89,21 @@ def change_limits(config: AuthConfig, hasher: Hasher, user_id: str, email: str) 
     return _named(hasher, change_user=(user_id, limit), change_email=(email, limit))
 
 
-def _named(hasher: Hasher, **wanted: tuple[str, RateLimit | None]) -> Limits:
+def _named(hasher: Hasher, **wanted: tuple[str | None, RateLimit | None]) -> Limits:
     return {
         name: (hasher.key(Purpose.LIMIT, f"{name} {subject}"), limit)
         for name, (subject, limit) in wanted.items()
-        if limit
+        if limit and subject is not None
     }
+
+
+def _subject(device: SecretToken | None) -> str | None:
+    return device.secret.hex() if device else None
+
+
+def _behind_device(limits: Limits, of_device: Limits) -> Limits:
+    # Where nobody is limited there is nothing to be let through by.
+    return {**of_device, **limits} if limits else {}
 
 
 def longest(config: AuthConfig) -> timedelta:

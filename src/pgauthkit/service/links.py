@@ -1,9 +1,8 @@
 """Magic links, and the codes beside them: request, verify."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import attrs
 
@@ -24,12 +23,11 @@ from pgauthkit.service.limits import Limits, code_limits, link_limits, parameter
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import new_nonce
-from pgauthkit.service.presented import accepted, digest
-from pgauthkit.service.repetition import Proof, repeated
+from pgauthkit.service.presented import accepted, accepted_or_none, digest
+from pgauthkit.service.repetition import Proof, Use, outcome, why_refused
 from pgauthkit.statements import magic_links as statements
 from pgauthkit.statements.codes import count_attempt
 from pgauthkit.statements.rate_limits import take
-from pgauthkit.statements.statement import Statement
 from pgauthkit.tokens import Kind, SecretToken, pasted
 from pgauthkit.values import IssuedMagicLink, SignIn
 
@@ -48,6 +46,7 @@ class Links(Service):
         user_agent: str | None = None,
         bind: bool | str = False,
         handoff: bool | str = False,
+        device: str | None = None,
     ) -> IssuedMagicLink:
         """Make a link for an address, to be mailed by the host where `should_send` says so.
 
@@ -67,6 +66,9 @@ class Links(Service):
             handoff: whether this browser shall wait for the link to be approved on another device: `handoff` of the
                 result goes into its cookie, for `claim_sign_in`, and `match` onto its page. To send the mail again
                 pass the cookie's token: the number stays, and so does each mail sent before.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. A request for its
+                user's address has a limit of its own (`RateLimits.per_device`), which strangers cannot use up; where
+                that is empty, or it is none of theirs, the request counts as a stranger's.
 
         Raises:
             InvalidEmailError: it is no address.
@@ -80,8 +82,9 @@ class Links(Service):
         address, ip = canonical_email(email), clean_ip(ip)
         target = None if redirect_to is None else checked_redirect(redirect_to, self._config.allowed_redirects)
         link = NewLink.new(self._config, self._hasher, bind=bind, handoff=handoff)
-        limits = link_limits(self._config, self._hasher, address, ip)
-        counted: dict[str, object] = {"email": address, **parameters(limits)}
+        known = accepted_or_none(self._hasher, Kind.DEVICE, device)
+        limits = link_limits(self._config, self._hasher, address, ip, known)
+        counted: dict[str, object] = {"email": address, **self._device(known), **parameters(limits)}
         code_hash = None
         if link.code:
             # The limits first: a request that they refuse shall cost no slow hash.
@@ -105,7 +108,13 @@ class Links(Service):
         return link.issued(email=address, redirect_to=target, expires_at=expires_at, should_send=should_send)
 
     def verify_magic_link(
-        self, token: str, *, binding: str | None = None, ip: str | None = None, user_agent: str | None = None
+        self,
+        token: str,
+        *,
+        binding: str | None = None,
+        device: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
     ) -> SignIn:
         """Use a link, once: sign its owner in, and make the account where there is none yet.
 
@@ -119,6 +128,8 @@ class Links(Service):
         Args:
             token: from the link; what a mail program leaves around it (blanks, brackets, a full stop) does not count.
             binding: from the browser's cookie, where the link was asked for with `bind=True`.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. Where it is none of
+                this user's, the browser becomes a new one, whose token replaces it.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
 
@@ -135,9 +146,9 @@ class Links(Service):
             >>> signed_in.tokens.access_token.reveal()  # doctest: +SKIP
         """
         link = accepted(self._hasher, Kind.MAGIC_LINK, pasted(token))
-        proof = Proof(self._browser(binding), link.secret)
+        proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), link.secret)
         which = {"token_hash": digest(self._hasher, Kind.MAGIC_LINK, link), "binding_hash": self._binding_hash(proof)}
-        return self._sign_in(_Use(statements.VERIFY_MAGIC_LINK, which, proof, ip, user_agent, "magic_link"))
+        return self._sign_in(Use(statements.VERIFY_MAGIC_LINK, which, proof, device, ip, user_agent, "magic_link"))
 
     def verify_code(
         self,
@@ -145,6 +156,7 @@ class Links(Service):
         code: str,
         *,
         binding: str | None = None,
+        device: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
     ) -> SignIn:
@@ -159,6 +171,9 @@ class Links(Service):
             code: what the person typed or pasted; only letters and digits count, in whatever case.
             binding: from the browser's cookie, where the link was asked for with `bind=True`; a wrong one counts for
                 nothing.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie: tries on one of the
+                user's have an hourly budget of their own. Where it is none of theirs, the browser becomes a new one,
+                whose token replaces it.
             ip: where the request comes from. Without it the hourly budget of address and ip is skipped.
             user_agent: the browser; kept with the session.
 
@@ -179,17 +194,18 @@ class Links(Service):
         """
         if not is_storable(link_id):
             raise InvalidTokenError
-        typed = normal_code(code)
-        proof = Proof(self._browser(binding), typed.encode("utf-8", "surrogatepass"))
+        typed, known = normal_code(code), accepted_or_none(self._hasher, Kind.DEVICE, device)
+        proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), typed.encode("utf-8", "surrogatepass"))
         which = {"link_id": link_id, "binding_hash": self._binding_hash(proof)}
-        self._check_code(which, typed, clean_ip(ip))
-        return self._sign_in(_Use(statements.VERIFY_CODE, which, proof, ip, user_agent, "code"))
+        self._check_code(which, typed, clean_ip(ip), known)
+        return self._sign_in(Use(statements.VERIFY_CODE, which, proof, device, ip, user_agent, "code"))
 
-    def _check_code(self, which: Mapping[str, object], code: str, ip: str | None) -> None:
-        limits = code_limits(self._config, self._hasher, ip)
+    def _check_code(self, which: Mapping[str, object], code: str, ip: str | None, device: SecretToken | None) -> None:
+        limits = code_limits(self._config, self._hasher, ip, device)
         row = self._row(
-            count_attempt(limited=bool(limits)),
+            count_attempt(tuple(limits)),
             **which,
+            **self._device(device),
             code_attempts=self._config.code_attempts,
             require_binding=self._config.require_binding,
             magic_link_ttl=self._config.magic_link_ttl,
@@ -207,7 +223,7 @@ class Links(Service):
             self._audit.tell("code_rejected", email=email, ip=ip, attempts=attempts)
             raise InvalidCodeError(self._config.code_attempts - attempts)
 
-    def _sign_in(self, use: "_Use") -> SignIn:
+    def _sign_in(self, use: Use) -> SignIn:
         # Asked once more where the session is too new for the snapshot of the statement, which waited for the link.
         # If it is not there then, it is gone.
         signed_in = self._consume(use) or self._consume(use)
@@ -215,9 +231,10 @@ class Links(Service):
             raise TokenAlreadyUsedError
         return signed_in
 
-    def _consume(self, use: "_Use") -> SignIn | None:
+    def _consume(self, use: Use) -> SignIn | None:
         nonce = new_nonce(self._hasher.current)
-        opening = Opening.new(self._config, self._hasher, use.ip, use.user_agent, use.proof.pair(nonce))
+        pair = use.proof.pair(nonce)
+        opening = Opening.new(self._config, self._hasher, use.ip, use.user_agent, use.device, pair)
         row = self._row(
             use.statement,
             **use.which,
@@ -232,18 +249,15 @@ class Links(Service):
         if row is None:
             raise InvalidTokenError
         verdict, is_known, link_email, redirect_to, *was = row
-        found, event = None, "signed_in"
-        if verdict == "again":
-            found, event = repeated(self._hasher, use.proof, opening, was), "sign_in_repeated"
-            verdict = "used" if found is None else "ok"
-        elif verdict == "ok":
-            found = _opened(opening, was)
-            verdict = ("inactive" if is_known else "closed") if found is None else "ok"
         if verdict == "retry":
             return None
+        found = outcome(self._hasher, use.proof, opening, verdict, was)
         if found is None:
-            raise self._refused(verdict, link_email, opening.ip)
-        self._audit.tell(event, **who(found.user), ip=opening.ip, by=use.by)
+            raise self._refused(why_refused(verdict, is_known=is_known), link_email, opening.ip)
+        if verdict == "again":
+            self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by=use.by)
+        else:
+            self._tell_signed_in(found, opening, use.by)
         return attrs.evolve(found, redirect_to=redirect_to)
 
     def _take(self, limits: Limits, counted: Mapping[str, object], ip: str | None) -> None:
@@ -261,33 +275,9 @@ class Links(Service):
         self._audit.tell("link_refused", email=email, ip=ip, why=verdict)
         return refusal(verdict)
 
-    def _browser(self, text: str | None) -> SecretToken | None:
-        # A binding that is not well-formed belongs to no browser; the link, not it, decides what the caller learns.
-        try:
-            return accepted(self._hasher, Kind.BINDING, text or "")
-        except InvalidTokenError:
-            return None
+    def _device(self, token: SecretToken | None) -> Mapping[str, object]:
+        return {"device_hash": token and digest(self._hasher, Kind.DEVICE, token)}
 
     def _binding_hash(self, proof: Proof) -> bytes | None:
+        # A binding that is not well-formed belongs to no browser; the link, not it, decides what the caller learns.
         return None if proof.browser is None else digest(self._hasher, Kind.BINDING, proof.browser)
-
-
-@attrs.frozen
-class _Use:
-    """A link or a code that is used."""
-
-    statement: Statement
-    which: Mapping[str, object]
-    proof: Proof
-    ip: str | None
-    user_agent: str | None
-    by: str
-
-
-def _opened(opening: Opening, row: Sequence[Any]) -> SignIn | None:
-    """Return the sign-in of a session that was opened; None where it has no user."""
-    *_, created, user_id, email, role, authenticated_at, access_expires_at, ends_at, asked_at = row
-    if user_id is None:
-        return None
-    times = (authenticated_at, access_expires_at, ends_at, asked_at)
-    return attrs.evolve(opening.signed_in(user_id, email, role, *times), created=created)

@@ -10,7 +10,9 @@ from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.config import AuthConfig
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import new_id
-from pgauthkit.service.pairs import Pair
+from pgauthkit.service.pairs import FirstPair
+from pgauthkit.service.presented import accepted_or_none, digest
+from pgauthkit.tokens import Kind, SecretToken
 from pgauthkit.values import Identity, SignIn, UserRole
 
 __all__ = ["Opening"]
@@ -18,34 +20,55 @@ __all__ = ["Opening"]
 
 @attrs.frozen
 class Opening:
-    """What `pgauthkit.statements.sessions.opened` writes."""
+    """What `pgauthkit.statements.sessions.opened` writes.
+
+    Attributes:
+        session_id: of the new row.
+        pair: its tokens, and that of a new device.
+        known: the device presented, by its hash under each pepper: hosts may differ in which is the first.
+        device_id: of the row of a new device.
+        ip: where it comes from.
+        row: the parameters of the statement.
+    """
 
     session_id: str
-    pair: Pair
+    pair: FirstPair
+    known: Mapping[bytes | None, SecretToken]
+    device_id: str
     ip: str | None
     row: Mapping[str, object]
 
     @classmethod
-    def new(
+    def new(  # noqa: PLR0917 - what each of three sign-ins has
         cls,
         config: AuthConfig,
         hasher: Hasher,
         ip: str | None,
         user_agent: str | None,
-        pair: Pair | None = None,
+        device: str | None,
+        pair: FirstPair | None = None,
     ) -> Self:
         """Make the tokens, unless they are given, and the parameters of the statement."""
-        session_id, pair, ip = new_id(), pair or Pair.new(hasher.current), clean_ip(ip)
+        session_id, device_id, pair, ip = new_id(), new_id(), pair or FirstPair.new(hasher.current), clean_ip(ip)
+        presented = accepted_or_none(hasher, Kind.DEVICE, device)
+        same = [SecretToken(pepper_id, presented.secret) for pepper_id in hasher.accepted] if presented else []
+        known: dict[bytes | None, SecretToken] = {digest(hasher, Kind.DEVICE, token): token for token in same}
+        hashes = {token.pepper_id: hashed for hashed, token in known.items()}
         row = {
             "session_id": session_id,
             **pair.hashes(hasher),
+            "device_hash": hashes.get(presented.pepper_id) if presented else None,
+            "kept_device_hash": hashes.get(hasher.current),
+            "new_device_hash": digest(hasher, Kind.DEVICE, pair.device),
+            "new_device_id": device_id,
+            "device_ttl": config.device_ttl,
             "access_ttl": config.access_ttl,
             "session_idle_ttl": config.session_idle_ttl,
             "session_ttl": config.session_ttl,
             "ip": ip,
             "user_agent": clean_user_agent(user_agent),
         }
-        return cls(session_id, pair, ip, row)
+        return cls(session_id, pair, known, device_id, ip, row)
 
     def signed_in(  # noqa: PLR0917 - the columns of the statement, in their order
         self,
@@ -55,6 +78,7 @@ class Opening:
         authenticated_at: datetime,
         access_expires_at: datetime,
         ends_at: datetime,
+        device_hash: bytes | None,
         asked_at: datetime,
     ) -> SignIn:
         """Return what the host gets, from the row that the statement gave."""
@@ -67,4 +91,9 @@ class Opening:
             expires_at=access_expires_at,
             asked_at=asked_at,
         )
-        return SignIn(user=identity, tokens=self.pair.value(self.session_id, access_expires_at, ends_at))
+        return SignIn(
+            user=identity,
+            tokens=self.pair.value(self.session_id, access_expires_at, ends_at),
+            device=self.known.get(device_hash, self.pair.device).text(Kind.DEVICE),
+            known_device=device_hash in self.known,
+        )

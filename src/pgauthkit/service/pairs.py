@@ -9,10 +9,10 @@ from typing import Final, Self
 import attrs
 
 from pgauthkit.hashing import Hasher, Purpose, selector_hash, successor
-from pgauthkit.tokens import SECRET_BYTES, SELECTOR_BYTES, Kind, SessionToken
+from pgauthkit.tokens import SECRET_BYTES, SELECTOR_BYTES, Kind, SecretToken, SessionToken
 from pgauthkit.values import TokenPair
 
-__all__ = ["Pair", "new_nonce"]
+__all__ = ["FirstPair", "Pair", "new_nonce"]
 
 NONCE_BYTES: Final = 16
 
@@ -30,12 +30,6 @@ class Pair:
     refresh: SessionToken
 
     @classmethod
-    def new(cls, pepper_id: int) -> Self:
-        """Make the first pair of a session."""
-        refresh = SessionToken.new(pepper_id)
-        return cls(SessionToken(pepper_id, refresh.access_selector, secrets.token_bytes(SECRET_BYTES)), refresh)
-
-    @classmethod
     def after(cls, presented: SessionToken, nonce: bytes) -> Self:
         """Derive the pair that follows a refresh token; the same for everybody who presents the same."""
         access, refresh = (successor(kind, presented.secret, nonce) for kind in (Kind.ACCESS, Kind.REFRESH))
@@ -44,19 +38,6 @@ class Pair:
             SessionToken(nonce[0], presented.access_selector, access, generation),
             SessionToken(nonce[0], presented.selector, refresh, generation),
         )
-
-    @classmethod
-    def derived(cls, key: bytes, nonce: bytes, proof: bytes = b"") -> Self:
-        """Derive the first pair of a session; the same for everybody who has the key and the proof.
-
-        The nonce is in the tables, and nothing of the pair can be derived from it.
-        """
-        selector, access, refresh = (
-            hmac.digest(key, kind.encode() + b"\0" + nonce + b"\0" + proof, "sha256")
-            for kind in ("selector", Kind.ACCESS, Kind.REFRESH)
-        )
-        token = SessionToken(nonce[0], selector[:SELECTOR_BYTES], refresh)
-        return cls(SessionToken(nonce[0], token.access_selector, access), token)
 
     def hashes(self, hasher: Hasher) -> Mapping[str, bytes]:
         """Return what the row of a new session keeps."""
@@ -75,3 +56,31 @@ class Pair:
             access_expires_at=access_expires_at,
             refresh_expires_at=refresh_expires_at,
         )
+
+
+@attrs.frozen
+class FirstPair(Pair):
+    """The first pair of a session, and the token of a device for a sign-in that finds none of its user."""
+
+    device: SecretToken
+
+    @classmethod
+    def new(cls, pepper_id: int) -> Self:
+        """Make the first pair of a session."""
+        refresh = SessionToken.new(pepper_id)
+        access = SessionToken(pepper_id, refresh.access_selector, secrets.token_bytes(SECRET_BYTES))
+        return cls(access, refresh, SecretToken.new(pepper_id))
+
+    @classmethod
+    def derived(cls, key: bytes, nonce: bytes, proof: bytes = b"") -> Self:
+        """Derive the first pair of a session; the same for everybody who has the key and the proof.
+
+        The nonce is in the tables, and nothing of the pair can be told from it.
+        """
+        selector, access, refresh, device = (
+            hmac.digest(key, kind.encode() + b"\0" + nonce + b"\0" + proof, "sha256")
+            for kind in ("selector", Kind.ACCESS, Kind.REFRESH, Kind.DEVICE)
+        )
+        token = SessionToken(nonce[0], selector[:SELECTOR_BYTES], refresh)
+        access_token = SessionToken(nonce[0], token.access_selector, access)
+        return cls(access_token, token, SecretToken(nonce[0], device))

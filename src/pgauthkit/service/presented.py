@@ -6,7 +6,7 @@ from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import Hasher, Purpose
 from pgauthkit.tokens import Kind, SecretToken
 
-__all__ = ["accepted", "digest", "hash_of", "kept_or_new"]
+__all__ = ["accepted", "accepted_or_none", "digest", "hash_of", "kept_or_new"]
 
 _PURPOSES: Final = {
     Kind.MAGIC_LINK: Purpose.MAGIC_LINK,
@@ -34,9 +34,15 @@ def hash_of(hasher: Hasher, kind: Kind, text: str) -> bytes:
     return digest(hasher, kind, accepted(hasher, kind, text))
 
 
+def accepted_or_none(hasher: Hasher, kind: Kind, text: str | None) -> SecretToken | None:
+    """Read a token that a browser may have, and that refuses nobody who has none."""
+    try:
+        return accepted(hasher, kind, text or "")
+    except InvalidTokenError:
+        return None
+
+
 def kept_or_new(hasher: Hasher, kind: Kind, presented: bool | str) -> SecretToken:  # noqa: FBT001 - or a token
     """Return the token that a browser presents, or a new one where it has none that is well-formed."""
-    try:
-        return accepted(hasher, kind, "" if isinstance(presented, bool) else presented)
-    except InvalidTokenError:
-        return SecretToken.new(hasher.current)
+    text = None if isinstance(presented, bool) else presented
+    return accepted_or_none(hasher, kind, text) or SecretToken.new(hasher.current)

@@ -29,11 +29,12 @@ class Purge(Service):
         batch_size: int = 1000,
         on_progress: Callable[[PurgeReport], object] | None = None,
     ) -> PurgeReport:
-        """Delete links and sessions that ended longer than `keep` ago, and buckets that are empty again.
+        """Delete links, sessions and devices that ended longer than `keep` ago, and buckets that are empty again.
 
         Nothing depends on it but disk space: expiry is judged at each use. Each batch is one short statement, which
         skips locked rows, so it may run beside the load, from several hosts at once, and be stopped
-        at any moment. Sessions that were revoked or idle are found by a walk over the primary key.
+        at any moment. Sessions that were revoked or idle are found by a walk over the primary key, and so are the
+        devices of a user beyond the 20 that they signed in on last.
 
         Args:
             keep: how long rows are kept after their end, for the host's own questions.
@@ -49,7 +50,7 @@ class Purge(Service):
         """
         if not (_is_between(keep, timedelta(), LONGEST) and _is_between(batch_size, 1, LARGEST)):
             raise ConfigError([f"purge: keep must be 0 to {LONGEST.days} days, and batch_size 1 to {LARGEST:,}."])
-        report = PurgeReport(magic_links=0, sessions=0, rate_limits=0)
+        report = PurgeReport(magic_links=0, sessions=0, rate_limits=0, devices=0)
         for table, gone in self._batches(keep, batch_size):
             report = attrs.evolve(report, **{table: getattr(report, table) + gone})
             if on_progress:
@@ -61,6 +62,8 @@ class Purge(Service):
         yield from (("magic_links", gone) for gone in self._by_expiry(statements.PURGE_MAGIC_LINKS, size))
         yield from (("sessions", gone) for gone in self._by_expiry(statements.PURGE_SESSIONS, size))
         yield from (("sessions", gone) for gone in self._by_walk(statements.WALK_SESSIONS, "", size))
+        yield from (("devices", gone) for gone in self._by_expiry(statements.PURGE_DEVICES, size))
+        yield from (("devices", gone) for gone in self._by_walk(statements.WALK_DEVICES, "", size))
         limits = {**size, "longest": longest(self._config)}
         yield from (("rate_limits", gone) for gone in self._by_walk(statements.PURGE_RATE_LIMITS, b"", limits))
 

@@ -1,18 +1,19 @@
 """A sign-in that can be repeated: its tokens are derived from what the browser has, and what was presented."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from pgauthkit.hashing import Hasher
 from pgauthkit.service.opening import Opening
-from pgauthkit.service.pairs import Pair
+from pgauthkit.service.pairs import FirstPair
+from pgauthkit.statements.statement import Statement
 from pgauthkit.tokens import SecretToken
 from pgauthkit.values import SignIn
 
-__all__ = ["Proof", "repeated"]
+__all__ = ["Proof", "Use", "outcome", "why_refused"]
 
 _NOTHING: Final = b""
 
@@ -31,22 +32,45 @@ class Proof:
     browser: SecretToken | None
     presented: bytes = attrs.field(default=_NOTHING, repr=False)
 
-    def pair(self, nonce: bytes) -> Pair | None:
+    def pair(self, nonce: bytes) -> FirstPair | None:
         """Return the tokens that come of it, the same each time."""
-        return None if self.browser is None else Pair.derived(self.browser.secret, nonce, self.presented)
+        return None if self.browser is None else FirstPair.derived(self.browser.secret, nonce, self.presented)
 
 
-def repeated(hasher: Hasher, proof: Proof, opening: Opening, row: Sequence[Any]) -> SignIn | None:
-    """Return the sign-in of before, with `created` False; None where other tokens came of it.
+@attrs.frozen
+class Use:
+    """A link or a code that is used."""
+
+    statement: Statement
+    which: Mapping[str, object]
+    proof: Proof
+    device: str | None
+    ip: str | None
+    user_agent: str | None
+    by: str
+
+
+def outcome(hasher: Hasher, proof: Proof, opening: Opening, verdict: str, row: Sequence[Any]) -> SignIn | None:
+    """Return the sign-in that came of a verdict; None where none did.
 
     Args:
         hasher: for the hash of the row.
         proof: what is presented now.
-        opening: that of this call, which opened nothing.
-        row: the nonce, the hash of the access token, the id of the session, and what `Opening.signed_in` takes.
+        opening: that of this call.
+        verdict: the statement's: `ok` where it has opened a session, `again` where one of before may be given again.
+        row: the nonce, the hash of the access token, the id of the session of before, whether the account is new, and
+            what `Opening.signed_in` takes.
     """
-    nonce, access_token_hash, session_id, _created, *signed_in_as = row
-    pair = proof.pair(nonce)
+    nonce, access_token_hash, session_id, created, *signed_in_as = row
+    if verdict == "ok" and signed_in_as[0] is not None:
+        return attrs.evolve(opening.signed_in(*signed_in_as), created=created)
+    pair = proof.pair(nonce) if verdict == "again" else None
+    # Other tokens came of it where the binding is the same and what was presented is not.
     if pair is None or not hmac.compare_digest(pair.hashes(hasher)["access_token_hash"], access_token_hash):
         return None
     return attrs.evolve(opening, session_id=session_id, pair=pair).signed_in(*signed_in_as)
+
+
+def why_refused(verdict: str, *, is_known: bool) -> str:
+    """Return the reason why a verdict came to no sign-in; `is_known`: the address has an account."""
+    return {"ok": "inactive" if is_known else "closed", "again": "used"}.get(verdict, verdict)

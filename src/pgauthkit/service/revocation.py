@@ -6,7 +6,7 @@ from typing import Final
 
 from pgauthkit.errors import ConfigError
 from pgauthkit.service.base import Service
-from pgauthkit.service.marks import EVERYBODY
+from pgauthkit.service.memory.marks import EVERYBODY
 from pgauthkit.statements import revocation as statements
 from pgauthkit.statements.statement import Statement
 

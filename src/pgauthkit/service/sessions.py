@@ -10,7 +10,7 @@ from pgauthkit.errors import InvalidTokenError, NotFoundError, RefreshTokenReuse
 from pgauthkit.hashing import Purpose, selector_hash
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.authentication import Authentication
-from pgauthkit.service.base import id_or_none, refusal, who
+from pgauthkit.service.base import id_or_none, refusal
 from pgauthkit.service.opening import Opening
 from pgauthkit.service.pairs import Pair, new_nonce
 from pgauthkit.statements import sessions as statements
@@ -76,8 +76,17 @@ class Sessions(Authentication):
         tell("refreshed")
         return Pair.after(presented, nonce).value(session_id, access_expires_at, ends_at)
 
-    def open_session(self, user_id: str, *, ip: str | None = None, user_agent: str | None = None) -> SignIn:
+    def open_session(
+        self, user_id: str, *, device: str | None = None, ip: str | None = None, user_agent: str | None = None
+    ) -> SignIn:
         """Sign a user in whom the host has proved another way. One statement; locks the user's row.
+
+        Args:
+            user_id: who.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie. Where it is none of
+                this user's, the browser becomes a new one, whose token replaces it.
+            ip: where the request comes from; kept with the session.
+            user_agent: the browser; kept with the session.
 
         Raises:
             NotFoundError: there is no such user.
@@ -86,13 +95,13 @@ class Sessions(Authentication):
         Example:
             >>> auth.open_session(user.id, ip="203.0.113.7").tokens  # doctest: +SKIP
         """
-        opening = Opening.new(self._config, self._hasher, ip, user_agent)
+        opening = Opening.new(self._config, self._hasher, ip, user_agent, device)
         if not is_storable(user_id) or not (row := self._row(statements.OPEN_SESSION, user_id=user_id, **opening.row)):
             raise NotFoundError("There is no such user.", table="users")
         if row[0] is None:
             raise UserInactiveError
         signed_in = opening.signed_in(*row)
-        self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by="host")
+        self._tell_signed_in(signed_in, opening, by="host")
         return signed_in
 
     def sign_out(self, token: str, /) -> None:

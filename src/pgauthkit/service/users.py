@@ -5,7 +5,6 @@ from pgauthkit.errors import NotFoundError, UniqueViolationError
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.base import Service, id_or_none
 from pgauthkit.statements import users as statements
-from pgauthkit.statements.sessions import REVOKE_SESSIONS
 from pgauthkit.statements.statement import Statement
 from pgauthkit.values import UserInfo, UserRole
 
@@ -43,7 +42,7 @@ class Users(Service):
     def deactivate_user(self, user_id: str) -> list[str]:
         """Keep a user out: no link, code or session of theirs is good any more. Return the ids of the sessions ended.
 
-        One statement, which locks the user's pending links and then the user.
+        Their devices are forgotten. One statement, which locks the user's pending links and then the user.
 
         Raises:
             NotFoundError: there is no such user.
@@ -56,8 +55,8 @@ class Users(Service):
     def activate_user(self, user_id: str) -> list[str]:
         """Let a user in again, to sign in afresh. Return the ids of the sessions ended.
 
-        Those are of sign-ins that were under way during the deactivation. Nothing happens to a user who is active. One
-        statement, as `deactivate_user`.
+        Those are of sign-ins that were under way during the deactivation; their devices are forgotten too. Nothing
+        happens to a user who is active. One statement, as `deactivate_user`.
 
         Raises:
             NotFoundError: there is no such user.
@@ -71,8 +70,9 @@ class Users(Service):
     def change_email(self, user_id: str, email: str, *, keep_session: str | None = None) -> list[str]:
         """Move a user to another address, which the host has verified. Return the ids of the sessions ended.
 
-        Pending links of both addresses end, and every session but `keep_session`: in one statement, and in a second one
-        those of sign-ins at the old address that were under way. Where the second fails, call it again.
+        Pending links of both addresses end, and every session but `keep_session`, whose device alone stays known: in
+        one statement, and in a second one those of sign-ins at the old address that were under way. Where the second
+        fails, call it again.
 
         Raises:
             InvalidEmailError: it is no address.
@@ -103,7 +103,7 @@ class Users(Service):
 
     def _opened_meanwhile(self, user_id: str, keep: str | None) -> list[str]:
         # The first statement waits for sign-ins that hold a link of the old address, but saw the sessions of before.
-        rows = self._rows(REVOKE_SESSIONS, user_id=user_id, keep=id_or_none(keep))
+        rows = self._rows(statements.END_OTHERS, user_id=user_id, keep=id_or_none(keep))
         return [row[0] for row in rows]
 
     def _switch(self, statement: Statement, user_id: str, kind: str) -> list[str]:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
+from pgauthkit.statements.devices import forgotten
 from pgauthkit.statements.magic_links import EMAIL_CHANGE
 from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import ended, sessions
@@ -129,7 +130,7 @@ def _confirm() -> Statement:
         select(own.c.verdict, before.c.id, before.c.old, own.c.email, before.c.is_active, ids)
         .select_from(own)
         .outerjoin(before, TRUE)
-        .add_cte(consumed.cte("consumed"), killed.cte("killed"))
+        .add_cte(consumed.cte("consumed"), killed.cte("killed"), forgotten(moved, text("keep")))
     )
 
 

@@ -3,13 +3,13 @@
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import CTE, ColumnElement, and_, case, func, literal_column, or_, select, update
 
 from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import SIGN_IN, sign_in
 from pgauthkit.statements.rate_limits import bucket, wait_for
-from pgauthkit.statements.repetition import earlier, signed_in_as, verdict_with
+from pgauthkit.statements.repetition import outcome
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, number, text
 
 __all__ = ["CLAIM_SIGN_IN", "WAIT_FOR_APPROVAL", "approve_magic_link"]
@@ -125,19 +125,7 @@ def _claim_sign_in() -> Statement:
     """Sign the waiting browser in, once; or give what its tokens can be derived from again."""
     link = _judged()
     who, session, written = sign_in(link, session_id=text("session_id"), session_nonce=binary("session_nonce"))
-    was = earlier(link)
-    known = exists(select(users.c.id).where(users.c.email == link.c.email))
-    return Statement(
-        select(
-            *(verdict_with(link, was), known, link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to),
-            *signed_in_as(link, who, session, was, text("user_id")),
-        )
-        .select_from(link)
-        .outerjoin(who, TRUE)
-        .outerjoin(session, TRUE)
-        .outerjoin(was, TRUE)
-        .add_cte(*written)
-    )
+    return outcome(link, who, session, written, link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to)
 
 
 WAIT_FOR_APPROVAL: Final = _wait_for_approval()

@@ -11,7 +11,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.rate_limits import Buckets
-from pgauthkit.statements.repetition import earlier, signed_in_as, verdict_with
+from pgauthkit.statements.repetition import outcome
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
@@ -199,19 +199,7 @@ def _verify(*which: ColumnElement[bool]) -> Statement:
     bound = {"session_id": text("session_id"), "session_nonce": binary("session_nonce")}
     kept = {name: case((link.c.is_bound, value)) for name, value in bound.items()}
     who, session, written = sign_in(link, **kept)
-    was = earlier(link)
-    known = exists(select(users.c.id).where(users.c.email == link.c.email))
-    return Statement(
-        select(
-            *(verdict_with(link, was), known, link.c.email, link.c.redirect_to),
-            *signed_in_as(link, who, session, was, text("user_id")),
-        )
-        .select_from(link)
-        .outerjoin(who, TRUE)
-        .outerjoin(session, TRUE)
-        .outerjoin(was, TRUE)
-        .add_cte(*written)
-    )
+    return outcome(link, who, session, written, link.c.email, link.c.redirect_to)
 
 
 PEEK_MAGIC_LINK: Final = _peek()

@@ -2,13 +2,21 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, delete, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Table, delete, func, literal_column, not_, or_, select
 
 from pgauthkit.models import MagicLink, RateLimit, Session
 from pgauthkit.models.owned import own_table
+from pgauthkit.statements.devices import devices, is_newest_of
 from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, number, text
 
-__all__ = ["PURGE_MAGIC_LINKS", "PURGE_RATE_LIMITS", "PURGE_SESSIONS", "WALK_SESSIONS"]
+__all__ = [
+    "PURGE_DEVICES",
+    "PURGE_MAGIC_LINKS",
+    "PURGE_RATE_LIMITS",
+    "PURGE_SESSIONS",
+    "WALK_DEVICES",
+    "WALK_SESSIONS",
+]
 
 magic_links: Final = own_table(MagicLink)
 sessions: Final = own_table(Session)
@@ -46,6 +54,9 @@ WALK_SESSIONS: Final = _by_walk(
     text("after"),
     or_(sessions.c.idle_expires_at < NOW - duration("keep"), sessions.c.revoked_at < NOW - duration("keep")),
 )
+PURGE_DEVICES: Final = _by_expiry(devices, duration("keep"))
+# More than anybody signs in on, and few enough for what is listed and looked through.
+WALK_DEVICES: Final = _by_walk(devices, text("after"), not_(is_newest_of(20)))
 # What is fuller than any bucket can be was filled by a clock that was ahead.
 PURGE_RATE_LIMITS: Final = _by_walk(
     rate_limits,

@@ -10,15 +10,17 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.models import RateLimit
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.statement import BY_NOW, NOW, Statement, binary, duration, materialized
+from pgauthkit.statements.devices import is_the_owners
+from pgauthkit.statements.statement import BY_NOW, NOW, Statement, binary, duration, materialized, text
 
-__all__ = ["Buckets", "bucket", "rate_limits", "take", "wait_for"]
+__all__ = ["Buckets", "bucket", "by_device", "rate_limits", "take", "wait_for"]
 
 rate_limits: Final = own_table(RateLimit)
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
 FALSE: Final[ColumnElement[bool]] = literal_column("false")
 NOTHING: Final[ColumnElement[Any]] = literal_column("interval '0'")
 full_at: Final = rate_limits.c.full_at
+DEVICE: Final = "device"
 
 
 def bucket(name: str, source: CTE, may: ColumnElement[bool], key: ColumnElement[Any] | None = None) -> CTE:
@@ -53,8 +55,12 @@ def bucket(name: str, source: CTE, may: ColumnElement[bool], key: ColumnElement[
 class Buckets:
     """All buckets of a request: read first, so that a refusal writes nothing, and then taken from one by one.
 
+    Where the first is `device`, it is that of a known device, and lets its user's requests through by itself. One that
+    it refuses goes on as a stranger's: so a copy of the device's token takes nothing from the user that a stranger
+    could not take.
+
     Attributes:
-        look: one row, with the longest `wait`.
+        look: one row, with the longest `wait`, whether it was let through `by_device`, and that one's `device_wait`.
         steps: the buckets in their order, which is that of their locks.
     """
 
@@ -64,22 +70,26 @@ class Buckets:
     @classmethod
     def of(cls, limits: tuple[str, ...], provided: ColumnElement[bool] = TRUE) -> Self:
         """Build them from their names; nothing is taken unless it is `provided`."""
-        look = materialized(select(func.greatest(*map(wait_for, limits), NOTHING).label("wait")), "look")
+        is_let, device_wait = _by_own_device(limits)
+        strangers = [name for name in limits if name != DEVICE]
+        wait = func.greatest(*map(wait_for, strangers), NOTHING).label("wait")
+        look = materialized(select(wait, is_let.label("by_device"), device_wait.label("device_wait")), "look")
         steps: list[CTE] = []
-        for name in limits:
-            may = steps[-1].c.granted if steps else and_(look.c.wait <= NOTHING, provided)
+        for name in strangers:
+            may = steps[-1].c.granted if steps else and_(look.c.wait <= NOTHING, not_(look.c.by_device), provided)
             steps.append(bucket(name, steps[-1] if steps else look, may))
         return cls(look, steps)
 
     @property
     def granted(self) -> ColumnElement[bool]:
         """Whether the request is let through, in a row of `joined`."""
-        return func.coalesce(self.steps[-1].c.granted, FALSE)
+        return or_(self.look.c.by_device, func.coalesce(self.steps[-1].c.granted, FALSE))
 
     @property
     def wait(self) -> ColumnElement[Any]:
         """How long to wait where it is not."""
-        return func.greatest(self.look.c.wait, *(case((not_(step.c.granted), step.c.wait)) for step in self.steps))
+        waits = func.greatest(self.look.c.wait, *(case((not_(step.c.granted), step.c.wait)) for step in self.steps))
+        return func.least(waits, self.look.c.device_wait)
 
     def joined(self, *columns: ColumnElement[Any]) -> Select[Any]:
         """Select from the one row of all buckets."""
@@ -87,6 +97,19 @@ class Buckets:
         for step in self.steps:
             rows = rows.outerjoin(step, TRUE)
         return rows
+
+
+def by_device(name: str, source: CTE, may: ColumnElement[bool], email: ColumnElement[Any]) -> CTE:
+    """Take one from the bucket of the device presented, where it is one of the address's user."""
+    return bucket(name, source, and_(may, is_the_owners(email)))
+
+
+def _by_own_device(limits: tuple[str, ...]) -> tuple[ColumnElement[bool], ColumnElement[Any]]:
+    if DEVICE not in limits:
+        return FALSE, literal_column("NULL::interval")
+    one: CTE = select(TRUE.label("is_asking")).cte("asking")
+    own = by_device(DEVICE, one, TRUE, text("email"))
+    return func.coalesce(select(own.c.granted).scalar_subquery(), FALSE), select(own.c.wait).scalar_subquery()
 
 
 def wait_for(name: str, key: ColumnElement[Any] | None = None) -> ColumnElement[Any]:

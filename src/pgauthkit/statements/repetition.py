@@ -1,25 +1,44 @@
 """A sign-in that is asked for again: the session that came of it, as long as nothing happened to that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, and_, case, func, literal_column, select
+from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal_column, select
 
 from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
+from pgauthkit.statements.devices import hash_of_device
 from pgauthkit.statements.sessions import ENDS_AT
-from pgauthkit.statements.statement import NOW, constant
+from pgauthkit.statements.statement import NOW, Statement, constant, text
 
-__all__ = ["earlier", "signed_in_as", "verdict_with"]
+__all__ = ["outcome"]
 
 sessions: Final = own_table(Session)
 users: Final = own_table(User)
 
+TRUE: Final[ColumnElement[bool]] = literal_column("true")
 FALSE: Final[ColumnElement[bool]] = literal_column("false")
-TIMES: Final = ("authenticated_at", "access_expires_at", "ends_at")
+OPENED: Final = ("authenticated_at", "access_expires_at", "ends_at", "device_hash")
 
 
-def earlier(link: CTE) -> CTE:
+def outcome(link: CTE, who: CTE, session: CTE, written: Sequence[CTE], *about: ColumnElement[Any]) -> Statement:
+    """What comes of a sign-in: the verdict, whether the address is known, `about` the link, and what is given out.
+
+    Of the session that was opened now, or of the one of before.
+    """
+    was = _earlier(link)
+    is_known = exists(select(users.c.id).where(users.c.email == link.c.email))
+    return Statement(
+        select(_verdict_with(link, was), is_known, *about, *_signed_in_as(link, who, session, was, text("user_id")))
+        .select_from(link)
+        .outerjoin(who, TRUE)
+        .outerjoin(session, TRUE)
+        .outerjoin(was, TRUE)
+        .add_cte(*written)
+    )
+
+
+def _earlier(link: CTE) -> CTE:
     """The session of a link whose verdict is `again`, and whether its tokens may be given again."""
     s = sessions.c
     is_live = and_(
@@ -31,6 +50,7 @@ def earlier(link: CTE) -> CTE:
         select(
             *(s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, s.access_expires_at),
             *(ENDS_AT.label("ends_at"), s.access_token_hash, state.label("state")),
+            hash_of_device(s.device_id).label("device_hash"),
         )
         .join_from(link, sessions, s.id == link.c.session_id)
         .join(users, users.c.id == s.user_id)
@@ -39,7 +59,7 @@ def earlier(link: CTE) -> CTE:
     )
 
 
-def verdict_with(link: CTE, was: CTE) -> ColumnElement[Any]:
+def _verdict_with(link: CTE, was: CTE) -> ColumnElement[Any]:
     """The verdict on a link, with that on its session.
 
     `retry`: the session is too new for the snapshot of this statement, which waited for the link; or it is gone.
@@ -48,10 +68,10 @@ def verdict_with(link: CTE, was: CTE) -> ColumnElement[Any]:
     return case((link.c.verdict == constant("again"), again), else_=link.c.verdict)
 
 
-def signed_in_as(link: CTE, who: CTE, session: CTE, was: CTE, new_user: ColumnElement[Any]) -> Iterator[Any]:
+def _signed_in_as(link: CTE, who: CTE, session: CTE, was: CTE, new_user: ColumnElement[Any]) -> Iterator[Any]:
     """What the service gives out: of the session that was opened now, or of the one of before."""
     yield from (link.c.session_nonce, was.c.access_token_hash, was.c.id, func.coalesce(who.c.id == new_user, FALSE))
     yield from (func.coalesce(who.c.id, was.c.user_id), func.coalesce(who.c.email, was.c.email))
     yield func.coalesce(who.c.role, was.c.role)
-    yield from (func.coalesce(session.c[name], was.c[name]) for name in TIMES)
+    yield from (func.coalesce(session.c[name], was.c[name]) for name in OPENED)
     yield NOW

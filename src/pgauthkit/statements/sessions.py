@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
+from pgauthkit.statements.devices import signed_in_on
 from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
 
 __all__ = [
@@ -45,7 +46,7 @@ ENDS_AT: Final = func.least(s.idle_expires_at, s.expires_at)
 
 
 def opened(who: CTE) -> CTE:
-    """Insert a session for the one user in `who`."""
+    """Insert a session for the one user in `who`, on a device that is kept or made."""
     values: dict[str, ColumnElement[Any]] = {
         "id": text("session_id"),
         "selector_hash": binary("selector_hash"),
@@ -58,14 +59,17 @@ def opened(who: CTE) -> CTE:
         "expires_at": NOW + duration("session_ttl"),
         "ip": text("ip"),
         "user_agent": text("user_agent"),
+        "device_id": signed_in_on(who),
         "created_at": NOW,
         "user_id": who.c.id,
     }
     row = select(*values.values()).select_from(who)
+    is_new = s.device_id == text("new_device_id")
+    device_hash = case((is_new, binary("new_device_hash")), else_=binary("kept_device_hash")).label("device_hash")
     return (
         insert(sessions)
         .from_select(list(values), row, include_defaults=False)
-        .returning(s.authenticated_at, s.access_expires_at, ENDS_AT.label("ends_at"))
+        .returning(s.authenticated_at, s.access_expires_at, ENDS_AT.label("ends_at"), device_hash)
         .cte("opened")
     )
 
@@ -193,7 +197,7 @@ def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
 
 def _list_sessions() -> Statement:
     return Statement(
-        select(s.id, s.created_at, s.last_used_at, ENDS_AT, s.ip, s.user_agent)
+        select(s.id, s.created_at, s.last_used_at, ENDS_AT, s.ip, s.user_agent, s.device_id)
         .where(s.user_id == text("user_id"), s.revoked_at.is_(None), ENDS_AT > NOW)
         .order_by(s.created_at.desc(), s.id.desc())
     )

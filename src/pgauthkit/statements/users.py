@@ -6,11 +6,12 @@ from sqlalchemy import CTE, ColumnElement, and_, exists, func, literal_column, n
 
 from pgauthkit.models import User
 from pgauthkit.models.owned import own_table
+from pgauthkit.statements.devices import forgotten
 from pgauthkit.statements.magic_links import EMAIL_CHANGE, magic_links
 from pgauthkit.statements.sessions import ended, sessions
 from pgauthkit.statements.statement import NOW, Statement, materialized, text
 
-__all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER", "FIND_USER"]
+__all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER", "END_OTHERS", "FIND_USER"]
 
 users: Final = own_table(User)
 m: Final = magic_links.c
@@ -23,11 +24,12 @@ def _find_user() -> Statement:
 
 
 def _switch(is_active: ColumnElement[bool]) -> Statement:
-    """Switch a user, and end every session and pending link.
+    """Switch a user, end every session and pending link, and forget every device.
 
     Also when switching on: a sign-in that was in flight during the deactivation may have opened a session since, which
-    only the inactive user kept out. To switch on who is on already changes nothing. Links are locked before the user,
-    as a sign-in locks them. Gives the address, whether there was something to do, and the ids of the sessions.
+    only the inactive user kept out, and made a device. To switch on who is on already changes nothing. Links are locked
+    before the user, as a sign-in locks them. Gives the address, whether there was something to do, and the ids of the
+    sessions.
     """
     wanted = users.c.id == text("user_id"), not_(and_(users.c.is_active, is_active))
     mine = select(users.c.email).where(*wanted).scalar_subquery()
@@ -50,11 +52,11 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
     killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, switched.c.id.is_not(None))
     switched_one = exists(select(switched.c.id))
     row = select(users.c.email, switched_one, _ids(ended(sessions.c.user_id == switched.c.id)))
-    return Statement(row.where(users.c.id == text("user_id")).add_cte(killed.cte("killed")))
+    return Statement(row.where(users.c.id == text("user_id")).add_cte(killed.cte("killed"), forgotten(switched)))
 
 
 def _change_email() -> Statement:
-    """Move a user to another address; links of both addresses and all sessions but one are ended."""
+    """Move a user to another address; links of both, all sessions but one, and all devices but its own are ended."""
     old = select(users.c.email).where(users.c.id == text("user_id")).scalar_subquery()
     links = materialized(
         select(m.id)
@@ -74,7 +76,15 @@ def _change_email() -> Statement:
     )
     killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, moved.c.id.is_not(None))
     others = ended(sessions.c.user_id == moved.c.id, sessions.c.id.is_distinct_from(text("keep")))
-    return Statement(select(_ids(others)).select_from(moved).add_cte(killed.cte("killed")))
+    gone = forgotten(moved, text("keep"))
+    return Statement(select(_ids(others)).select_from(moved).add_cte(killed.cte("killed"), gone))
+
+
+def _end_others() -> Statement:
+    """End what the statement of a change of address could not see yet: sessions and devices of other sign-ins."""
+    user = select(users.c.id).where(users.c.id == text("user_id")).cte("moved")
+    others = ended(sessions.c.user_id == user.c.id, sessions.c.id.is_distinct_from(text("keep")))
+    return Statement(select(others.c.id).add_cte(forgotten(user, text("keep"))))
 
 
 def _is_change_of(user_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -88,5 +98,6 @@ def _ids(rows: CTE) -> ColumnElement[Any]:
 
 FIND_USER: Final = _find_user()
 CHANGE_EMAIL: Final = _change_email()
+END_OTHERS: Final = _end_others()
 DEACTIVATE_USER: Final = _switch(literal_column("false"))
 ACTIVATE_USER: Final = _switch(literal_column("true"))

@@ -14,6 +14,7 @@ from pgauthkit.models.account import standing
 from pgauthkit.secret import Secret
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 from pgauthkit.values import (
+    DeviceInfo,
     EmailChange,
     Identity,
     InvitationInfo,
@@ -27,6 +28,7 @@ from pgauthkit.values import (
 )
 
 __all__ = [
+    "device_infos",
     "email_changes",
     "emails",
     "identities",
@@ -236,7 +238,13 @@ def token_pairs() -> SearchStrategy[TokenPair]:
 def sign_ins() -> SearchStrategy[SignIn]:
     """What `verify_magic_link` returns."""
     return st.builds(
-        SignIn, user=identities(), tokens=token_pairs(), redirect_to=st.none() | redirects(), created=st.booleans()
+        SignIn,
+        user=identities(),
+        tokens=token_pairs(),
+        redirect_to=st.none() | redirects(),
+        created=st.booleans(),
+        device=link_tokens(Kind.DEVICE),
+        known_device=st.booleans(),
     )
 
 
@@ -250,13 +258,20 @@ def session_infos() -> SearchStrategy[SessionInfo]:
         expires_at=moments(),
         ip=st.none() | ips(),
         user_agent=st.none() | user_agents(),
+        device_id=st.none() | ids(),
     )
+
+
+def device_infos() -> SearchStrategy[DeviceInfo]:
+    """What `list_devices` returns some of."""
+    times = {name: moments() for name in ("created_at", "last_used_at", "expires_at")}
+    return st.builds(DeviceInfo, id=ids(), **times, ip=st.none() | ips(), user_agent=st.none() | user_agents())
 
 
 def purge_reports() -> SearchStrategy[PurgeReport]:
     """What `purge` returns."""
     counts = st.integers(min_value=0, max_value=1_000_000)
-    return st.builds(PurgeReport, magic_links=counts, sessions=counts, rate_limits=counts)
+    return st.builds(PurgeReport, magic_links=counts, sessions=counts, rate_limits=counts, devices=counts)
 
 
 def _hashes() -> SearchStrategy[bytes]:

@@ -13,7 +13,7 @@ from weakref import WeakSet
 import attrs
 
 from pgauthkit.config import AuthConfig
-from pgauthkit.service.marks import MARKS, elapsed
+from pgauthkit.service.memory.marks import MARKS, elapsed
 from pgauthkit.service.moments import read_clock
 from pgauthkit.session_cache import SessionCache
 from pgauthkit.values import Identity
