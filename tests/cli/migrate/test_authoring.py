@@ -60,6 +60,26 @@ class TestInit:
         assert result.exit_code == 0, result.output
         assert "CREATE TABLE posts" in result.stdout
 
+    @pytest.mark.parametrize(
+        "models",
+        ["blog.models", "blog.models:Base, blog.more:metadata", "blog.models:several", "blog.more, blog.models"],
+    )
+    def test_whatever_holds_models(self, models: str, blog: Blog) -> None:
+        """A module, a list in it and several of these do as well; metadata with our tables alone adds nothing."""
+        more = "from sqlalchemy import Column, Integer, MetaData, Table\nfrom pgauthkit.models import User\n"
+        (blog.path / "blog" / "more.py").write_text(
+            f"{more}metadata = MetaData()\nTable('tags', metadata, Column('id', Integer, primary_key=True))\n"
+        )
+        path = blog.path / "blog" / "models.py"
+        path.write_text(f"{path.read_text()}from blog import more\nseveral = [Base, (more.metadata,)]\n")
+
+        assert blog.migrate("init", "--models", models).exit_code == 0
+        result = blog.migrate("dev", "-m", "Add posts")
+
+        assert result.exit_code == 0, result.output
+        assert "CREATE TABLE posts" in result.stdout
+        assert ("CREATE TABLE tags" in result.stdout) == (models != "blog.models")
+
     def test_no_models(self, blog: Blog) -> None:
         """Without models nothing can be made: wrong use."""
         (blog.path / "pyproject.toml").write_text("")
@@ -75,7 +95,7 @@ class TestInit:
             ("blog.model:Base", "models: blog.model:Base cannot be imported: No module named 'blog.model'."),
             ("blog.models:Bas", "models: blog.models:Bas cannot be imported: "),
             ("blog.models:Mapped", "models: blog.models:Mapped is not a declarative base"),
-            ("blog.models", "models: it looks like blog.models:Base"),
+            ("blog", "models: blog is not a declarative base"),
         ],
     )
     def test_mistyped(self, models: str, sentence: str, blog: Blog) -> None:

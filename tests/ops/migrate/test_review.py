@@ -97,7 +97,7 @@ class TestScaffold:
         (tmp_path / "migrations" / "env.py").touch()
 
         with pytest.raises(ConfigError) as caught:
-            scaffold(tmp_path, models="blog.models")
+            scaffold(tmp_path, models="blog/models.py")
 
         assert [problem.partition(":")[0] for problem in caught.value.problems] == [
             "models",

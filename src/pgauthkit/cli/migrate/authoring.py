@@ -36,7 +36,11 @@ RENAME: Final = click.option(
 
 
 @click.command(epilog="Example: pgauthkit migrate init --models blog.models:Base")
-@click.option("--models", metavar="MODULE:NAME", help="The declarative base.  [default: models of pyproject.toml]")
+@click.option(
+    "--models",
+    metavar="MODULE:NAME",
+    help="The declarative base, or a module with models; several with commas.  [default: models of pyproject.toml]",
+)
 @click.option("--migrations", metavar="FOLDER", help="Where.  [default: migrations of pyproject.toml, or migrations]")
 @JSON
 def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from pgauthkit.ops.migrate.autogenerate.renames import Rename
 from pgauthkit.ops.migrate.deployment import Deployment, deploy
 from pgauthkit.ops.migrate.development import Development, develop
 from pgauthkit.ops.migrate.drift import Difference, find_drift
-from pgauthkit.ops.migrate.prisma import Adoption, adopt_prisma
+from pgauthkit.ops.migrate.prisma import Adoption, AdoptionPlan, adopt_prisma, plan_adoption
 from pgauthkit.ops.migrate.rehearsal import Rehearsal, rehearse_rollback
 from pgauthkit.ops.migrate.reset import Reset, reset
 from pgauthkit.ops.migrate.resolution import Resolution, resolve_applied, resolve_rolled_back
@@ -18,6 +18,7 @@ from pgauthkit.ops.revisions.tracks import Track, host_track
 
 __all__ = [
     "Adoption",
+    "AdoptionPlan",
     "Deployment",
     "Development",
     "Difference",
@@ -43,6 +44,7 @@ __all__ = [
     "lint",
     "new_revision",
     "pending_sql",
+    "plan_adoption",
     "plan_rollback",
     "range_sql",
     "rehearse_rollback",

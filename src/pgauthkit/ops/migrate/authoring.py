@@ -1,7 +1,8 @@
 """Making a new revision of the application's: from the difference between its models and the database, or empty."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,11 +83,7 @@ def new_revision(
             if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
                 directives.clear()
 
-        with warnings.catch_warnings():
-            # It says so of a generated column, which the comparison by the catalog names.
-            warnings.filterwarnings("ignore", "Computed default on")
-            # And of a cycle of foreign keys, which are put in order here.
-            warnings.filterwarnings("ignore", "Cannot correctly sort tables")
+        with _quiet():
             made = write_revision(
                 host, connection, message, autogenerate=not empty, directives=None if empty else complete
             )
@@ -95,6 +92,15 @@ def new_revision(
     if by_hand and on_by_hand:
         on_by_hand(tuple(by_hand))
     return Path(made.path) if made else None
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep back what Alembic says of generated columns, which the catalog compares, and of cycles of foreign keys."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Computed default on")
+        warnings.filterwarnings("ignore", "Cannot correctly sort tables")
+        yield
 
 
 def _prepare(

@@ -1,6 +1,7 @@
 """A day's work on a database of development: apply what there is, write the new revision, show it, apply it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -90,20 +91,11 @@ def develop(
     before = deploy(engine, host=host)
     by_hand: list[str] = []
     hazards: list[Hazard] = []
-    written = new_revision(
-        engine,
-        host,
-        message,
-        renames=renames,
-        on_rename=on_rename,
-        on_hazards=hazards.extend,
-        on_by_hand=by_hand.extend,
-    )
+    write = partial(new_revision, on_hazards=hazards.extend, on_by_hand=by_hand.extend)
+    written = write(engine, host, message, renames=renames, on_rename=on_rename)
     if written and on_written:
         on_written(written)
-    warnings = _warned(hazards, written)
-    if warnings and on_warnings:
-        on_warnings(warnings)
+    warnings = _warned(hazards, written, on_warnings)
     scripts = pending_sql(engine, host=host)
     if on_script:
         for script in scripts:
@@ -111,20 +103,21 @@ def develop(
     after = deploy(engine, host=host)
     applied = (*before.applied, *before.host, *after.host)
     seeding = run_seed(engine, seed, host=host) if seed and is_fresh else None
+    todo = tuple(by_hand)
     return Development(
-        written=written,
-        scripts=scripts,
-        applied=applied,
-        seeding=seeding,
-        by_hand=tuple(by_hand),
-        warnings=warnings,
+        written=written, scripts=scripts, applied=applied, seeding=seeding, by_hand=todo, warnings=warnings
     )
 
 
-def _warned(hazards: Sequence[Hazard], written: Path | None) -> tuple[str, ...]:
+def _warned(
+    hazards: Sequence[Hazard], written: Path | None, on_warnings: Callable[[tuple[str, ...]], None] | None
+) -> tuple[str, ...]:
     if refused := [hazard.message for hazard in hazards if hazard.is_refused]:
         raise MigrationError(
             f"{written and written.name} was written, and is not applied. {' '.join(refused)}"
             " Then run the command again; or delete the file, and change the model."
         )
-    return tuple(hazard.message for hazard in hazards)
+    warnings = tuple(hazard.message for hazard in hazards)
+    if warnings and on_warnings:
+        on_warnings(warnings)
+    return warnings
