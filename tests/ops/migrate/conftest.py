@@ -86,21 +86,21 @@ def body(sql: str, *, autocommit: bool) -> str:
 
 
 @pytest.fixture(autouse=True)
-def clean_process() -> Iterator[None]:
+def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what a test has imported from its own directory, and the logging that plain Alembic set up for it."""
+    # Nothing is cached: models that are written twice in a second, at the same length, would be taken for the first.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     path = sys.path[:]
     with logging_kept():
         yield
     sys.path[:] = path
-    for name in ("blog_models", "blog_seed"):
+    for name in ("blog_models", "blog_seed", "blog_types"):
         sys.modules.pop(name, None)
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path) -> Project:
     """An application whose folder was made by `migrate init`."""
-    # Nothing is cached: models that are written twice in a second, at the same length, would be taken for the first.
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (tmp_path / "blog_models.py").write_text(MODELS)
     sys.path.insert(0, str(tmp_path))
     scaffold(tmp_path, models="blog_models:Base")

@@ -22,7 +22,7 @@ class Covered:
         retyped: of these, the ones whose type is settled.
         parts: indexes and constraints with their table, by name, or by the first word of what they say where the
             server names them.
-        dropped: columns that are dropped, with the CHECKs on them.
+        dropped: columns that are dropped or renamed, with the CHECKs on them.
         checked: columns that are added with a type that brings its CHECK.
         types: the names of types that come with a table.
     """
@@ -70,6 +70,7 @@ def _add(found: Covered, operation: MigrateOperation, owner: str) -> None:
         case ops.AlterColumnOp():
             found.columns.add(f"{owner}.{operation.column_name}")
             found.retyped |= {f"{owner}.{operation.column_name}"} if operation.modify_type is not None else set()
+            found.dropped |= {f"{owner}.{operation.column_name}"} if operation.modify_name is not None else set()
         case _:
             _add_part(found, operation, owner)
 
