@@ -10,13 +10,16 @@ from alembic.operations import ops
 from alembic.operations.ops import MigrateOperation, MigrationScript
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import CompileError, DBAPIError
 
 from pgauthkit.ops.migrate.making import Made, make
 from pgauthkit.ops.migrate.written import written
 
 __all__ = ["supplement"]
 
+_UNMADE: Final = (
+    "{what}, so that indexes' conditions, CHECKs, enum labels and the precision of types were not compared."
+)
 _OTHERS: Final = "All else that differs: run the command again once the enum's new labels are applied."
 _BIND: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 
@@ -61,10 +64,9 @@ def supplement(context: MigrationContext, engine: Engine, script: MigrationScrip
             made = make(engine, metadata)
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
-            by_hand.append(
-                f"The server could not make the models' tables beside the others (SQLSTATE {state}), so that indexes'"
-                " conditions, CHECKs, enum labels and the precision of types were not compared."
-            )
+            by_hand.append(_UNMADE.format(what=f"The server could not make the models' tables (SQLSTATE {state})"))
+        except CompileError as error:  # Such as a column of a composite type, of which SQLAlchemy knows nothing.
+            by_hand.append(_UNMADE.format(what=f"The models' tables cannot be made {error}".partition(":")[0]))
         else:
             by_hand += _add(script, made)
     return tuple(by_hand)
