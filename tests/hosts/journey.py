@@ -55,7 +55,7 @@ def track_of(project: Path) -> Track:
 def alembic() -> Alembic:
     """Alembic's own commands, such as `check`, as the host runs them without us."""
 
-    def run(track: Track, url: str, name: str, *arguments: str) -> None:
+    def run(track: Track, url: str, name: str, *arguments: object) -> None:
         config = track.config(None)
         driven = sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         config.set_main_option("sqlalchemy.url", driven.replace("%", "%%"))
@@ -69,6 +69,8 @@ def test_the_host_was_there_before(project: Path, alembic: Alembic, pgauthkit_em
     (project / "migrations" / "versions" / "two.py").unlink()  # with which its users become ours
     track = track_of(project)
     alembic(track, pgauthkit_empty_url, "upgrade", "head")
+    with pytest.raises(Exception, match="author_id"):
+        alembic(track, pgauthkit_empty_url, "check")
     assert migrate.deploy(pgauthkit_empty_url, host=track).applied == bundled_revisions()
     made = new_revision(pgauthkit_empty_url, track, "Two")
     assert made is not None
@@ -81,6 +83,9 @@ def test_the_host_was_there_before(project: Path, alembic: Alembic, pgauthkit_em
     assert new_revision(pgauthkit_empty_url, track, "Nothing") is None
     alembic(track, pgauthkit_empty_url, "check")
     assert find_drift(pgauthkit_empty_url, host=track) == ()
+    alembic(track, pgauthkit_empty_url, "revision", "Theirs", True)
+    (theirs,) = (project / "migrations" / "versions").glob("*_theirs.py")
+    assert "op." not in theirs.read_text().partition("def upgrade")[2]
 
 
 def test_the_plugin_s_database_has_both_tracks(track: Track, pgauthkit_url: str) -> None:
