@@ -350,6 +350,7 @@ class TestLost:
             auth.open_session(user_id)
         hint = "The statement was cancelled: see statement_timeout, and who holds a lock."
         assert (hint,) == caught.value.hints
+        assert str(caught.value).startswith("The database gave the statement up (SQLSTATE 57014, QueryCanceled) at ")
         assert free_of_the_drivers(caught.value)
         assert checked_out(engine) == 0
         auth.open_session(user_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import shutil
 import socket
 import tempfile
@@ -83,7 +84,10 @@ class Pair:
         return [auth.authenticate(token) for token in tokens]
 
     def look(self, auth: AuthService) -> None:
-        """Ask the primary how far it is, and the replica, which is as far by then unless it is paused."""
+        """Ask the primary how far it is, and the replica, which is as far by then; from now on only the test does."""
+        known = self.known(auth)
+        known._look_at_primary._begun = known._look_at_replica._begun = math.inf
+        self.settle()
         self.look_at_primary(auth)
         self.standby.catch_up()
         self.look_at_replica(auth)
@@ -111,6 +115,11 @@ class Pair:
             for errand in (known._look_at_primary, known._look_at_replica, known._send_uses)
         ]
         self.wait_for(lambda: not any(errand._is_running for errand in errands))
+
+    def dispose(self, engine: Engine) -> None:
+        """Have an engine connect anew, when none of its connections is in use."""
+        self.settle()
+        self.host.call(engine.dispose)
 
     def pause(self) -> None:
         """Let others go on: threads, or tasks of the event loop."""

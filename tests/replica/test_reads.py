@@ -13,11 +13,11 @@ from tests.integration.test_session_cache import BY_SQL, END_NOTHING, ENDINGS, a
 from pgauthkit import AuthService
 from pgauthkit.config import SessionCache
 from pgauthkit.errors import (
-    AuthenticationError,
     DatabaseUnavailableError,
     InvalidTokenError,
     RefreshTokenReusedError,
     TokenAlreadyUsedError,
+    TokenExpiredError,
 )
 from pgauthkit.values import SignIn, UserRole
 
@@ -179,7 +179,8 @@ class TestEnded:
         auth.verify_magic_link(first)
         with pytest.raises(TokenAlreadyUsedError):
             auth.peek_magic_link(first)
-        assert refused_link(auth, second)
+        with pytest.raises(TokenExpiredError):
+            auth.peek_magic_link(second)
         pair.look_at_primary(auth)
         pair.standby.resume()
         pair.look(auth)
@@ -210,14 +211,6 @@ class TestEnded:
     def test_every_method_is_one_or_the_other(self) -> None:
         """Of each method it is known whether it ends something: one that does is tried above."""
         assert {name.partition(",")[0] for name in ENDINGS}.isdisjoint(END_NOTHING)
-
-
-def refused_link(auth: AuthService, token: str) -> bool:
-    try:
-        auth.peek_magic_link(token)
-    except AuthenticationError:
-        return True
-    return False
 
 
 def age(pair: "Pair", auth: AuthService, *, before: float) -> None:
@@ -318,6 +311,24 @@ class TestAway:
         auth.sign_out(access(signed_in))
         assert refused(auth, access(signed_in))
 
+    def test_a_first_use_while_the_primary_is_away(
+        self, pair: "Pair", sign_in: SigningIn, ways: "tuple[Way, Way]", database: "Database"
+    ) -> None:
+        """The first use of a pair that cannot be written is given up, and tried once; the next one is written."""
+        way, _ = ways
+        auth = pair.service(engine=pair.host.engine(way.url))
+        following = auth.refresh(refresh_token(sign_in(by=auth)))
+        pair.look(auth)
+        known = pair.known(auth)
+        way.close()
+        for _ in range(2):
+            assert auth.authenticate(access(following)).email == "ada@example.com"
+            assert known._is_primary_away
+        way.open()
+        pair.look_at_primary(auth)
+        auth.authenticate(access(following))
+        assert database.ask("SELECT confirmed_at IS NOT NULL FROM pgauthkit.sessions") == [(True,)]
+
     def test_uses_while_the_primary_is_away(
         self, pair: "Pair", sign_in: SigningIn, ways: "tuple[Way, Way]", database: "Database"
     ) -> None:
@@ -359,7 +370,7 @@ class TestAway:
         database.tell(ADMIN)
         assert by(auth, signed_in) is REPLICA
         (way.freeze if is_frozen else way.close)()
-        pair.host.call(replica.dispose)
+        pair.dispose(replica)
         assert by(auth, signed_in) is PRIMARY
         assert pair.known(auth)._positions.seen(0.0) == {}
         assert by(auth, signed_in) is PRIMARY
@@ -378,7 +389,7 @@ class TestAway:
         pair.look(auth)
         for way, engine in zip(ways, (primary, replica), strict=True):
             way.freeze()
-            pair.host.call(engine.dispose)
+            pair.dispose(engine)
         begun = time.monotonic()
         with pytest.raises(DatabaseUnavailableError):
             auth.authenticate(access(signed_in))
@@ -395,7 +406,7 @@ class TestAway:
         pair.look(auth)
         assert pair.known(auth)._positions.seen(0.0) == {}
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'primary'"
-        assert database.ask(ours) == [(0,)]
+        pair.wait_for(lambda: database.ask(ours) == [(0,)])
         assert not refused(auth, access(signed_in))
 
 

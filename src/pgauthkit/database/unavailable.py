@@ -126,12 +126,18 @@ def translate(error: Exception, url: URL | None = None) -> PgAuthKitError:
     if known := _of_our_tree(cause):
         return known
     if hints := _hints(cause):
-        return DatabaseUnavailableError(f"Cannot reach the database{_shown(url)}.", hints=hints)
+        return DatabaseUnavailableError(f"{_headline(cause)}{_shown(url)}.", hints=hints)
     if _TOO_MANY in str(cause):
         return PgAuthKitError("The statement has more than 65,535 parameters: ask for fewer values at once.")
     name, state = type(cause).__name__, str(getattr(cause, "sqlstate", None))
     advice = f" {_ADVICE[state]}" if state in _ADVICE else ""
     return PgAuthKitError(f"PostgreSQL refused the statement (SQLSTATE {state}, {name}).{advice}")
+
+
+def _headline(cause: BaseException | None) -> str:
+    if isinstance(cause, pg.QueryCanceled | pg.LockNotAvailable):
+        return f"The database gave the statement up (SQLSTATE {cause.sqlstate}, {type(cause).__name__})"
+    return "Cannot reach the database"
 
 
 def _of_our_tree(cause: BaseException | None) -> PgAuthKitError | None:

@@ -5,21 +5,39 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection, Engine, FetchedValue, Identity, event, func, orm, text, true
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    FetchedValue,
+    ForeignKey,
+    Identity,
+    Integer,
+    Table,
+    Text,
+    event,
+    func,
+    orm,
+    text,
+    true,
+)
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
+    DynamicMapped,
     Mapped,
     Mapper,
+    WriteOnlyMapped,
     column_property,
     composite,
     mapped_column,
+    relationship,
     synonym,
     validates,
 )
 
-from pgauthkit.errors import RepositoryError
+from pgauthkit.errors import ForeignKeyViolationError, NotAUniqueKeyError, RepositoryError
 from pgauthkit.repositories import Repository
 
 
@@ -82,6 +100,39 @@ class Audited(Own):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+
+
+class Shelf(Own):
+    """Relations that a session deletes with, and those that are queries."""
+
+    __tablename__ = "attributes_shelves"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    books: Mapped[list["Book"]] = relationship(cascade="all, delete-orphan")
+    loans: Mapped[list["Loan"]] = relationship(passive_deletes=True)
+    every_loan: DynamicMapped["Loan"] = relationship(viewonly=True)
+    more_loans: WriteOnlyMapped["Loan"] = relationship(passive_deletes=True, overlaps="loans")
+
+
+class Book(Own):
+    __tablename__ = "attributes_books"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey(Shelf.id))
+
+
+class Loan(Own):
+    __tablename__ = "attributes_loans"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey(Shelf.id, ondelete="CASCADE"))
+
+
+class Measure(Own):
+    """A table without a primary key, as a view is."""
+
+    __table__ = Table("attributes_measures", Own.metadata, Column("place", Text), Column("value", Integer))
+    __mapper_args__ = {"primary_key": [__table__.c.place]}  # noqa: RUF012 - SQLAlchemy's
 
 
 @pytest.fixture
@@ -233,3 +284,62 @@ def test_criteria_of_a_session(papers: Repository[Paper], db: orm.Session) -> No
     event.listen(db, "do_orm_execute", narrow)
     assert [row.title for row in papers.find_many()] == ["a"]
     assert papers.update_many(true(), y=1) == 2
+
+
+def test_events_of_attributes_and_of_a_session(papers: Repository[Paper], db: orm.Session) -> None:
+    """`create` calls them, as it works by the session; what works without objects does not."""
+    called: list[object] = []
+
+    def changed(_target: object, value: object, _before: object, _initiator: object) -> None:
+        called.append(value)
+
+    def flushed(session: orm.Session, _context: object, _instances: object) -> None:
+        called.append(len(session.new))
+
+    event.listen(Paper.note, "set", changed)
+    event.listen(db, "before_flush", flushed)
+    try:
+        papers.create(title="a", note="x")
+        assert called == ["x", 1]
+        papers.update({"title": "a"}, note="y")
+        papers.upsert({"title": "a"}, create={}, update={"note": "z"})
+        papers.create_many([{"title": "b", "note": "y"}])
+        assert called == ["x", 1]
+    finally:
+        event.remove(Paper.note, "set", changed)
+
+
+def test_cascades(db: orm.Session) -> None:
+    """`create` inserts what hangs on an object; a delete leaves to the database what goes with the row."""
+    shelves = Repository(db, Shelf)
+    shelf = shelves.create(books=[Book(), Book()], loans=[Loan()])
+    assert Repository(db, Book).count(shelf_id=shelf.id) == 2
+    with pytest.raises(ForeignKeyViolationError), db.begin_nested():
+        shelves.delete({"id": shelf.id})
+    Repository(db, Book).delete_many(Book.shelf_id == shelf.id)
+    shelves.delete({"id": shelf.id})
+    assert not Repository(db, Loan).exists()
+
+
+def test_relations_that_are_queries(db: orm.Session) -> None:
+    """`create` fills one that can be written, `include` refuses both, and they are queries as ever."""
+    shelves = Repository(db, Shelf)
+    shelf = shelves.create(more_loans=[Loan(), Loan()])
+    for name in ("every_loan", "more_loans"):
+        with pytest.raises(RepositoryError, match=f"Shelf.{name} is a query of its own"):
+            shelves.get(id=shelf.id, include=[name])
+    found = shelves.get(id=shelf.id)
+    assert found.every_loan.count() == 2
+    assert len(db.scalars(found.more_loans.select()).all()) == 2
+
+
+def test_a_table_without_a_primary_key(db: orm.Session) -> None:
+    """A row is found by what the model says identifies it, and never by nothing."""
+    measures = Repository(db, Measure)
+    measures.create_many([{"place": "a", "value": 1}, {"place": "b", "value": 2}])
+    assert cast("Any", measures.get(place="b")).value == 2
+    assert cast("Any", measures.update({"place": "a"}, value=3)).value == 3
+    with pytest.raises(NotAUniqueKeyError, match="unique are: place"):
+        measures.find_unique()
+    with pytest.raises(RepositoryError, match="42P10"):
+        measures.upsert({"place": "a"}, create={}, update={})

@@ -43,6 +43,25 @@ CATALOGS = {
     *("pg_user_mapping", "pg_publication", "pg_amop", "pg_amproc"),
 }
 
+# The kinds within a catalog that a dump writes, as each says it: https://www.postgresql.org/docs/16/catalog-pg-class.html
+# and the pages beside it. Not a toast table (`t`), which nobody makes, nor a trigger's row in pg_constraint of 9.0.
+WITHIN = {
+    "SELECT relkind FROM pg_class": "rpvmfSiIc",
+    "SELECT relpersistence FROM pg_class": "pu",
+    "SELECT typtype FROM pg_type": "bcdepmr",
+    "SELECT prokind FROM pg_proc": "fpaw",
+    "SELECT aggkind FROM pg_aggregate JOIN pg_proc ON pg_proc.oid = aggfnoid": "noh",
+    "SELECT contype FROM pg_constraint": "cfputx",
+    "SELECT partstrat FROM pg_partitioned_table JOIN pg_class ON pg_class.oid = partrelid": "rlh",
+    "SELECT attidentity FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE attidentity <> ''": "ad",
+    "SELECT attgenerated FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE attgenerated <> ''": "s",
+    "SELECT tgenabled FROM pg_trigger": "OADR",
+    "SELECT ev_type FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class": "1234",
+    "SELECT polcmd FROM pg_policy": "*rawd",
+    "SELECT unnest(stxkind) FROM pg_statistic_ext": "dfme",
+    "SELECT relreplident FROM pg_class": "dfni",
+}
+
 
 @pytest.fixture
 def every_kind(database: Database) -> Iterator[Database]:
@@ -63,6 +82,19 @@ def kinds(database: Database) -> list[tuple[object, ...]]:
 def test_there_is_one_of_each(every_kind: Database) -> None:
     """The SQL that the other tests stand on misses no kind that the server's catalogs know and a dump has."""
     assert CATALOGS - {kind for kind, _ in kinds(every_kind)} == set()
+
+
+def test_there_is_one_of_each_within(every_kind: Database) -> None:
+    """Nor does it miss a kind within a catalog: of relations, types, routines, constraints, rules and so on."""
+    missing = {query: set(wanted) - _own(every_kind, query) for query, wanted in WITHIN.items()}
+    assert {query: sorted(kinds) for query, kinds in missing.items() if kinds} == {}
+
+
+def _own(database: Database, query: str) -> set[str]:
+    """Return what a query finds among the objects that are not the server's own."""
+    own = "aggfnoid" if "pg_aggregate" in query else "pg_class.oid" if "JOIN pg_class" in query else "oid"
+    joined = f"{query} {'AND' if 'WHERE' in query else 'WHERE'} {own} >= 16384"
+    return {str(kind) for (kind,) in database.ask(joined)}
 
 
 @pytest.mark.parametrize("format_", ["custom", "plain"])

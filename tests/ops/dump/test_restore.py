@@ -150,6 +150,22 @@ class TestForeign:
 
         assert empty.checksums() == filled.checksums()
 
+    def test_a_function_that_needs_a_search_path(self, filled: Database, empty: Database, tmp_path: Path) -> None:
+        """A function that no restore of a dump could call is refused with what to do about it, and then restored."""
+        filled.run(
+            "CREATE FUNCTION public.inner_one(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)'",
+            "CREATE FUNCTION public.outer_one(text) RETURNS text LANGUAGE plpgsql IMMUTABLE"
+            " AS 'BEGIN RETURN inner_one($1); END'",
+            "CREATE TABLE loud (name text, loud text GENERATED ALWAYS AS (public.outer_one(name)) STORED)",
+            "INSERT INTO loud VALUES ('x')",
+        )
+        done = backup(filled.url, directory=tmp_path / "before")
+        with pytest.raises(RestoreError, match=r"inner_one\(text\) does not exist.*SET search_path"):
+            restore(done.file, empty.url)
+        filled.run("ALTER FUNCTION public.outer_one(text) SET search_path = public")
+        done = backup(filled.url, directory=tmp_path / "after")
+        assert restore(done.file, empty.url).discrepancies == ()
+
     def test_roles(self, filled: Database, empty: Database, tmp_path: Path) -> None:
         """Owners that the server lacks are refused as a whole, unless owners are left out."""
         role = f"{filled.name}_owner"

@@ -35,7 +35,16 @@ _BEGIN: Final = "SET client_encoding = 'UTF8';\nSET statement_timeout = 0;\nSET 
 # Every dump of PostgreSQL 17 and later begins with it, also one of an earlier server, which knows no such setting.
 _NEW_SETTING: Final = b"SET transaction_timeout = 0;\n"
 _NEW_SINCE: Final = 17
-_NO_ROLE: Final = re.compile(r'role ".*" does not exist')
+# A dump is restored with an empty search_path.
+_NO_SCHEMA: Final = (
+    "A function that names things without their schema fails in any restore of a dump: give it a search_path where it"
+    " came from (ALTER FUNCTION … SET search_path = …), and take the backup again."
+)
+# What psql says, and what to do.
+_HINTS: Final = (
+    (re.compile(r'role ".*" does not exist'), "Leave owners and grants out with --no-owner."),
+    (re.compile(r"(function|relation|operator|type) .* does not exist"), _NO_SCHEMA),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,8 +106,8 @@ def replay(
             if not failure:
                 write(b"\nCOMMIT;\n")
         if why := psql.wait() or failure:
-            hint = " Leave owners and grants out with --no-owner." if _NO_ROLE.search(why) else ""
-            raise RestoreError(f"The restore failed, and the database is as it was: {why}.{hint}")
+            hints = (f" {hint}" for said, hint in _HINTS if said.search(why))
+            raise RestoreError(f"The restore failed, and the database is as it was: {why}.{''.join(hints)}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Integer, func, null
 from sqlalchemy.sql import ClauseElement
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.mapping.comparisons import compared
 from pgauthkit.repositories.generic.values import check_value, is_json
 
 __all__ = ["assigned", "evaluated", "touched", "validated", "validating", "versioned"]
@@ -55,11 +56,15 @@ def assigned(of: Description[Any], values: Mapping[str, Any]) -> dict[Column[Any
         RepositoryError: there is no such column, or the value does not fit it.
     """
     of.require(values)
-    found = {of.columns[name]: value for name, value in validated(of, values).items()}
+    found = {of.columns[name]: _settled(value) for name, value in validated(of, values).items()}
     for column, value in found.items():
         check_value(column, value)
     # None is NULL in any column: SQLAlchemy would store it as the null of JSON, for which there is `JSON.NULL`.
     return {column: null() if value is None and is_json(column) else value for column, value in found.items()}
+
+
+def _settled(value: object) -> object:
+    return compared(value) if isinstance(value, ClauseElement) else value
 
 
 def touched(of: Description[Any], changes: Mapping[Column[Any], Any]) -> dict[Column[Any], Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.mapping.comparisons import compared
 from pgauthkit.repositories.generic.typed import own_type, typed
 from pgauthkit.repositories.generic.values import check_storable
 
@@ -72,7 +73,7 @@ def orders(of: Description[Any], order_by: Order | Sequence[Order]) -> list[Colu
 
 def _order(of: Description[Any], order: Order) -> ColumnElement[Any]:
     if not isinstance(order, str):
-        return _element(of, order)
+        return compared(_element(of, order))
     attribute = of.attribute(order.removeprefix("-"))
     return attribute.desc() if order.startswith("-") else attribute.asc()
 
@@ -83,7 +84,7 @@ def _condition(of: Description[Any], condition: object) -> ColumnElement[bool]:
     if foreign:
         message = f"A condition for {of.name} is about {foreign[0]}: ask through a relation, with .any() or .has()."
         raise RepositoryError(message, table=of.table.name)
-    return element
+    return compared(element)
 
 
 def _element(of: Description[Any], given: Any) -> ColumnElement[Any]:  # noqa: ANN401 - checked here

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import Column
+from sqlalchemy.types import TypeEngine
 
 from pgauthkit.errors import RepositoryError
 
@@ -43,7 +44,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "u": UUID,
     "b": bytes.fromhex,
     "a": str,
-    "l": lambda text: [None if item is None else _read(item, None) for item in json.loads(text)],
 }
 
 
@@ -72,7 +72,7 @@ def read_cursor(place: str, cursor: str, columns: Sequence[Column[Any]]) -> list
         checksum, payload = whole[:_CHECKSUM], whole[_CHECKSUM:]
         # The first catches a text that decodes to the same bytes: base64 has bits, and letters, that do not count.
         if _encoded(whole) == cursor and _checksum(place, payload) == checksum:
-            return [_read(value, column) for value, column in zip(json.loads(payload), columns, strict=True)]
+            return [_read(value, column.type) for value, column in zip(json.loads(payload), columns, strict=True)]
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError):
         pass
     raise RepositoryError("The cursor is garbled, or was made for another model or another order.")
@@ -95,10 +95,13 @@ def _written(value: Any) -> object:  # noqa: ANN401 - of any column
     raise RepositoryError(f"A cursor cannot hold a value of type {type(value).__name__}.")
 
 
-def _read(value: Any, column: Column[Any] | None) -> object:  # noqa: ANN401 - of JSON
+def _read(value: Any, kind: TypeEngine[Any]) -> object:  # noqa: ANN401 - of JSON
     if isinstance(value, str | int):
         return value
     letter, text = value
     if letter == "e":
-        return cast("Any", column).type.enum_class[text]
+        return cast("Any", kind).enum_class[text]
+    if letter == "l":
+        item = getattr(kind, "item_type", kind)
+        return [None if one is None else _read(one, item) for one in json.loads(text)]
     return _READERS[letter](text)

@@ -87,7 +87,7 @@ class Description(Generic[M]):
     def unique_keys(self) -> tuple[UniqueKey, ...]:
         """Every set of columns by which the database knows one row, the primary key first."""
         deleted_at = self.columns["deleted_at"] if self.soft else None
-        return tuple(unique_keys(self.table, self.keys_of_columns, deleted_at))
+        return tuple(unique_keys(self.table, self.keys_of_columns, self.primary_key, deleted_at))
 
     @property
     def relations(self) -> Mapping[str, RelationshipProperty[Any]]:

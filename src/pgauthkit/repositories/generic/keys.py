@@ -37,15 +37,18 @@ class UniqueKey:
         return self.where is None or (not deleted_too and (self.unless_deleted or partial))
 
 
-def unique_keys(table: Table, names: Mapping[Any, str], deleted_at: Column[Any] | None) -> Iterator[UniqueKey]:
+def unique_keys(
+    table: Table, names: Mapping[Any, str], primary_key: tuple[str, ...], deleted_at: Column[Any] | None
+) -> Iterator[UniqueKey]:
     """Return every unique key of a table, the primary key first; not those of columns that are not mapped.
 
     Args:
         table: of a model.
         names: of its columns' attributes.
+        primary_key: the attributes that the model knows a row by; its table, as a view, may have no primary key.
         deleted_at: the column that says when a row was deleted softly.
     """
-    yield UniqueKey(tuple(names[column] for column in table.primary_key))
+    yield UniqueKey(primary_key)
     unless_deleted = None if deleted_at is None else _sql(deleted_at.is_(None))
     for item in (*table.constraints, *table.indexes):
         if not isinstance(item, UniqueConstraint | Index) or (isinstance(item, Index) and not item.unique):

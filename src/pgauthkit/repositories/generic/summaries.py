@@ -8,6 +8,7 @@ from sqlalchemy import Label, Row, SQLColumnExpression, select
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, sequence
 from pgauthkit.repositories.generic.loading import at_most
+from pgauthkit.repositories.generic.mapping.comparisons import compared
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Summaries"]
@@ -70,13 +71,13 @@ class Summaries(Unit[M]):
             [('c…', 3), ('c…', 1)]
         """
         found = conditions(self._of, where, deleted_too=with_deleted)
-        groups = [self._of.attribute(item) if isinstance(item, str) else item for item in sequence(by)]
+        groups = [self._of.attribute(item) if isinstance(item, str) else compared(item) for item in sequence(by)]
         named = {item: self._of.attribute(item) for item in sequence(by) if isinstance(item, str)}
         labels = self._figures(figures)
         known = {**named, **{label.name: label for label in labels}}
         statement = select(*groups, *labels).select_from(self._of.model).where(*found).group_by(*groups)
         order = [self._ordered(item, known) for item in sequence(order_by)]
-        statement = statement.having(*sequence(having)).order_by(*order)
+        statement = statement.having(*map(compared, sequence(having))).order_by(*order)
         if take is not None:
             statement = statement.limit(at_most("take", take))
         return self._guarded(lambda: [*self._db.execute(statement).all()])
@@ -84,11 +85,11 @@ class Summaries(Unit[M]):
     def _figures(self, figures: Mapping[str, SQLColumnExpression[Any]]) -> list[Label[Any]]:
         if not figures:
             raise RepositoryError(f"Say which figures of {self._of.name} are wanted.", table=self._of.table.name)
-        return [figure.label(name) for name, figure in figures.items()]
+        return [compared(figure).label(name) for name, figure in figures.items()]
 
     def _ordered(self, order: Order, known: Mapping[str, SQLColumnExpression[Any]]) -> SQLColumnExpression[Any]:
         if not isinstance(order, str):
-            return order
+            return compared(order)
         name = order.removeprefix("-")
         if name not in known:
             message = f"{name!r} is neither a figure nor grouped by; there are: {', '.join(known)}."

@@ -13,6 +13,7 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from pgauthkit.database.violations import violation
 from pgauthkit.errors import PgAuthKitError, RepositoryError
+from pgauthkit.repositories.generic.mapping.rereading import has_typed_key, reread
 
 __all__ = ["NotIncluded", "NotLoaded", "close"]
 
@@ -62,7 +63,7 @@ class NotLoaded:
         if not passive & PassiveFlag.SQL_OK or _is_shown():
             return LoaderCallableStatus.PASSIVE_NO_RESULT
         try:
-            cast("Any", state.manager).expired_attribute_loader(state, {self.column}, passive)
+            self._read(state, passive)
         except DetachedInstanceError:
             failure: PgAuthKitError = self._not_loaded("the row is in no session: add it to one, or select the column.")
         except StatementError as error:
@@ -72,6 +73,13 @@ class NotLoaded:
         else:
             return LoaderCallableStatus.ATTR_WAS_SET
         raise failure
+
+    def _read(self, state: InstanceState[Any], passive: PassiveFlag) -> None:
+        session = state.session
+        if session and has_typed_key(state.mapper):
+            reread(session, state.obj(), [self.column])
+        else:
+            cast("Any", state.manager).expired_attribute_loader(state, {self.column}, passive)
 
     def _not_loaded(self, advice: str) -> RepositoryError:
         return RepositoryError(f"{self.model}.{self.column} was not loaded: {advice}")

@@ -12,6 +12,7 @@ from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.assignments import assigned, touched, versioned
 from pgauthkit.repositories.generic.conditions import Condition, conditions
 from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
+from pgauthkit.repositories.generic.mapping.rereading import reread
 from pgauthkit.repositories.generic.plans.instances import referring_by_key, refuse_unsuitable
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 from pgauthkit.repositories.generic.unloaded import close
@@ -68,7 +69,7 @@ class Writing(Unit[M]):
             for name in inspect(instance).unloaded & empty:
                 set_committed_value(instance, name, None)
             if left := inspect(instance).expired_attributes:
-                self._db.refresh(instance, left)
+                reread(self._db, instance, left)
             return instance
 
         # Not flushed before: new objects that were given with it may hang on some of the session's already.
