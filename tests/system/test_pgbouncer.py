@@ -14,6 +14,7 @@ from pgauthkit import AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.errors import DatabaseUnavailableError
 from pgauthkit.ops.doctor import SetUp, examine
+from pgauthkit.testing import Replica
 
 BACKEND = sa.text("SELECT pg_backend_pid()")
 SHOW = sa.text("SHOW statement_timeout")
@@ -116,3 +117,16 @@ def test_what_pgbouncer_refuses(url: str, where: str) -> None:
     expected = "A pooler does not pass on" if where == "options" else "There is no such database"
     assert expected in str(caught.value)
     engine.dispose()
+
+
+def test_a_standby_behind_it(pgauthkit_replica: Replica) -> None:
+    """A standby is recognised as one behind PgBouncer too, which does not pass on that the server says so."""
+    query = make_url(pgauthkit_replica.url).query
+    running = PgBouncer(str(query["host"]), str(query["port"])).start()
+    engine = create_engine(running.url(make_url(pgauthkit_replica.url)), pgbouncer=True)
+    try:
+        with pytest.raises(DatabaseUnavailableError, match="read-only standby"):
+            AuthService(engine).request_magic_link("ada@example.com")
+    finally:
+        engine.dispose()
+        running.stop()
