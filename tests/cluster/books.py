@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, LiteralString
 
-from tests.cluster.cluster import Cluster
+import psycopg
 from tests.cluster.load import CONFIG, Book, Broken
 
 from pgauthkit import AuthService
@@ -22,13 +22,13 @@ SELECT email::text FROM pgauthkit.magic_links WHERE email = ANY(%s) AND used_at 
 """
 
 
-def missing(book: Book, cluster: Cluster) -> Iterator[Broken]:
+def missing(book: Book, url: str) -> Iterator[Broken]:
     """Yield what was acknowledged and is not there, or is there twice."""
-    yield from _dead(book, cluster)
+    yield from _dead(book, url)
     addresses = list(book.signed_in)
-    with cluster.connection("app") as connection:
+    with psycopg.connect(url) as connection:
         ended = {row[0] for row in connection.execute(ENDED, [list(book.ended)])}
-        opened = dict(connection.execute(SESSIONS, [addresses]).fetchall())
+        opened: dict[str, int] = dict(connection.execute(SESSIONS, [addresses]).fetchall())
         unused = {row[0] for row in connection.execute(UNUSED, [addresses])}
     for session, at in book.ended.items():
         if session not in ended:
@@ -40,8 +40,8 @@ def missing(book: Book, cluster: Cluster) -> Iterator[Broken]:
             yield Broken(what="a link is good again", acknowledged=at)
 
 
-def _dead(book: Book, cluster: Cluster) -> Iterator[Broken]:
-    engine = create_engine(cluster.proxy("app"))
+def _dead(book: Book, url: str) -> Iterator[Broken]:
+    engine = create_engine(url)
     auth = AuthService(engine, CONFIG)
     for live in book.live:
         try:

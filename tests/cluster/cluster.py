@@ -36,7 +36,7 @@ listen primary
 # As docs/how-to/pooling.md has it for a failover.
 PGBOUNCER: Final = """
 [databases]
-app = host=127.0.0.1 port={server} dbname=app user=postgres
+app = host={host} port={server} dbname=app user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -69,7 +69,7 @@ class Cluster:
         ]
         servers = [f"  server {node.name} 127.0.0.1:{node.port} check port {node.check_port}" for node in self.nodes]
         haproxy = HAPROXY.format(port=self._haproxy_port, servers="\n".join(servers))
-        pgbouncer = PGBOUNCER.format(port=self._pgbouncer_port, server=self._haproxy_port)
+        pgbouncer = PGBOUNCER.format(port=self._pgbouncer_port, host="127.0.0.1", server=self._haproxy_port)
         self._proxies = [
             self._program("haproxy", "-db", "-f", self._write("haproxy.cfg", haproxy)),
             self._program("pgbouncer", "-q", self._write("pgbouncer.ini", pgbouncer)),
@@ -90,8 +90,8 @@ class Cluster:
         }
 
     def proxy(self, database: str) -> str:
-        """Return the way to a database through HAProxy."""
-        return self.routes(database)["HAProxy"]
+        """Return the way to a database through HAProxy, with nothing in it that is not libpq's."""
+        return self.routes(database)["HAProxy"].partition("?")[0]
 
     def start(self) -> "Cluster":
         """Start everything, the first node first: it makes the database."""
@@ -149,8 +149,7 @@ class Cluster:
     @contextmanager
     def connection(self, database: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Connect to the primary, through HAProxy."""
-        url = self.proxy(database).partition("?")[0]
-        with psycopg.connect(url, autocommit=True, connect_timeout=4) as connection:
+        with psycopg.connect(self.proxy(database), autocommit=True, connect_timeout=4) as connection:
             yield connection
 
     def _make_etcd(self, port: int, peer: int) -> Program:

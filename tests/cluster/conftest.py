@@ -10,6 +10,7 @@ from tests.cluster.events import Outcome, happen
 from pgauthkit.ops.migrate import deploy
 
 _outcomes: list[Outcome] = []
+_figures: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,12 @@ def outcome_of(cluster: Cluster) -> Callable[[str, bool], Outcome]:
     return find
 
 
+@pytest.fixture(scope="session")
+def report() -> Callable[[str], None]:
+    """Say something at the end of the run."""
+    return _figures.append
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the figures."""
     if _outcomes:
@@ -48,6 +55,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             calls = sum(sum(book.calls.values()) for book in part.books)
             cells = (one.name, new, part.route, part.twin, f"{part.outage:.1f}", ratio, calls, len(part.broken))
             terminalreporter.write_line(_row(*cells))
+    for figure in _figures:
+        terminalreporter.write_line(figure)
 
 
 def _row(*cells: object) -> str:

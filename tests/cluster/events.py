@@ -156,7 +156,7 @@ def _strike(cluster: Cluster, old: Node, event: str, moments: Moments) -> None:
 
 def _look(cluster: Cluster, way: tuple[str, str], load: Load, moments: Moments, *, synchronous: bool) -> Part:
     route, twin = way
-    broken = [broken for book in load.books for broken in [*book.broken, *missing(book, cluster)]]
+    broken = [broken for book in load.books for broken in [*book.broken, *missing(book, cluster.proxy("app"))]]
     return Part(
         route=route,
         twin=twin,

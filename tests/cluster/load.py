@@ -1,6 +1,7 @@
 """The load: people who sign in, refresh and sign out by one route, and a book of what they were told."""
 
 import asyncio
+import secrets
 import threading
 import time
 from collections import Counter
@@ -73,6 +74,7 @@ class Book:
         calls: how many there were of each kind.
         failures: how many of them found no database.
         longest: seconds that a call took.
+        refreshes: when refreshes that had an answer ended, and the seconds that each took.
         good: when each call ended that had an answer.
     """
 
@@ -85,6 +87,7 @@ class Book:
     calls: Counter[str] = attrs.field(factory=Counter)
     failures: int = 0
     longest: float = 0.0
+    refreshes: list[tuple[float, float]] = attrs.field(factory=list)
     good: list[float] = attrs.field(factory=list)
 
     def longest_silence(self, since: float, until: float) -> float:
@@ -99,12 +102,14 @@ class Person:
     Args:
         name: of the load, for the addresses.
         stop: set when no new visit is to begin.
+        between: seconds between two calls.
     """
 
-    def __init__(self, name: str, stop: threading.Event) -> None:
+    def __init__(self, name: str, stop: threading.Event, between: float) -> None:
         self.book: Final = Book()
         self._name = name
         self._stop = stop
+        self._between = between
         self._end = time.monotonic() + LONGEST
 
     def live(self) -> Answer:
@@ -162,7 +167,7 @@ class Person:
         """Repeat a call while there is no database; return its answer, the failures before, and a refusal."""
         failures = 0
         while True:
-            yield BETWEEN
+            yield self._between
             began = time.monotonic()
             try:
                 answer = yield call
@@ -187,6 +192,8 @@ class Person:
         self.book.longest = max(self.book.longest, now - began)
         if good:
             self.book.good.append(now)
+            if call.name == "refresh":
+                self.book.refreshes.append((now, now - began))
         else:
             self.book.failures += 1
 
@@ -199,13 +206,14 @@ class Load:
         url: the route.
         is_async: which twin.
         people: how many at once.
+        between: seconds between two calls of one of them.
     """
 
-    def __init__(self, name: str, url: str, *, is_async: bool, people: int = 2) -> None:
-        self.name = name
+    def __init__(self, name: str, url: str, *, is_async: bool, people: int = 2, between: float = BETWEEN) -> None:
+        self.name = f"{name}-{secrets.token_hex(4)}"
         self._url = url
         self._stop = threading.Event()
-        self._people = [Person(f"{name}-{number}", self._stop) for number in range(people)]
+        self._people = [Person(f"{self.name}-{number}", self._stop, between) for number in range(people)]
         run = self._run_async if is_async else self._run
         self._thread = threading.Thread(target=run, name=name)
 
