@@ -19,9 +19,9 @@ TWINS: Final = ("sync", "async")
 WARM: Final = 3.0  # seconds of load before, and after
 HEAD_START: Final = 3.0  # seconds for which an old primary that was thawed has learned nothing yet
 POSITION: Final = "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
-FORK: Final = (
-    "SELECT pg_read_file('pg_wal/' || lpad(to_hex(timeline_id), 8, '0') || '.history') FROM pg_control_checkpoint()"
-)
+FORK: Final = """
+SELECT pg_read_file('pg_wal/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '.history')
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +58,7 @@ class Outcome:
         event: which.
         synchronous: whether the cluster replicated synchronously.
         new_primary: seconds until another node was the primary.
+        unsure: the last seconds before the event, of which asynchronous replication may have lost something.
         parts: what each load has seen.
         stall: seconds for which this very process got no time of the machine, at the most.
     """
@@ -65,6 +66,7 @@ class Outcome:
     event: str
     synchronous: bool
     new_primary: float
+    unsure: float
     parts: list[Part]
     stall: float
 
@@ -91,7 +93,7 @@ class Moments:
         return max((at for at, position in self.positions if position <= self.fork), default=0.0)
 
     def may_lose(self, broken: Broken, route: str, *, synchronous: bool) -> bool:
-        """Say whether it is no wonder that something does not hold.
+        """Say whether something may be lost by this way of replication and this route.
 
         Asynchronous replication loses what the new primary had not yet got. And a URL with several hosts fences nobody:
         an old primary that wakes up answers until it knows better. What it has not seen it refuses; and what it
@@ -124,6 +126,7 @@ def happen(cluster: Cluster, event: str, *, synchronous: bool) -> Outcome:
         event=event,
         synchronous=synchronous,
         new_primary=moments.new_primary - moments.fault,
+        unsure=moments.fault - moments.safe_until,
         parts=parts,
         stall=moments.stall,
     )

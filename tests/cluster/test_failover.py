@@ -10,6 +10,7 @@ from tests.cluster.events import EVENTS, Outcome
 Find: TypeAlias = Callable[[str, bool], Outcome]
 
 RATIO = 1.2
+LATEST = 2.0  # seconds: milliseconds on a machine that has nothing else to do
 # What asking the server to stop may take on top: `CANCEL_WITHIN` in pgauthkit/database/deadline.py.
 CANCELLING = 0.5
 EVERY = [
@@ -45,6 +46,11 @@ def test_what_was_acknowledged_is_there(outcome: Outcome) -> None:
     for part in outcome.parts:
         lost = [one for one in part.broken if one not in part.forgivable]
         assert lost == [], (part.route, part.twin)
+
+
+def test_what_may_be_lost_is_little(outcome: Outcome) -> None:
+    """Only what was acknowledged in the last moment before the event may be lost: what came before, a standby had."""
+    assert outcome.unsure < LATEST + 2 * outcome.stall
 
 
 def test_nobody_is_taken_for_a_thief(outcome: Outcome) -> None:
