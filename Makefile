@@ -65,10 +65,10 @@ test-system: $(SYSTEM)
 	# Racers hold a connection to the server each while they wait for one another.
 	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer --pgbouncer-servers=60 tests/races
 
-## make test-cluster  failovers of a real cluster under load (etcd, Patroni, HAProxy, PgBouncer), in about 7 minutes
+## make test-cluster  failovers of a real cluster under load (etcd, Patroni, HAProxy, PgBouncer), and an upgrade
 test-cluster: $(CLUSTER)
 	tests/cluster/install.sh
-	$(BIN)/python -m pytest --quiet tests/cluster
+	$(BIN)/python -m pytest --quiet tests/cluster $(OPTIONS)
 
 ## make check       style, types, layers
 check: $(CHECK)

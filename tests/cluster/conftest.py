@@ -55,7 +55,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             calls = sum(sum(book.calls.values()) for book in part.books)
             cells = (one.name, new, part.route, part.twin, f"{part.outage:.1f}", ratio, calls, len(part.broken))
             terminalreporter.write_line(_row(*cells))
-        terminalreporter.write_line(f"{one.name}: replicated until {one.unsure:.3f} s before; stall {one.stall:.2f} s")
+        terminalreporter.write_line(
+            f"{one.name}: not surely replicated: the last {one.unsure:.2f} s; stall {one.stall:.2f} s"
+        )
     for figure in _figures:
         terminalreporter.write_line(figure)
 

@@ -126,7 +126,7 @@ def happen(cluster: Cluster, event: str, *, synchronous: bool) -> Outcome:
         event=event,
         synchronous=synchronous,
         new_primary=moments.new_primary - moments.fault,
-        unsure=moments.fault - moments.safe_until,
+        unsure=max(0.0, moments.fault - moments.safe_until),
         parts=parts,
         stall=moments.stall,
     )

@@ -50,8 +50,9 @@ class Node:
         account.give(path)
         patroni = Path(sys.executable).with_name("patroni")
         self.log = folder / "log"
+        is_open = all(map(account.can_enter, (patroni, Path(sys.executable).resolve())))
         self._patroni = Program(
-            patroni, path, account=account, log=self.log, may_read_all=True, path=f"{binaries}:{PATH}"
+            patroni, path, account=account, log=self.log, may_read_all=not is_open, path=f"{binaries}:{PATH}"
         )
         self._frozen: list[int] = []
         self._watched: psycopg.Connection[tuple[Any, ...]] | None = None
