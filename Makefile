@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 DEMO := $(VENV)/.ready-demo
 TEST := $(VENV)/.ready-test
 SYSTEM := $(VENV)/.ready-system
+CLUSTER := $(VENV)/.ready-cluster
 CHECK := $(VENV)/.ready-check
 DOCS := $(VENV)/.ready-docs
 RELEASE := $(VENV)/.ready-release
@@ -18,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Four processes, as tests wait for the server more than they compute; the blocks of a page, as all of a file, in one.
 SPREAD := -n 4 --dist loadfile
 
-.PHONY: bench bench-peers help demo test quick test-18 torture fuzz findings test-system check docs release wheel test-wheel test-examples clean
+.PHONY: bench bench-peers help demo test quick test-18 torture fuzz findings test-system test-cluster check docs release wheel test-wheel test-examples clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -63,6 +64,11 @@ test-system: $(SYSTEM)
 	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer tests/integration tests/security
 	# Racers hold a connection to the server each while they wait for one another.
 	PYTHONPATH=tests/system $(BIN)/pytest --quiet $(SPREAD) -p through_pgbouncer --pgbouncer-servers=60 tests/races
+
+## make test-cluster  failovers of a real cluster under load (etcd, Patroni, HAProxy, PgBouncer), and an upgrade
+test-cluster: $(CLUSTER)
+	tests/cluster/install.sh
+	$(BIN)/python -m pytest --quiet tests/cluster $(OPTIONS)
 
 ## make check       style, types, layers
 check: $(CHECK)
@@ -131,6 +137,10 @@ $(TEST): $(DEMO)
 
 $(SYSTEM): $(TEST)
 	$(call phase,"Installing what drives a browser",$(PIP) install --group system)
+	@touch $@
+
+$(CLUSTER): $(TEST)
+	$(call phase,"Installing Patroni",$(PIP) install --group cluster)
 	@touch $@
 
 # The types of the tests are checked too, those in tests/system as well.

@@ -8,12 +8,13 @@ from typing import Any, Final
 import psycopg
 
 from pgauthkit.service.pairs import Pair
-from pgauthkit.tokens import SecretToken, SessionToken
+from pgauthkit.tokens import GENERATION_BYTES, SecretToken, SessionToken
 
 __all__ = ["copy_links", "copy_sessions", "copy_users", "email_of", "link_of", "pair_of", "users_of"]
 
 SESSIONS_PER_USER: Final = 2
 CHUNK: Final = 5000
+FIRST: Final = bytes(GENERATION_BYTES)  # the generation of a new session's tokens, which is hashed with their secrets
 
 _USERS: Final = "COPY pgauthkit.users (id, email) FROM STDIN"
 _SESSIONS: Final = """COPY pgauthkit.sessions (id, selector_hash, access_token_hash, refresh_token_hash,
@@ -75,8 +76,8 @@ def _session(number: int, users: int, moments: list[str]) -> tuple[str, ...]:
     return (
         f"s{number}",
         _hash(b"selector", selector),
-        _hash(b"access", _digest(b"access %d" % number)),
-        _hash(b"refresh", _digest(b"refresh %d" % number)),
+        _hash(b"access", FIRST + _digest(b"access %d" % number)),
+        _hash(b"refresh", FIRST + _digest(b"refresh %d" % number)),
         *moments,
         user_id(number % users),
     )

@@ -84,7 +84,7 @@ def _authenticate(scene: Scene, hasher: Hasher, *, least: bool) -> Asking:
     def parameters() -> Iterator[Parameters]:
         for number in scene.some_sessions():
             token = pair_of(number).access
-            digest = hasher.digest(Purpose.ACCESS, token.secret, 0)
+            digest = hasher.digest(Purpose.ACCESS, token.proof, 0)
             found = {"selector_hash": selector_hash(token.selector), "access_token_hash": digest}
             yield found if least else {**found, "touch_interval": config().touch_interval, "clock": None}
 
@@ -145,7 +145,7 @@ def _refresh(scene: Scene, hasher: Hasher) -> Asking:
 
     def parameters_of(number: int) -> Parameters:
         refresh, access = pair_of(number).refresh, pair_of(number).access
-        digest = hasher.digest(Purpose.REFRESH, refresh.secret, 0)
+        digest = hasher.digest(Purpose.REFRESH, refresh.proof, 0)
         return {
             "selector_hash": selector_hash(access.selector),
             "refresh_token_hash": digest,

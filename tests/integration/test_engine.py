@@ -126,6 +126,18 @@ def test_options_are_passed_on_and_are_stronger(database: "Database") -> None:
     engine.dispose()
 
 
+def test_the_url_is_stronger_than_a_default(database: "Database") -> None:
+    """What the URL says of the connection counts, also where the engine has a default for it; texts stay UTF-8."""
+    said = {"connect_timeout": "3", "tcp_user_timeout": "9000", "client_encoding": "latin1"}
+    engine = create_engine(sa.make_url(database.url).update_query_dict(said))
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        parameters = driver.info.get_parameters()
+    assert (parameters["connect_timeout"], parameters["tcp_user_timeout"]) == ("3", "9000")
+    assert (parameters["keepalives_idle"], driver.info.encoding) == ("30", "utf-8")
+    engine.dispose()
+
+
 def test_the_hosts_dictionaries_stay_as_they_are() -> None:
     """Options are read, not changed."""
     connect_args = {"connect_timeout": "3"}

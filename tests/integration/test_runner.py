@@ -338,6 +338,24 @@ class TestLost:
         assert user_id == auth.open_session(user_id).user.user_id
         assert database.ask("SELECT count(*) FROM pgauthkit.sessions") == [(2,)]
 
+    def test_while_it_is_waited_for(
+        self, pgauthkit_engine: Engine, pgauthkit_config: AuthConfig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A connection whose socket fails before libpq knows it is replaced, and no ROLLBACK is tried on it."""
+        auth = AuthService(pgauthkit_engine, pgauthkit_config)
+        with pgauthkit_engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+
+        def fail(steps: Generator[Any, Any, Any]) -> None:
+            next(steps)  # by which the statement is sent
+            raise psycopg.OperationalError("connection socket closed")
+
+        vars(driver)["wait"] = fail
+        with pytest.raises(DatabaseUnavailableError):
+            auth.list_sessions("nobody")
+        assert auth.list_sessions("nobody") == []
+        assert caplog.messages == []
+
     def test_a_statement_that_takes_too_long(
         self, host: "Host", database: "Database", pgauthkit_config: AuthConfig, sign_in: "SigningIn"
     ) -> None:

@@ -1,5 +1,6 @@
 """Behind a real PgBouncer in transaction mode, with two server connections that take turns."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,9 +15,11 @@ from pgauthkit import AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.errors import DatabaseUnavailableError
 from pgauthkit.ops.doctor import SetUp, examine
+from pgauthkit.testing import Replica
 
 BACKEND = sa.text("SELECT pg_backend_pid()")
 SHOW = sa.text("SHOW statement_timeout")
+IS_STANDBY = "SELECT pg_is_in_recovery()"
 
 
 @pytest.fixture
@@ -116,3 +119,23 @@ def test_what_pgbouncer_refuses(url: str, where: str) -> None:
     expected = "A pooler does not pass on" if where == "options" else "There is no such database"
     assert expected in str(caught.value)
     engine.dispose()
+
+
+def test_a_standby_behind_it(pgauthkit_url: str, pgauthkit_replica: Replica) -> None:
+    """A client that PgBouncer brings to a standby, after a primary, finds out, though it is told of no change."""
+    primary, standby = (dict(make_url(url).query) for url in (pgauthkit_url, pgauthkit_replica.url))
+    running = PgBouncer(str(primary["host"]), str(primary["port"])).start()
+    engine = create_engine(running.url(make_url(pgauthkit_url)), pgbouncer=True)
+    try:
+        auth = AuthService(engine)
+        auth.request_magic_link("ada@example.com")
+        running.move(str(standby["host"]), str(standby["port"]))
+        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True, prepare_threshold=None) as other:
+            clock = threading.Event()
+            assert any(other.execute(IS_STANDBY).fetchone() == (True,) or clock.wait(0.02) for _ in range(1000))
+        with pytest.raises(DatabaseUnavailableError, match="read-only standby"):
+            auth.request_magic_link("ada@example.com")
+    finally:
+        engine.dispose()
+        running.stop()

@@ -6,7 +6,9 @@ The tests stay as they are. What they look at directly, and what migrates, goes 
 """
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -101,6 +103,15 @@ class PgBouncer:
             assert time.monotonic() < deadline, self._log.read_text()
             time.sleep(0.02)
         return self
+
+    def move(self, directory: str, port: str) -> None:
+        """Go to another server, in a moment, as after a failover; clients stay connected."""
+        settings = self._folder / "pgbouncer.ini"
+        settings.write_text(
+            re.sub(r"\* = host=\S+ port=\S+", f"* = host={directory} port={port}", settings.read_text())
+        )
+        assert self._process
+        self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """End it, and delete its files."""

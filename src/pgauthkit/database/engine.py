@@ -20,9 +20,7 @@ __all__ = ["create_async_engine", "create_engine", "database_url"]
 
 # https://www.postgresql.org/docs/16/libpq-connect.html#LIBPQ-PARAMKEYWORDS: seconds, but tcp_user_timeout milliseconds.
 # Keepalives notice a peer that is gone while we wait for it, tcp_user_timeout while we send to it: both are needed.
-# Texts go as UTF-8, whatever the URL, the environment or the database says.
 _CONNECTION: Final = {
-    "client_encoding": "utf8",
     "connect_timeout": "10",
     "fallback_application_name": "pgauthkit",
     "keepalives_idle": "30",
@@ -128,7 +126,7 @@ def _plan(
     settings = said.overridden_by(asked)
     if problems := list(settings.problems()):
         raise ConfigError(problems)
-    connection = {**_CONNECTION, **options.get("connect_args", {})}
+    connection = {**_defaults(plain), **options.get("connect_args", {})}
     if settings.pgbouncer:
         _suit_pgbouncer(plain, connection)
     elif settings.statement_timeout is not None:
@@ -139,6 +137,13 @@ def _plan(
         defaults |= {"poolclass": poolclass, **settings.pool}
     kept = {**defaults, **options, "connect_args": connection}
     return _Plan(url=plain, options=kept, settings=settings, log=QueryLog.of(query_log))
+
+
+def _defaults(url: URL) -> dict[str, Any]:
+    """Return what the URL leaves open: SQLAlchemy would take it over what the URL says."""
+    unsaid = {name: value for name, value in _CONNECTION.items() if name not in url.query}
+    # Texts go as UTF-8, whatever the URL, the environment or the database says.
+    return {"client_encoding": "utf8", **unsaid}
 
 
 def _suit_pgbouncer(url: URL, connection: dict[str, Any]) -> None:

@@ -43,6 +43,8 @@ _STALE: Final = re.compile(r"0A000|26000|42...|XX000")
 _ENDS: Final = frozenset({"FATAL", "PANIC"})
 # The function in which a commit waits for synchronous standbys: src/backend/replication/syncrep.c
 _STANDBY: Final = "SyncRepWaitForLSN"
+# The one that refuses, with 0A000, to plan what reads an UNLOGGED table: src/backend/optimizer/util/plancat.c
+_UNLOGGED: Final = "get_relation_info"
 
 
 class UnacknowledgedError(psycopg.OperationalError):
@@ -152,8 +154,11 @@ class Line:
         self._is_unacknowledged = self._is_unacknowledged or notice.source_function == _STANDBY
 
     def _tell_of_standby(self, error: psycopg.Error) -> None:
-        """Raise what is meant, on a standby, where UNLOGGED tables cannot even be read."""
-        if isinstance(error, FeatureNotSupported) and self._pgconn.parameter_status(b"in_hot_standby") == b"on":
+        """Raise what is meant, on a standby, where UNLOGGED tables cannot even be read.
+
+        A pooler does not pass on whether the server is one (`in_hot_standby`).
+        """
+        if isinstance(error, FeatureNotSupported) and error.diag.source_function == _UNLOGGED:
             raise ReadOnlySqlTransaction(*error.args) from None
 
     def _forget(self, sent: "_Sent", name: bytes, error: psycopg.Error) -> Steps:

@@ -178,8 +178,11 @@ class Calls:
     def _give_back(self, connection: PoolProxiedConnection | None, error: Exception) -> None:
         if connection is None:
             return
+        driver = _driver(connection)
+        # Lost while it was waited for: psycopg may call it open still, and it could not even be rolled back.
+        is_lost = driver.closed or driver.pgconn.transaction_status == TransactionStatus.ACTIVE
         # A server that takes no writes any more is left: the next connection looks for the one that does.
-        if _driver(connection).closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             connection.invalidate()
         connection.close()
 
