@@ -217,6 +217,8 @@ class AuthConfig:
         argon2: cost of hashing a code.
         clock: replaces the database's time; for tests.
         observers: called with each `AuthEvent` after the statement committed; not async, as they are not awaited.
+        long_hashes: whether new rows of sessions are as the release before migration 0004 reads them; for the time in
+            which hosts of both run.
         session_cache: whether `authenticate` may answer from memory; see `SessionCache`.
 
     Raises:
@@ -246,6 +248,7 @@ class AuthConfig:
     argon2: Parameters = OWASP_ARGON2
     clock: Callable[[], datetime] | None = None
     observers: tuple[Callable[[AuthEvent], object], ...] = attrs.field(default=(), converter=_observers)
+    long_hashes: bool = False
     session_cache: SessionCache | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -265,7 +268,7 @@ def _wrong_times(config: AuthConfig) -> Mapping[str, str | None]:
 
 
 def _wrong_numbers(config: AuthConfig) -> Mapping[str, str | None]:
-    switches = ("codes", "require_binding", "allow_sign_up", "accept_unpeppered")
+    switches = ("codes", "require_binding", "allow_sign_up", "accept_unpeppered", "long_hashes")
     return {
         **{name: _unless(isinstance(getattr(config, name), bool), "must be True or False") for name in switches},
         "code_attempts": _number(config.code_attempts, 1, 100),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pgauthkit.database.runner import Row
 from pgauthkit.errors import InvalidTokenError
-from pgauthkit.hashing import Purpose, selector_hash
+from pgauthkit.hashing import KEPT_BYTES, Purpose, selector_hash
 from pgauthkit.service.base import Service, refusal
 from pgauthkit.service.memory.marks import elapsed
 from pgauthkit.statements import authentication as statements
@@ -108,7 +108,7 @@ class Authentication(Service):
         self._rows(
             statements.TOUCH,
             session_ids=[session_id for session_id, _ in used],
-            access_token_hashes=[digest for _, digest in used],
+            access_token_hashes=[digest[:KEPT_BYTES] for _, digest in used],
             touch_interval=config.touch_interval,
             session_idle_ttl=config.session_idle_ttl,
         )
