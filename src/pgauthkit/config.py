@@ -173,10 +173,8 @@ class RateLimits:
     household_prefix: int = 56
 
     def __attrs_post_init__(self) -> None:
-        limits = attrs.asdict(self, recurse=False)
-        prefix = _number(limits.pop("household_prefix"), 48, 64)
-        problems = {name: _optional(limit, RateLimit) for name, limit in limits.items()}
-        _refuse_wrong(self, {**problems, "household_prefix": prefix})
+        limits = {name: _optional(limit, RateLimit) for name, limit in attrs.asdict(self, recurse=False).items()}
+        _refuse_wrong(self, {**limits, "household_prefix": _number(self.household_prefix, 48, 64)})
 
 
 # One converter for each type, because mypy does not solve a generic one.
@@ -217,8 +215,7 @@ class AuthConfig:
         argon2: cost of hashing a code.
         clock: replaces the database's time; for tests.
         observers: called with each `AuthEvent` after the statement committed; not async, as they are not awaited.
-        long_hashes: whether new rows of sessions are as the release before migration 0004 reads them; for the time in
-            which hosts of both run.
+        long_hashes: whether sessions are written so that the release before 0004 reads them, while hosts of both run.
         session_cache: whether `authenticate` may answer from memory; see `SessionCache`.
 
     Raises:

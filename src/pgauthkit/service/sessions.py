@@ -142,8 +142,8 @@ class Sessions(Authentication):
         """
         rows = self._rows(statements.LIST_SESSIONS, user_id=user_id) if is_storable(user_id) else []
         fields = attrs.fields_dict(SessionInfo)
-        found = (dict(zip(fields, row, strict=True)) for row in rows)
-        return [SessionInfo(**{**one, "user_agent": unpacked(one["user_agent"])}) for one in found]
+        found = [SessionInfo(**dict(zip(fields, row, strict=True))) for row in rows]
+        return [attrs.evolve(session, user_agent=unpacked(session.user_agent)) for session in found]
 
     def revoke_session(self, user_id: str, session_id: str) -> bool:
         """End one session of a user; tell whether there was one to end. One statement.
