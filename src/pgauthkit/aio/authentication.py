@@ -1,11 +1,12 @@
 """Authentication, awaited: the one call that is on the way of every request has a way of its own."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Engine, orm
 
 from pgauthkit.aio.gathering import Gathering
+from pgauthkit.aio.quick import Quick
 from pgauthkit.aio.wire import AsyncWire
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
@@ -19,6 +20,10 @@ from pgauthkit.values import Identity
 
 __all__ = ["AwaitedService"]
 
+# So long PostgreSQL takes an array to be whose values it does not know (`estimate_array_length` in selfuncs.c). For a
+# shorter one it finds a plan of its own cheaper, and plans each time, which takes longer than the reading.
+UNKNOWN: Final = 10
+
 
 class AwaitedService(AuthService):
     """The synchronous service that the async one stands on, with its own way to authenticate.
@@ -29,7 +34,8 @@ class AwaitedService(AuthService):
 
     def __init__(self, engine: Engine, config: AuthConfig | None) -> None:
         super().__init__(engine, config, wire=AsyncWire())
-        self._engine = engine
+        self._limit = call_timeout_of(engine)
+        self._quick = Quick(engine, AsyncWire())
         self._reading = Gathering(self._asked_together)
         self._writing = Gathering(self._touched_together)
         self._is_joined = False
@@ -52,32 +58,38 @@ class AwaitedService(AuthService):
             await self._writing.answer((identity.session_id, presented.access_token_hash))
         return identity
 
-    def _asked_together(self, group: Sequence[Presented]) -> list[Row | None]:
+    async def _asked_together(self, group: Sequence[Presented]) -> list[Row | None]:
         if len(group) == 1:
-            return [self._asked(group[0])]
-        found = {number: row for number, *row in self._asked_many(group)}
+            rows = await self._quick.answered(*self._question(group[0]))
+            return [rows[0] if rows else None]
+        found = {number: row for number, *row in await self._asked_many(group)}
         return [found.get(number) for number in range(1, len(group) + 1)]
 
-    def _asked_many(self, group: Sequence[Presented]) -> list[Row]:
+    async def _asked_many(self, group: Sequence[Presented]) -> list[Row]:
         """Ask again where a connection was lost: with one each, the others would have had theirs."""
-        lost: DatabaseUnavailableError | None = None
-        with one_call(call_timeout_of(self._engine)):
+        lost, question = None, self._question_of_many(group)
+        with one_call(self._limit):
             try:
-                return self._ask_many(group)
+                return await self._quick.answered(*question)
             except DatabaseUnavailableError as error:
                 lost = error
             if not time_left():
                 raise lost
-            return self._ask_many(group)
+            return await self._quick.answered(*question)
 
-    def _ask_many(self, group: Sequence[Presented]) -> list[Row]:
-        return self._rows(
+    def _question_of_many(self, group: Sequence[Presented]) -> tuple[str, Mapping[str, object]]:
+        return self._text(
             statements.AUTHENTICATE_MANY,
-            selector_hashes=[presented.selector_hash for presented in group],
-            access_token_hashes=[presented.access_token_hash for presented in group],
+            selector_hashes=_filled([presented.selector_hash for presented in group]),
+            access_token_hashes=_filled([presented.access_token_hash for presented in group]),
             touch_interval=self._config.touch_interval,
         )
 
-    def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
-        self._touch(group)
+    async def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
+        await in_greenlet(self._touch, group)
         return [None] * len(group)
+
+
+def _filled(hashes: Sequence[bytes]) -> list[bytes | None]:
+    """Add what no row has."""
+    return [*hashes, *[None] * (UNKNOWN - len(hashes))]

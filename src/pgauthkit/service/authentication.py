@@ -1,6 +1,6 @@
 """Authentication: who holds an access token, on the way of each request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pgauthkit.database.runner import Row
@@ -70,7 +70,11 @@ class Authentication(Service):
         return Presented(access_token, selector_hash(token.selector), digest, begun)
 
     def _asked(self, presented: Presented) -> Row | None:
-        return self._row(
+        rows = self._runner.fetch(*self._question(presented))
+        return rows[0] if rows else None
+
+    def _question(self, presented: Presented) -> tuple[str, Mapping[str, object]]:
+        return self._text(
             statements.AUTHENTICATE if self._kept is None else statements.AUTHENTICATE_TO_KEEP,
             selector_hash=presented.selector_hash,
             access_token_hash=presented.access_token_hash,

@@ -1,6 +1,6 @@
 """What every part of the service stands on: configuration, hashing, a way to the database, and the audit log."""
 
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -79,10 +79,11 @@ class Service:
             self._mark(*names)
 
     def _rows(self, statement: Statement, **parameters: object) -> list[Row]:
+        return self._runner.fetch(*self._text(statement, **parameters))
+
+    def _text(self, statement: Statement, **parameters: object) -> tuple[str, Mapping[str, object]]:
         now, values = read_clock(self._config), in_seconds(parameters)
-        if now is None:
-            return self._runner.fetch(statement.sql, values)
-        return self._runner.fetch(statement.sql_on_a_clock, {"clock": now, **values})
+        return (statement.sql, values) if now is None else (statement.sql_on_a_clock, {"clock": now, **values})
 
     def _row(self, statement: Statement, **parameters: object) -> tuple[Any, ...] | None:
         rows = self._rows(statement, **parameters)
