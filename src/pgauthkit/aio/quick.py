@@ -76,8 +76,9 @@ class Quick(Autocommit):
 
 def _has_idle(pool: Pool) -> bool:
     """Tell whether a connection can be had without waiting for it, and without work of the host's on it."""
-    events: Any = pool.dispatch
-    is_observed = events.checkout or events.checkin or events.reset or pool._pre_ping  # noqa: SLF001 - no other name
+    own: Any = pool  # names of SQLAlchemy's own
+    events = own.dispatch
+    is_observed = events.checkout or events.checkin or events.reset or own._pre_ping  # noqa: SLF001 - the same
     return isinstance(pool, AsyncAdaptedQueuePool) and not is_observed and pool.checkedin() > 0
 
 
