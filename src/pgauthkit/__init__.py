@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
     from pgauthkit.aio import AsyncAuthService
     from pgauthkit.config import AuthConfig
+    from pgauthkit.replica_reads import ReplicaReads
     from pgauthkit.secret import Secret
     from pgauthkit.service import AuthService
 
-__all__ = ["AsyncAuthService", "AuthConfig", "AuthService", "Secret"]
+__all__ = ["AsyncAuthService", "AuthConfig", "AuthService", "ReplicaReads", "Secret"]
 
 __getattr__: "Callable[[str], object]" = lazy(
     __name__,
@@ -20,6 +21,7 @@ __getattr__: "Callable[[str], object]" = lazy(
         "AsyncAuthService": "pgauthkit.aio",
         "AuthConfig": "pgauthkit.config",
         "AuthService": "pgauthkit.service",
+        "ReplicaReads": "pgauthkit.replica_reads",
         "Secret": "pgauthkit.secret",
     },
 )

@@ -22,6 +22,7 @@ PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE: Final = ROOT / "docs" / "reference"
 PUBLIC: Final = [
     "pgauthkit",
+    "pgauthkit.browser",
     "pgauthkit.config",
     "pgauthkit.database",
     "pgauthkit.errors",

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from pgauthkit import AuthService
 from pgauthkit.config import Pepper, RateLimits
@@ -24,7 +25,8 @@ from pgauthkit.tokens import Kind, SecretToken
 from pgauthkit.values import AuthEvent, IssuedMagicLink, SignIn
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Configured, Database, SigningIn
+    from sqlalchemy import Engine, orm
+    from tests.integration.conftest import Configured, Database, Host, SigningIn
 
 ADA = "ada@example.com"
 TTL = timedelta(minutes=10)
@@ -302,6 +304,19 @@ def test_without_the_browser_of_the_link(configured: "Configured") -> None:
     link = asked(auth)
     approve(auth, link)
     assert claim(auth, link).created
+
+
+def test_waiting_takes_no_lock(auth: AuthService, engine: "Engine", host: "Host") -> None:
+    """While it waits a browser costs a read: no row is locked, nothing is logged, and no transaction id is taken."""
+    link = asked(auth)
+
+    def poll(db: "orm.Session") -> tuple[set[str], int | None]:
+        for _ in range(3):
+            assert is_pending(auth.within(db), link)
+        modes = db.scalars(text("SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid'"))
+        return set(modes), db.scalar(text("SELECT pg_current_xact_id_if_assigned()::text"))
+
+    assert host.in_session(engine, poll) == ({"AccessShareLock"}, None)
 
 
 def test_closed(configured: "Configured", events: list[AuthEvent]) -> None:

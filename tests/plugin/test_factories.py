@@ -39,6 +39,15 @@ def test_one_call_signs_somebody_in(
     assert (session.ip, session.user_agent) == ("203.0.113.7", "Firefox")
 
 
+def test_one_browser_signs_in_twice(pgauthkit_sign_in: MakeSignIn, pgauthkit_auth: AuthService) -> None:
+    """With the token of a known device a sign-in comes from that browser again, and without from another."""
+    first = pgauthkit_sign_in("ada@example.com")
+    again = pgauthkit_sign_in("ada@example.com", device=first.device.reveal())
+    other = pgauthkit_sign_in("ada@example.com")
+    assert (first.known_device, again.known_device, other.known_device) == (False, True, False)
+    assert len(pgauthkit_auth.list_devices(first.user.user_id)) == 2
+
+
 def test_no_rate_limit_counts_it(pgauthkit_sign_in: MakeSignIn) -> None:
     """Twenty sign-ins of one address within an hour are twenty sessions."""
     assert len({pgauthkit_sign_in("ada@example.com").tokens.session_id for _ in range(20)}) == 20
@@ -59,3 +68,17 @@ def test_the_outbox_takes_a_link(pgauthkit_outbox: Outbox, pgauthkit_auth: AuthS
     link = pgauthkit_auth.request_magic_link("ada@example.com")
     pgauthkit_outbox.send(link.email, "Sign in", link.url("https://app.example.com/confirm"))
     assert pgauthkit_auth.verify_magic_link(pgauthkit_outbox.last().token).created
+
+
+def test_the_outbox_takes_an_invitation_and_a_change_of_address(
+    pgauthkit_outbox: Outbox, pgauthkit_auth: AuthService
+) -> None:
+    """The token in the mail to an invited person signs them in, and the one of a change moves them."""
+    invitation = pgauthkit_auth.invite("grace@example.com", role=UserRole.ADMIN)
+    pgauthkit_outbox.send(invitation.email, "Come", invitation.url("https://app.example.com/confirm"))
+    grace = pgauthkit_auth.verify_magic_link(pgauthkit_outbox.last("grace@example.com").token).user
+    assert grace.role is UserRole.ADMIN
+    change = pgauthkit_auth.request_email_change(grace.user_id, "grace@new.example")
+    pgauthkit_outbox.send(change.email, "Move", change.url("https://app.example.com/#/confirm-address"))
+    moved = pgauthkit_auth.confirm_email_change(pgauthkit_outbox.last("grace@new.example").token)
+    assert (moved.old_email, moved.email) == ("grace@example.com", "grace@new.example")

@@ -11,7 +11,7 @@ from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.database import create_engine
 from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import InvalidTokenError
-from pgauthkit.models import MagicLink, Session, User
+from pgauthkit.models import Device, MagicLink, Session, User
 from pgauthkit.redirects import checked_redirect
 from pgauthkit.testing import TestServer, strategies
 from pgauthkit.tokens import Kind
@@ -58,20 +58,23 @@ def test_values_are_frozen_and_show_no_secret(values: SearchStrategy[attrs.Attrs
 def test_rows_can_be_written_and_read(
     pgauthkit_shared_engine: Engine, user: User, link: MagicLink, data: st.DataObject
 ) -> None:
-    """A user, a link and a session of theirs pass every constraint, and come back as they were."""
-    session = data.draw(strategies.sessions(st.just(user.id)))
+    """A user, a link, a session and a device of theirs pass every constraint, and come back as they were."""
+    session, device = data.draw(strategies.sessions(st.just(user.id))), data.draw(strategies.devices(st.just(user.id)))
+    assert device.created_at <= device.last_used_at <= device.expires_at
     assert session.access_expires_at <= session.idle_expires_at <= session.expires_at
-    before = (user.email, link.expires_at, session.expires_at)
+    before = (user.email, link.purpose, link.expires_at, session.expires_at, device.token_hash)
     with orm.Session(pgauthkit_shared_engine) as db:
-        db.add_all([user, link, session])
+        db.add_all([user, link, session, device])
         db.flush()
-        ids = user.id, link.id, session.id
+        ids = user.id, link.id, session.id, device.id
         db.expunge_all()
-        found = [db.get(model, id_) for model, id_ in zip((User, MagicLink, Session), ids, strict=True)]
+        found = [db.get(model, id_) for model, id_ in zip((User, MagicLink, Session, Device), ids, strict=True)]
         assert isinstance(found[0], User)
         assert isinstance(found[1], MagicLink)
         assert isinstance(found[2], Session)
-        assert (found[0].email, found[1].expires_at, found[2].expires_at) == before
+        assert isinstance(found[3], Device)
+        ends = found[1].expires_at, found[2].expires_at
+        assert (found[0].email, found[1].purpose, *ends, found[3].token_hash) == before
         db.rollback()
 
 

@@ -1,6 +1,7 @@
 """A process of a host that keeps sessions: it reads all of them, over and over, and ends some, until it shall stop.
 
-It is started by `test_session_cache.py`, and prints what it saw as JSON. Times are of a clock that all processes have.
+It is started by `test_session_cache.py`, and with the URL of a replica, which it asks instead of keeping anything, by
+`replica/test_race.py`. It prints what it saw as JSON. Times are of a clock that all processes have.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from pgauthkit import AsyncAuthService, AuthConfig, AuthService
+from sqlalchemy import Engine, event
+
+from pgauthkit import AsyncAuthService, AuthConfig, AuthService, ReplicaReads
 from pgauthkit.config import SessionCache
 from pgauthkit.database import create_async_engine, create_engine
 from pgauthkit.errors import AuthenticationError, PgAuthKitError
@@ -39,6 +42,7 @@ class Log:
         self.sessions = sessions
         self.is_over = False
         self.calls = 0
+        self.asked = 0
         self.unavailable: dict[int, float] = {}
         self.last_good: dict[int, float] = {}
         self.refused: dict[int, float] = {}
@@ -55,8 +59,22 @@ class Log:
     def failed(self, number: int, error: PgAuthKitError) -> None:
         (self.refused if isinstance(error, AuthenticationError) else self.unavailable).setdefault(number, elapsed())
 
+    def wait(self) -> None:
+        """Wait until something may be ended, once there is a reader."""
+        sys.stdout.write("reading\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+
+    def watch(self, engine: Engine) -> None:
+        """Count what is sent to the primary, and not by calls alone."""
+
+        def note(*_arguments: object) -> None:
+            self.asked += 1
+
+        event.listen(engine, "checkout", note)
+
     def print(self) -> None:
-        names = ("calls", "unavailable", "last_good", "refused", "doomed", "ended")
+        names = ("calls", "asked", "unavailable", "last_good", "refused", "doomed", "ended")
         sys.stdout.write(json.dumps({name: getattr(self, name) for name in names}))
 
 
@@ -75,6 +93,7 @@ def run(auth: AuthService, log: Log, mine: list[int]) -> None:
     threads = [threading.Thread(target=read) for _ in range(AT_ONCE)]
     for thread in threads:
         thread.start()
+    log.wait()
     for number in mine:
         threading.Event().wait(0.02)
         with suppress(PgAuthKitError):  # nothing is promised of a call that fails
@@ -101,6 +120,7 @@ async def run_async(auth: AsyncAuthService, log: Log, mine: list[int]) -> None:
             await asyncio.sleep(0)  # a hit does not wait for anything
 
     tasks = [asyncio.create_task(read()) for _ in range(AT_ONCE)]
+    await asyncio.to_thread(log.wait)
     for number in mine:
         await asyncio.sleep(0.02)
         with suppress(PgAuthKitError):
@@ -112,26 +132,33 @@ async def run_async(auth: AsyncAuthService, log: Log, mine: list[int]) -> None:
     await asyncio.gather(*tasks)
 
 
-def main(kind: str, url: str, file: str, seconds: str) -> None:
+def main(kind: str, url: str, file: str, seconds: str, replica: str = "") -> None:
     """Run as a host of one kind, with sessions that are read from a file."""
     with open(file, encoding="utf-8") as sessions:  # noqa: PTH123 - a name from the command line
         log = Log(json.load(sessions))
-    cache = SessionCache(timedelta(seconds=float(seconds)))
+    bound = timedelta(seconds=float(seconds))
+    cache = None if replica else SessionCache(bound)
     config = AuthConfig(rate_limits=None, refresh_grace=timedelta(0), session_cache=cache)
-    share = range(["sync", "async"].index(kind), len(log.sessions), 3)
+    mine = list(range(["sync", "async"].index(kind), len(log.sessions), 3))
     if kind == "sync":
-        engine = create_engine(url)
-        run(AuthService(engine, config), log, list(share))
+        engine, other = create_engine(url), create_engine(replica or url)
+        log.watch(engine)
+        run(AuthService(engine, config, replica=ReplicaReads(other, bound) if replica else None), log, mine)
         engine.dispose()
+        other.dispose()
     else:
-        asyncio.run(in_loop(url, config, log, list(share)))
+        asyncio.run(in_loop((url, replica), config, log, mine, bound))
     log.print()
 
 
-async def in_loop(url: str, config: AuthConfig, log: Log, mine: list[int]) -> None:
-    engine = create_async_engine(url)
-    await run_async(AsyncAuthService(engine, config), log, mine)
+async def in_loop(urls: tuple[str, str], config: AuthConfig, log: Log, mine: list[int], bound: timedelta) -> None:
+    url, replica = urls
+    engine, other = create_async_engine(url), create_async_engine(replica or url)
+    log.watch(engine.sync_engine)
+    reads = ReplicaReads(other, bound) if replica else None
+    await run_async(AsyncAuthService(engine, config, replica=reads), log, mine)
     await engine.dispose()
+    await other.dispose()
 
 
 main(*sys.argv[1:])

@@ -69,10 +69,26 @@ def started(kind: str, url: str, file: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+def wait_for(host: "subprocess.Popen[str]") -> None:
+    """Wait until a host reads."""
+    assert host.stdout
+    assert host.stdout.readline() == "reading\n"
+
+
+def let_end(host: "subprocess.Popen[str]") -> None:
+    """Let a host that reads end its sessions."""
+    assert host.stdin
+    host.stdin.write("\n")
+    host.stdin.flush()
+
+
 def race(url: str, sessions: list[dict[str, str]], file: Path, query: "Query") -> list[Seen]:
     """End a third of the sessions from here while two processes read all of them; return what each has seen."""
     file.write_text(json.dumps(sessions), encoding="utf-8")
     hosts = [started(kind, url, file) for kind in ("sync", "async")]
+    for host in hosts:
+        wait_for(host)
+        let_end(host)
     doomed: dict[int, float] = {}
     ending: dict[int, Future[float]] = {}
     with ThreadPoolExecutor(4) as threads:

@@ -1,13 +1,14 @@
-"""The service against a plain model of users, links, sessions and devices, in whatever order things happen."""
+"""The service against a plain model of users, links, sessions, devices, invitations and changes, in any order."""
 
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import attrs
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -36,7 +37,7 @@ from pgauthkit.errors import (
 )
 from pgauthkit.testing import Clock
 from pgauthkit.tokens import Kind, SessionToken
-from pgauthkit.values import Identity, IssuedMagicLink, PurgeReport, SignIn, TokenPair, UserRole
+from pgauthkit.values import EmailChange, Identity, IssuedMagicLink, PurgeReport, SignIn, TokenPair, UserRole
 
 if TYPE_CHECKING:
     from tests.security.conftest import MakeAuth, Query
@@ -47,6 +48,7 @@ LINK_TTL: Final = timedelta(minutes=10)
 ACCESS_TTL: Final = timedelta(minutes=15)
 IDLE_TTL: Final = timedelta(days=14)
 SESSION_TTL: Final = timedelta(days=30)
+WEEK: Final = timedelta(days=7)
 LINKS_KEPT: Final = timedelta(minutes=5)
 DEVICE_TTL: Final = timedelta(days=60)
 MOST_DEVICES: Final = 20
@@ -67,6 +69,7 @@ STEPS: Final = [
     STALENESS,
     TOUCH,
     LINK_TTL,
+    WEEK,
     ACCESS_TTL,
     IDLE_TTL - INSTANT,
     IDLE_TTL,
@@ -88,6 +91,7 @@ class Person:
     id: str
     email: str
     is_active: bool = True
+    role: UserRole = UserRole.USER
 
 
 @attrs.define(eq=False)
@@ -119,6 +123,23 @@ class Link:
     ends: datetime = attrs.field(default=attrs.Factory(lambda self: self.issued.expires_at, takes_self=True))
     claimed: datetime = LONG_AGO
     session: "Session | None" = None
+    made: datetime = LONG_AGO
+    purpose: str = "sign_in"
+    role: UserRole = UserRole.USER
+    owner: Person | None = None
+
+    @property
+    def token(self) -> str:
+        return self.issued.token.reveal()
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether it was neither used nor ended; its time may have come."""
+        return not (self.is_purged or self.is_used or self.is_ended)
+
+    def replace(self) -> None:
+        """Leave the row to another link, which has its id."""
+        self.is_purged = True
 
     def refuses(self, now: datetime) -> type[PgAuthKitError] | None:
         return first(
@@ -285,6 +306,8 @@ class World(RuleBasedStateMachine):
 
     links: "Bundle[Link]" = Bundle("links")
     holdings: "Bundle[Holding]" = Bundle("holdings")
+    invitations: "Bundle[Link]" = Bundle("invitations")
+    changes: "Bundle[Link]" = Bundle("changes")
 
     def __init__(self, hosts: Sequence[AuthService], clock: Clock, query: "Query") -> None:
         super().__init__()
@@ -316,9 +339,28 @@ class World(RuleBasedStateMachine):
 
     # What many rules do to the model.
 
-    def end_links(self, *addresses: str) -> None:
+    def end_links(self, *addresses: str, but: str = "") -> None:
         for link in self.known_links:
-            link.is_ended |= link.issued.email in addresses and not link.is_used
+            link.is_ended |= link.issued.email in addresses and not link.is_used and link.purpose != but
+
+    def end_change(self, owner: Person) -> None:
+        for link in self.pending("email_change", owner):
+            link.is_ended = True
+
+    def pending(self, purpose: str, owner: "Person | str") -> list[Link]:
+        """Return the link of an address, or of a person, of which there is one at most."""
+        return [
+            link
+            for link in self.known_links
+            if link.is_pending and link.purpose == purpose and owner in {link.owner, link.issued.email}
+        ]
+
+    def refuses(self, link: Link) -> type[PgAuthKitError] | None:
+        """Tell why a link is not good; an invitation to an account is good for no longer than a link to sign in."""
+        is_late = link.purpose == "invite" and link.made + LINK_TTL <= self.now
+        return link.refuses(self.now) or first(
+            (is_late and self.person(link.issued.email) is not None, TokenExpiredError)
+        )
 
     def end_sessions(self, sessions: Iterable[Session]) -> list[str]:
         """End those that are open, and return their ids."""
@@ -375,7 +417,7 @@ class World(RuleBasedStateMachine):
         return Identity(
             user_id=session.owner.id,
             email=session.owner.email,
-            role=UserRole.USER,
+            role=session.owner.role,
             session_id=session.id,
             authenticated_at=session.opened,
             expires_at=session.access_ends(age),
@@ -389,12 +431,29 @@ class World(RuleBasedStateMachine):
             return multiple()
         assert isinstance(signed_in, SignIn)
         known = self.person(link.issued.email)
-        owner = known or Person(signed_in.user.user_id, link.issued.email)
+        owner = known or Person(signed_in.user.user_id, link.issued.email, role=link.role)
         assert (known is None, "/inbox") == (signed_in.created, signed_in.redirect_to)
         self.people += [owner] * signed_in.created
         link.is_used = True
-        self.end_links(link.issued.email)
+        self.end_links(link.issued.email, but="email_change")
         return self.opened(owner, signed_in, browser)
+
+    def replacing(self, link: Link, owner: "Person | str") -> Link:
+        """Keep a link of which there is one at most: it has the place and the id of the one before."""
+        for before in self.pending(link.purpose, owner):
+            assert before.issued.id == link.issued.id
+            before.replace()
+        self.known_links.append(link)
+        return link
+
+    def moved(self, owner: Person, email: str, kept: Session | None) -> list[str]:
+        """Move somebody, end what ends with that, and return the ids of the sessions."""
+        self.end_links(owner.email, email)
+        self.end_change(owner)
+        owner.email = email
+        mine = [kept.device] * (kept in self.sessions_of(owner)) if kept and not kept.is_purged else []
+        self.lose(device for device in self.devices_of(owner) if device not in mine)
+        return self.end_sessions(self.sessions_of(owner, but=kept))
 
     # Links
 
@@ -408,18 +467,18 @@ class World(RuleBasedStateMachine):
         self.known_links.append(Link(issued))
         return self.known_links[-1]
 
-    @rule(link=links)
+    @rule(link=links | invitations | changes)
     def peek(self, link: Link) -> None:
-        preview = outcome(lambda: self.auth.peek_magic_link(link.issued.token.reveal()))
-        refusal = link.refuses(self.now)
-        expected = refusal or (link.issued.email, "/inbox", link.issued.expires_at)
-        assert expected == (type(preview) if isinstance(preview, PgAuthKitError) else attrs.astuple(preview)[:3])
+        preview = outcome(lambda: self.auth.peek_magic_link(link.token))
+        refusal = self.refuses(link)
+        expected = refusal or (link.issued.email, link.issued.redirect_to, link.issued.expires_at, link.purpose)
+        assert expected == (type(preview) if isinstance(preview, PgAuthKitError) else attrs.astuple(preview)[:4])
 
-    @rule(target=holdings, link=links, browser=browsers)
+    @rule(target=holdings, link=links | invitations, browser=browsers)
     def verify(self, link: Link, browser: int = 0) -> "Holding | MultipleResults[Holding]":
         device = self.cookie(browser)
-        signed_in = outcome(lambda: self.auth.verify_magic_link(link.issued.token.reveal(), device=device))
-        return self.used(link, signed_in, link.refuses(self.now) or self.shut_out(link.issued.email), browser)
+        signed_in = outcome(lambda: self.auth.verify_magic_link(link.token, device=device))
+        return self.used(link, signed_in, self.refuses(link) or self.shut_out(link.issued.email), browser)
 
     @rule(link=links, is_right=st.booleans())
     def approve(self, *, link: Link, is_right: bool) -> None:
@@ -467,6 +526,75 @@ class World(RuleBasedStateMachine):
         left = ATTEMPTS - link.attempts if refusal is InvalidCodeError else None
         assert left == getattr(signed_in, "attempts_left", None)
         return self.used(link, signed_in, refusal, browser)
+
+    # Invitations, and changes of address
+
+    @rule(target=invitations, email=emails, role=st.sampled_from(UserRole), ttl=st.sampled_from([LINK_TTL, WEEK]))
+    def invite(self, email: str, role: UserRole = UserRole.USER, ttl: timedelta = WEEK) -> Link:
+        issued = self.auth.invite(SPELLINGS[email][0], role=role, redirect_to="/inbox", ttl=ttl)
+        assert (email, self.now + ttl) == (issued.email, issued.expires_at)
+        assert (self.shut_out(email) is None) == issued.should_send
+        return self.replacing(Link(issued, made=self.now, purpose="invite", role=role), email)
+
+    @rule()
+    def list_invitations(self) -> None:
+        mine = [link for link in self.known_links if link.purpose == "invite" and self.refuses(link) is None]
+        mine.sort(key=lambda link: (link.made, link.issued.id), reverse=True)
+        assert [(link.issued.id, link.issued.email, link.role, "/inbox", link.made, link.ends) for link in mine] == [
+            attrs.astuple(info) for info in self.auth.list_invitations()
+        ]
+
+    @rule(link=links | invitations | changes)
+    def withdraw(self, link: Link) -> None:
+        """By the id of one that was replaced, the one in its place."""
+        rows = [one for one in self.known_links if one.issued.id == link.issued.id and one.purpose == "invite"]
+        live = [one for one in rows if one.is_pending and self.now < one.ends]
+        assert bool(live) == self.auth.withdraw_invitation(link.issued.id)
+        for one in live:
+            one.is_ended = True
+
+    @rule(target=changes, holding=holdings, email=emails)
+    def request_email_change(self, holding: Holding, email: str) -> "Link | MultipleResults[Link]":
+        owner = holding.session.owner
+        issued = outcome(lambda: self.auth.request_email_change(owner.id, SPELLINGS[email][1]))
+        if not owner.is_active:
+            assert UserInactiveError is type(issued)
+            return multiple()
+        assert isinstance(issued, IssuedMagicLink)
+        assert (email, self.now + LINK_TTL) == (issued.email, issued.expires_at)
+        return self.replacing(Link(issued, made=self.now, purpose="email_change", owner=owner), owner)
+
+    @rule(link=changes, who=st.sampled_from(["owner", "anybody", "another"]), keep=st.none() | holdings)
+    def confirm_email_change(self, link: Link, who: str, keep: Holding | None = None) -> None:
+        owner, kept = link.owner, keep.session if keep else None
+        assert owner
+        given = {"owner": owner.id, "anybody": None, "another": "nobody"}[who]
+        change = outcome(
+            lambda: self.auth.confirm_email_change(link.token, user_id=given, keep_session=kept.id if kept else None)
+        )
+        self.forget(*(self.sessions if who == "anybody" else self.sessions_of(owner) * (who == "owner")))
+        refusal = first((who == "another", InvalidTokenError)) or link.refuses(self.now)
+        refusal = refusal or first((self.person(link.issued.email) not in {owner, None}, UniqueViolationError))
+        if refusal:
+            assert refusal is type(change)
+            return
+        assert isinstance(change, EmailChange)
+        link.is_used = True
+        assert (owner.id, owner.email, link.issued.email) == (change.user_id, change.old_email, change.email)
+        assert self.moved(owner, link.issued.email, kept) == sorted(change.ended)
+
+    @rule(link=links | invitations | changes)
+    def use_for_another_purpose(self, link: Link) -> None:
+        """Nothing is learned of a link by a method that it is not for, and nothing is counted."""
+        calls: list[Callable[[], object]] = [
+            *[partial(self.auth.verify_magic_link, link.token)] * (link.purpose == "email_change"),
+            *[partial(self.auth.confirm_email_change, link.token)] * (link.purpose != "email_change"),
+            *[partial(self.auth.approve_magic_link, link.token, "47")] * (link.purpose != "sign_in"),
+            *[partial(self.auth.verify_code, link.issued.id, "bbbb-bbbb")] * (link.purpose != "sign_in"),
+            partial(self.auth.claim_sign_in, link.token),
+        ]
+        assert {InvalidTokenError} == {type(outcome(call)) for call in calls}
+        self.kept.clear()  # as a change that anybody confirms voids everybody's
 
     # Sessions
 
@@ -626,6 +754,7 @@ class World(RuleBasedStateMachine):
         owner.is_active = is_active
         self.lose(self.devices_of(owner))
         self.end_links(owner.email)
+        self.end_change(owner)
         assert self.end_sessions(self.sessions_of(owner)) == sorted(ended)
 
     @rule(holding=holdings, email=emails, keep=st.none() | holdings)
@@ -639,11 +768,16 @@ class World(RuleBasedStateMachine):
             assert UniqueViolationError is type(ended)
             return
         assert isinstance(ended, list)
-        self.end_links(owner.email, email)
-        owner.email = email
-        mine = [kept.device] * (kept in self.sessions_of(owner)) if kept and not kept.is_purged else []
-        self.lose(device for device in self.devices_of(owner) if device not in mine)
-        assert self.end_sessions(self.sessions_of(owner, but=kept)) == sorted(ended)
+        assert self.moved(owner, email, kept) == sorted(ended)
+
+    @rule()
+    def revoke_all_sessions(self) -> None:
+        """Those of everybody, and pending links, but invitations."""
+        for link in self.known_links:
+            link.is_ended |= link.is_pending and link.purpose != "invite"
+        self.kept.clear()
+        ended = len(self.end_sessions(self.sessions))
+        assert ended == self.auth.revoke_all_sessions(batch_size=3)
 
     @rule()
     def nobody(self) -> None:
@@ -679,7 +813,7 @@ class World(RuleBasedStateMachine):
         assert PurgeReport(**counts, rate_limits=0) == report
 
     def teardown(self) -> None:
-        users = self.query("SELECT id, email, is_active FROM pgauthkit.users ORDER BY id")
+        users = self.query("SELECT id, email, is_active, role FROM pgauthkit.users ORDER BY id")
         assert sorted(attrs.astuple(person) for person in self.people) == users
         sessions = sum(not one.is_purged for one in self.sessions)
         links = sum(not link.is_purged for link in self.known_links)
@@ -713,6 +847,7 @@ def walk(world: World) -> None:
     world.open_session(holding=other)
     world.change_email(holding=other, email=email, keep=None)
     hand_over(world)
+    invite_and_move(world, holding)
     sign_in_on_devices(world, holding)
     world.wait(step=SESSION_TTL + INSTANT)
     world.purge(keep=timedelta())
@@ -731,6 +866,43 @@ def hand_over(world: World) -> None:
     world.claim(link=link)
 
 
+def invite_and_move(world: World, holding: Holding) -> None:
+    """Invite twice, list, come late, withdraw twice; ask for changes, of one's own, replaced, taken, and of others."""
+    email, free, new = sorted(SPELLINGS)
+    first_one = world.invite(email=free, role=UserRole.USER)
+    second = world.invite(email=free, role=UserRole.ADMIN)
+    world.list_invitations()
+    world.withdraw(link=first_one)
+    world.withdraw(link=second)
+    late = world.invite(email=free, role=UserRole.ADMIN)
+    known = world.invite(email=email)
+    world.wait(step=LINK_TTL)
+    world.list_invitations()
+    for link in (known, first_one, late, late):
+        world.peek(link=link)
+        world.verify(link=link)
+    world.open_session(holding=holding)
+    world.request_email_change(holding=holding, email=free)
+    taken = world.request_email_change(holding=holding, email=free)
+    assert isinstance(taken, Link)
+    for who in ("another", "owner"):
+        world.confirm_email_change(link=taken, who=who)
+    for who, place in (("owner", new), ("anybody", email)):
+        change = world.request_email_change(holding=holding, email=place)
+        assert isinstance(change, Link)
+        world.peek(link=change)
+        world.use_for_another_purpose(link=change)
+        for keep in (holding, None):
+            world.confirm_email_change(link=change, who=who, keep=keep)
+    world.request_email_change(holding=holding, email=new)
+    world.switch(holding=holding, is_active=False)
+    world.request_email_change(holding=holding, email=new)
+    world.switch(holding=holding, is_active=True)
+    world.invite(email=new)
+    world.revoke_all_sessions()
+    world.list_invitations()
+
+
 def sign_in_on_devices(world: World, holding: Holding) -> None:
     """Sign in on more browsers than are kept, on one of them again, and forget one twice."""
     for _ in range(MOST_DEVICES + 1):
@@ -746,18 +918,38 @@ def sign_in_on_devices(world: World, holding: Holding) -> None:
     world.copy_a_cookie(of=1, to=2)
 
 
-def test_the_service_does_as_the_model(
+@pytest.fixture
+def world(
     make_auth: "MakeAuth", config: AuthConfig, pgauthkit_clock: Clock, query: "Query", empty: Callable[[], None]
-) -> None:
+) -> Callable[..., Callable[[], World]]:
+    """Makes worlds, each empty in the beginning, of two hosts with some options of an engine."""
+
+    def make(**options: object) -> Callable[[], World]:
+        keeping = attrs.evolve(config, session_cache=SessionCache(STALENESS), device_ttl=DEVICE_TTL)
+        keys = (PEPPERS, PEPPERS[::-1])
+        hosts = [make_auth(attrs.evolve(keeping, peppers=peppers), **options) for peppers in keys]
+
+        class EmptyWorld(World):
+            def __init__(self) -> None:
+                empty()
+                super().__init__(hosts, pgauthkit_clock, query)
+
+        return EmptyWorld
+
+    return make
+
+
+def test_the_service_does_as_the_model(world: Callable[..., Callable[[], World]]) -> None:
     """Whatever is done in whatever order, at two hosts that keep sessions, comes out as the plain model says."""
-    keeping = attrs.evolve(config, session_cache=SessionCache(STALENESS), device_ttl=DEVICE_TTL)
-    hosts = [make_auth(attrs.evolve(keeping, peppers=peppers)) for peppers in (PEPPERS, PEPPERS[::-1])]
-
-    class EmptyWorld(World):
-        def __init__(self) -> None:
-            empty()
-            super().__init__(hosts, pgauthkit_clock, query)
-
-    walk(EmptyWorld())
+    new_world = world()
+    walk(new_world())
     examples = max(50, settings().max_examples // 10)
-    run_state_machine_as_test(EmptyWorld, settings=settings(max_examples=examples, stateful_step_count=40))
+    machine = cast("type[RuleBasedStateMachine]", new_world)
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=40))
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_at_every_level(world: Callable[..., Callable[[], World]], level: str) -> None:
+    """It is the same where the transactions of a host are stricter."""
+    new_world = world(connect_args={"options": f"-c default_transaction_isolation={level}".replace(" r", "\\ r")})
+    walk(new_world())

@@ -1,7 +1,7 @@
 """What a page asks for: the service, a session of the database, and who is there."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,17 @@ from pgauthkit.models import UserRole
 from pgauthkit.repositories import transaction
 from pgauthkit.values import Identity
 
-__all__ = ["Admin", "Auth", "Client", "Database", "NotSignedInError", "SettingsOf", "SignedIn", "SignedInOrNot"]
+__all__ = [
+    "Admin",
+    "Auth",
+    "Client",
+    "Database",
+    "NotSignedInError",
+    "SettingsOf",
+    "SignedIn",
+    "SignedInOrNot",
+    "Visitor",
+]
 
 
 class NotSignedInError(Exception):
@@ -25,6 +35,13 @@ class NotSignedInError(Exception):
         self.can_refresh = can_refresh
 
 
+class Visitor(TypedDict):
+    """What the service keeps about a browser."""
+
+    ip: str | None
+    user_agent: str | None
+
+
 def _auth(request: Request) -> AsyncAuthService:
     return request.app.state.auth
 
@@ -33,7 +50,7 @@ def _settings(request: Request) -> Settings:
     return request.app.state.settings
 
 
-def _client(request: Request) -> dict[str, str | None]:
+def _client(request: Request) -> Visitor:
     # Behind a proxy, run uvicorn with --proxy-headers and --forwarded-allow-ips, or every visitor has one address.
     return {"ip": request.client.host if request.client else None, "user_agent": request.headers.get("user-agent")}
 
@@ -45,7 +62,7 @@ async def _database(request: Request) -> AsyncIterator[AsyncSession]:
 
 Auth = Annotated[AsyncAuthService, Depends(_auth)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
-Client = Annotated[dict[str, str | None], Depends(_client)]
+Client = Annotated[Visitor, Depends(_client)]
 Database = Annotated[AsyncSession, Depends(_database, scope="function")]
 
 

@@ -24,9 +24,14 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def browser(pgauthkit_url: str, mailbox: Mailbox) -> Iterator[Callable[[], TestClient]]:
+def settings(pgauthkit_url: str, mailbox: Mailbox) -> Settings:
+    """Where things are in this test."""
+    return Settings(database_url=pgauthkit_url, base_url=BASE, smtp_host="127.0.0.1", smtp_port=mailbox.port)
+
+
+@pytest.fixture
+def browser(settings: Settings) -> Iterator[Callable[[], TestClient]]:
     """A factory of browsers, each with cookies of its own."""
-    settings = Settings(database_url=pgauthkit_url, base_url=BASE, smtp_host="127.0.0.1", smtp_port=mailbox.port)
     with TestClient(create_application(settings), base_url=BASE) as first:
         opened = [first]
 

@@ -25,9 +25,15 @@ class Mailbox:
         self.messages.append(message)
         return "250 OK"
 
-    def newest_link(self) -> str:
-        """Return the path and query of the link in the newest mail."""
-        found = re.search(r"https://\S+", self.messages[-1].get_content())
-        assert found
-        parts = urlsplit(found[0])
-        return f"{parts.path}?{parts.query}"
+    def newest_link(self, to: str | None = None) -> str:
+        """Return the path and query of the newest link that was mailed, or mailed to an address."""
+        for message in reversed(self.messages):
+            found = re.search(r"https://\S+token=\S+", message.get_content())
+            if found and to in {None, message["To"]}:
+                parts = urlsplit(found[0])
+                return f"{parts.path}?{parts.query}"
+        raise LookupError("There is no link.")
+
+    def subjects(self, to: str) -> list[str]:
+        """Return what an address has been written about, the oldest first."""
+        return [message["Subject"] for message in self.messages if message["To"] == to]

@@ -1,17 +1,30 @@
 """The application: `flask --app notes run`."""
 
 import os
+from typing import Final
 
 from flask import Flask, Response, abort, request
 from sqlalchemy import Engine
 
-from notes import identity, pages, sign_in
+from notes import devices, identity, pages, sign_in
 from notes.mail import Mailer, PrintingMailer, SmtpMailer
 from notes.parts import NAME, Parts
 from pgauthkit import AuthService
 from pgauthkit.database import create_engine
 
 __all__ = ["create_app"]
+
+# A page is for one person, and the address of a link has its token in it, which no other site shall get. Pages have no
+# script, load nothing from elsewhere, and are put into no frame.
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def create_app(
@@ -35,6 +48,7 @@ def create_app(
     app.after_request(_keep_private)
     app.register_error_handler(identity.NotSignedInError, identity.sign_in_first)
     app.register_blueprint(sign_in.blueprint)
+    app.register_blueprint(devices.blueprint)
     app.register_blueprint(pages.blueprint)
     return app
 
@@ -46,6 +60,5 @@ def _refuse_other_sites() -> None:
 
 
 def _keep_private(response: Response) -> Response:
-    # A page is for one person; and the address of the link has its token in it, which no other site shall get.
-    response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    response.headers.update(HEADERS)
     return response

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flask.testing import FlaskClient
-from notes.cookies import ACCESS
+from notes.cookies import ACCESS, BINDING
 
 from pgauthkit.testing import Clock, Outbox
 
@@ -27,11 +27,11 @@ def test_a_person_signs_in_by_mail(browser: Browser, pgauthkit_outbox: Outbox) -
 
 
 def test_the_cookies_are_out_of_reach(browser: Browser, pgauthkit_outbox: Outbox) -> None:
-    """Both cookies are for this host and HTTPS alone, for no script, and for no form of another site."""
+    """All cookies are for this host and HTTPS alone, for no script, and for no form of another site."""
     client = browser()
-    client.post("/sign-in", data={"email": "ada@example.com"})
-    cookies = client.post("/confirm", data={"token": pgauthkit_outbox.last().token}).headers.getlist("Set-Cookie")
-    assert len(cookies) == 2
+    cookies = client.post("/sign-in", data={"email": "ada@example.com"}).headers.getlist("Set-Cookie")
+    cookies += client.post("/confirm", data={"token": pgauthkit_outbox.last().token}).headers.getlist("Set-Cookie")
+    assert len(cookies) == 4
     for cookie in cookies:
         assert cookie.startswith("__Host-")
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
@@ -78,3 +78,26 @@ def test_too_many_links_are_refused(browser: Browser, pgauthkit_outbox: Outbox) 
     answers = [client.post("/sign-in", data={"email": "ada@example.com"}).status_code for _ in range(6)]
     assert answers == [200] * 5 + [429]
     assert len(pgauthkit_outbox) == 5
+
+
+def test_a_link_works_in_the_browser_that_asked_alone(browser: Browser, pgauthkit_outbox: Outbox) -> None:
+    """Who reads the mail elsewhere is not signed in; the browser that asked is, by each of its mails, pressed twice."""
+    client = browser()
+    for _ in range(2):
+        client.post("/sign-in", data={"email": "ada@example.com"})
+    first = {"token": pgauthkit_outbox[0].token}
+    assert browser().post("/confirm", data=first).status_code == 400
+    kept = client.get_cookie(BINDING)
+    assert [client.post("/confirm", data=first).status_code for _ in range(2)] == [303, 303]
+    assert client.get_cookie(BINDING) == kept
+
+
+def test_what_every_page_tells_the_browser(browser: Browser) -> None:
+    """No cache keeps a page, no other site gets its address, and no script runs in it."""
+    for path in ("/sign-in", "/confirm?token=x", "/static/style.css", "/nothing"):
+        answer = browser().get(path)
+        answer.close()  # a file, where it is one of ours
+        headers = answer.headers
+        assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "script-src" not in headers["Content-Security-Policy"]

@@ -18,6 +18,7 @@ from pgauthkit.aio.users import AsyncUsers
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.sessions import session_of
 from pgauthkit.errors import ConfigError
+from pgauthkit.replica_reads import ReplicaReads
 
 __all__ = ["AsyncAuthService"]
 
@@ -38,6 +39,7 @@ class AsyncAuthService(
     Args:
         engine: of `sqlalchemy.ext.asyncio` with psycopg 3, such as `pgauthkit.database.create_async_engine` returns.
         config: `AuthConfig()` when not given.
+        replica: whether reads may be answered by a replica, whose engine is an `AsyncEngine`; see `ReplicaReads`.
 
     Raises:
         ConfigError: the engine has another driver, or is of the other kind.
@@ -47,9 +49,11 @@ class AsyncAuthService(
         >>> identity = await auth.authenticate(token)  # doctest: +SKIP
     """
 
-    def __init__(self, engine: AsyncEngine, config: AuthConfig | None = None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, config: AuthConfig | None = None, *, replica: ReplicaReads | None = None
+    ) -> None:
         given: Any = engine  # a caller without a type checker may give a sync one, for the service to refuse
-        super().__init__(AwaitedService(getattr(given, "sync_engine", given), config))
+        super().__init__(AwaitedService(getattr(given, "sync_engine", given), config, replica))
 
     def within(self, db: AsyncSession | async_scoped_session[Any] | AsyncConnection) -> "AsyncAuthService":
         """Return the same service inside a transaction of the host: see `AuthService.within`.

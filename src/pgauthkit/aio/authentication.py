@@ -1,7 +1,8 @@
 """Authentication, awaited: the one call that is on the way of every request has a way of its own."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, orm
 
@@ -13,16 +14,13 @@ from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.database.runner import Row
 from pgauthkit.errors import DatabaseUnavailableError
+from pgauthkit.replica_reads import ReplicaReads
 from pgauthkit.service import AuthService
-from pgauthkit.service.authentication import Presented
+from pgauthkit.service.authentication import Answer, Presented
 from pgauthkit.statements import authentication as statements
 from pgauthkit.values import Identity
 
 __all__ = ["AwaitedService"]
-
-# So long PostgreSQL takes an array to be whose values it does not know (`estimate_array_length` in selfuncs.c). For a
-# shorter one it finds a plan of its own cheaper, and plans each time, which takes longer than the reading.
-UNKNOWN: Final = 10
 
 
 class AwaitedService(AuthService):
@@ -32,8 +30,8 @@ class AwaitedService(AuthService):
     ends a session counts at once.
     """
 
-    def __init__(self, engine: Engine, config: AuthConfig | None) -> None:
-        super().__init__(engine, config, wire=AsyncWire())
+    def __init__(self, engine: Engine, config: AuthConfig | None, replica: ReplicaReads | None = None) -> None:
+        super().__init__(engine, config, replica=replica, wire=AsyncWire())
         self._limit = call_timeout_of(engine)
         self._quick = Quick(engine, AsyncWire())
         self._reading = Gathering(self._asked_together)
@@ -53,12 +51,27 @@ class AwaitedService(AuthService):
         if recalled := self._recall(access_token):  # needs no waiting
             return recalled
         presented = self._presented(access_token)
-        identity, is_due = self._judged(presented, await self._reading.answer(presented))
+        answer = await self._reading.answer(presented)
+        if self._replica is not None and isinstance(answer, Answer):
+            identity, first = self._judged_by(self._replica, presented, answer)
+            if first:
+                await in_greenlet(self._replica.write_use, first)
+            return identity
+        identity, is_due = self._judged(presented, answer)
         if is_due:
             await self._writing.answer((identity.session_id, presented.access_token_hash))
         return identity
 
-    async def _asked_together(self, group: Sequence[Presented]) -> list[Row | None]:
+    async def _asked_together(self, group: Sequence[Presented]) -> list[Answer | Row | None]:
+        if self._replica is None:
+            return [*await self._asked_of_primary(group)]
+        with self._replica.whole_call():
+            answers = await in_greenlet(self._replicated, self._replica, group)
+            rest = [presented for presented, answer in zip(group, answers, strict=True) if answer is None]
+            rows = iter(await self._asked_of_primary(rest) if rest else [])
+            return [answer or next(rows) for answer in answers]
+
+    async def _asked_of_primary(self, group: Sequence[Presented]) -> list[Row | None]:
         if len(group) == 1:
             rows = await self._quick.answered(*self._question(group[0]))
             return [rows[0] if rows else None]
@@ -67,8 +80,8 @@ class AwaitedService(AuthService):
 
     async def _asked_many(self, group: Sequence[Presented]) -> list[Row]:
         """Ask again where a connection was lost: with one each, the others would have had theirs."""
-        lost, question = None, self._question_of_many(group)
-        with one_call(self._limit):
+        lost, question = None, self._text(statements.AUTHENTICATE_MANY, self._of_many(group))
+        with one_call(self._limit) if time_left() is None else nullcontext():
             try:
                 return await self._quick.answered(*question)
             except DatabaseUnavailableError as error:
@@ -77,19 +90,6 @@ class AwaitedService(AuthService):
                 raise lost
             return await self._quick.answered(*question)
 
-    def _question_of_many(self, group: Sequence[Presented]) -> tuple[str, Mapping[str, object]]:
-        return self._text(
-            statements.AUTHENTICATE_MANY,
-            selector_hashes=_filled([presented.selector_hash for presented in group]),
-            access_token_hashes=_filled([presented.access_token_hash for presented in group]),
-            touch_interval=self._config.touch_interval,
-        )
-
     async def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
         await in_greenlet(self._touch, group)
         return [None] * len(group)
-
-
-def _filled(hashes: Sequence[bytes]) -> list[bytes | None]:
-    """Add what no row has."""
-    return [*hashes, *[None] * (UNKNOWN - len(hashes))]

@@ -4,12 +4,13 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.pool import PoolProxiedConnection
 
-from pgauthkit.database.greenlet import Awaiting
+from pgauthkit.database.greenlet import Awaiting, in_greenlet
 from pgauthkit.database.line import Line
 from pgauthkit.database.runner import Parameters, Row
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 # Each holds argon2's memory while it hashes: 19 MiB by default.
 MOST_THREADS: Final = 4
+_TASKS: Final[set[asyncio.Task[None]]] = set()
 
 
 @lru_cache(maxsize=1)
@@ -39,3 +41,9 @@ class AsyncWire(Awaiting):
     def compute(self, slow: Callable[[], T]) -> T:
         """Do it in a thread; as many at once in the process as there are cores, up to four."""
         return self.wait(asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), slow))
+
+    def aside(self, work: Callable[[], None]) -> None:
+        """Do it in a task of the event loop."""
+        task = asyncio.get_running_loop().create_task(in_greenlet(work), context=Context())
+        _TASKS.add(task)  # a loop has weak references to its tasks only
+        task.add_done_callback(_TASKS.discard)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -34,8 +35,27 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
     type=click.Path(file_okay=False, path_type=Path),
     help="The directory of the backups; without, they are not looked at.",
 )
+@click.option(
+    "--replica", metavar="URL", help="A replica that reads are sent to (ReplicaReads); without, it is not looked at."
+)
+@click.option(
+    "--max-staleness",
+    type=click.FloatRange(min=0.01, max=3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds that an answer of the replica may be old.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def doctor(url: str | None, pool_size: int | None, processes: int, backups: Path | None, as_json: bool) -> None:
+def doctor(
+    *,
+    url: str | None,
+    pool_size: int | None,
+    processes: int,
+    backups: Path | None,
+    replica: str | None,
+    max_staleness: float,
+    as_json: bool,
+) -> None:
     """Tell what is wrong with this set-up, and what to do.
 
     A line for each check: ok, warning or wrong. Exit code 1 when something is wrong. Nothing is changed; drift is
@@ -51,6 +71,8 @@ def doctor(url: str | None, pool_size: int | None, processes: int, backups: Path
         pool_size=pool_size,
         processes=processes,
         backups=backups,
+        replica_url=replica,
+        max_staleness=timedelta(seconds=max_staleness),
     )
     report = examine(set_up)
     if as_json:

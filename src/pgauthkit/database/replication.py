@@ -5,15 +5,53 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
+from sqlalchemy import Connection, orm, text
 
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import DatabaseUnavailableError
 
-__all__ = ["STREAMING", "catch_up", "written"]
+__all__ = ["STREAMING", "catch_up", "has_replayed", "log_position", "written"]
 
 # What a server needs to be copied and followed, and the copy as well: a standby refuses less than its primary has.
 STREAMING: Final[Mapping[str, str]] = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"}
 _PAUSE: Final = 0.005  # seconds between two questions
+
+
+def log_position(db: orm.Session | Connection) -> str:
+    """Return how far a primary has written: what was committed before is before it.
+
+    It stands for what a caller has written, for `has_replayed`. Ask after the commit, in a transaction of its own.
+
+    Args:
+        db: on the primary; of async code by `run_sync`.
+
+    Example:
+        >>> with engine.connect() as connection:  # doctest: +SKIP
+        ...     seen = log_position(connection)  # '0/1A2B3C8'
+    """
+    return str(db.scalar(text("SELECT pg_catalog.pg_current_wal_insert_lsn()::text")))
+
+
+def has_replayed(db: orm.Session | Connection, position: str) -> bool:
+    """Tell whether a replica shows all that its primary had written up to a position.
+
+    The statements after it do. At REPEATABLE READ only those of a later transaction do, as this one has its snapshot.
+    On a server that takes writes itself it is True.
+
+    Args:
+        db: on the replica; of async code by `run_sync`.
+        position: what `log_position` returned.
+
+    Example:
+        >>> with replica_engine.connect() as connection:  # doctest: +SKIP
+        ...     has_replayed(connection, seen)
+        True
+    """
+    question = (
+        "SELECT NOT pg_catalog.pg_is_in_recovery()"
+        " OR pg_catalog.pg_last_wal_replay_lsn() >= CAST(:position AS pg_catalog.pg_lsn)"
+    )
+    return bool(db.scalar(text(question), {"position": position}))
 
 
 def catch_up(primary: str, replica: str, *, timeout: float = 10.0) -> None:

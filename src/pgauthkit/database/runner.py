@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from threading import Thread
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
@@ -69,6 +70,10 @@ class Wire(Pausing, Protocol):
         """Do heavy arithmetic without blocking other callers."""
         ...
 
+    def aside(self, work: Callable[[], None]) -> None:
+        """Do something beside the caller, who does not wait for it, and has no deadline for it."""
+        ...
+
 
 class SyncWire:
     """psycopg's `Connection`."""
@@ -87,6 +92,10 @@ class SyncWire:
     def compute(self, slow: Callable[[], T]) -> T:
         """Do it here: the host's other threads go on."""
         return slow()
+
+    def aside(self, work: Callable[[], None]) -> None:
+        """Do it in a thread, which ends with the process."""
+        Thread(target=work, name="pgauthkit-aside", daemon=True).start()
 
 
 class Calls:

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from alembic import context
-from sqlalchemy import Connection, MetaData
+
+from pgauthkit.migrations.metadata import metadata_in
 
 __all__ = ["run_migrations"]
 
@@ -14,21 +15,23 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-def run_migrations(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - Alembic's own
+def run_migrations(metadata: object, **options: Any) -> None:  # noqa: ANN401 - Alembic's own
     """Run the application's migrations, or print their SQL, as `pgauthkit migrate` asks for.
 
     Args:
-        metadata: of the application's declarative base. Tables of pgauthkit in it are left alone.
+        metadata: the `MetaData` of the application's declarative base, or what has one: the base, a registry, a module
+            with models, or a list of these. Tables of pgauthkit in it are left alone.
         **options: for Alembic's `context.configure`, such as `include_schemas=True`.
 
     Example:
         >>> run_migrations(Base.metadata, include_schemas=True)  # doctest: +SKIP
     """
-    wanted: dict[str, Any] = {**_OPTIONS, "target_metadata": metadata, **options}
+    found = metadata_in(metadata)
+    target = found[0] if len(found) == 1 else [*found]
+    wanted: dict[str, Any] = {**_OPTIONS, "target_metadata": target, **options}
     if context.is_offline_mode():
         context.configure(dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"}, **wanted)
     else:
-        connection: Connection = context.config.attributes["connection"]
-        context.configure(connection=connection, **wanted)
+        context.configure(connection=context.config.attributes["connection"], **wanted)
     with context.begin_transaction():
         context.run_migrations()

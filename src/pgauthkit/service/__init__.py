@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, orm
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.runner import Autocommit, Joined, SyncWire, Wire
 from pgauthkit.database.sessions import session_of
+from pgauthkit.replica_reads import ReplicaReads
 from pgauthkit.service.audit import Audit
 from pgauthkit.service.devices import Devices
 from pgauthkit.service.email_changes import EmailChanges
@@ -19,6 +20,7 @@ from pgauthkit.service.links import Links
 from pgauthkit.service.memory.marks import mark_after_commit
 from pgauthkit.service.previews import Previews
 from pgauthkit.service.purge import Purge
+from pgauthkit.service.replicas.replica import Replica
 from pgauthkit.service.revocation import Revocation
 from pgauthkit.service.sessions import Sessions
 from pgauthkit.service.users import Users
@@ -36,6 +38,8 @@ class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, Ema
     Args:
         engine: of SQLAlchemy with psycopg 3, such as `pgauthkit.database.create_engine` returns.
         config: `AuthConfig()` when not given.
+        replica: whether `authenticate`, `peek_magic_link` and `list_sessions` may be answered by a replica; see
+            `ReplicaReads`.
         wire: how the driver is talked to; `AsyncAuthService` gives its own.
 
     Raises:
@@ -51,9 +55,18 @@ class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, Ema
         >>> signed_in = auth.verify_magic_link(link.token.reveal())  # doctest: +SKIP
     """
 
-    def __init__(self, engine: Engine, config: AuthConfig | None = None, *, wire: Wire | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        config: AuthConfig | None = None,
+        *,
+        replica: ReplicaReads | None = None,
+        wire: Wire | None = None,
+    ) -> None:
         self._wire: Wire = wire or SyncWire()
         super().__init__(Autocommit(engine, self._wire), config or AuthConfig())
+        if replica is not None:
+            self._replica = Replica(replica, engine, self._wire, self._touch)
 
     def within(self, db: orm.Session | orm.scoped_session[Any] | Connection) -> "AuthService":
         """Return the same service inside a transaction of the host, which then owns everything.
@@ -73,6 +86,7 @@ class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, Ema
         joined = copy.copy(self)
         own: orm.Session | Connection = session_of(db)
         joined._runner = Joined(partial(connection_of, own), self._wire)  # noqa: SLF001 - another of the same class
+        joined._replica = None  # noqa: SLF001 - the same: a transaction sees what it has written itself
         joined._kept = None  # noqa: SLF001 - the same: what the host has not committed is nobody else's
         joined._mark = partial(mark_after_commit, own)  # noqa: SLF001 - the same
         joined._audit = Audit(self._config, self._hasher, partial(after_commit, own))  # noqa: SLF001 - the same

@@ -1,18 +1,28 @@
 """Authentication: who holds an access token, on the way of each request."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import attrs
 
 from pgauthkit.database.runner import Row
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import KEPT_BYTES, Purpose, selector_hash
 from pgauthkit.service.base import Service, refusal
-from pgauthkit.service.memory.marks import elapsed
+from pgauthkit.service.memory.marks import MARKS, elapsed
+from pgauthkit.service.moments import in_seconds, read_clock
+from pgauthkit.service.replicas.replica import Replica
+from pgauthkit.service.replicas.uses import Use
 from pgauthkit.statements import authentication as statements
 from pgauthkit.tokens import Kind, SessionToken
 from pgauthkit.values import Identity, UserRole
 
-__all__ = ["Authentication", "Presented"]
+__all__ = ["Answer", "Authentication", "Presented"]
+
+# So long PostgreSQL takes an array to be whose values it does not know (`estimate_array_length` in selfuncs.c). For a
+# shorter one it finds a plan of its own cheaper, and plans each time, which takes longer than the reading.
+UNKNOWN: Final = 10
 
 
 class Presented(NamedTuple):
@@ -22,6 +32,13 @@ class Presented(NamedTuple):
     selector_hash: bytes
     access_token_hash: bytes
     begun: float
+
+
+class Answer(NamedTuple):
+    """A row of a replica for a token that it does not refuse, and what it is as of by the clock of the process."""
+
+    row: list[Any]
+    as_of: float
 
 
 class Authentication(Service):
@@ -36,7 +53,8 @@ class Authentication(Service):
         server takes no writes.
 
         With `AuthConfig.session_cache`, no read at all where the token was good a moment ago, and nothing was ended
-        here since.
+        here since. With a replica (`ReplicaReads`), the read is answered by that where it has seen enough; the second
+        statement is the primary's, and waited for at the first use of a pair alone.
 
         Args:
             access_token: from `TokenPair.access_token`, or a successor of it.
@@ -56,10 +74,52 @@ class Authentication(Service):
         if recalled := self._recall(access_token):
             return recalled
         presented = self._presented(access_token)
+        if self._replica is not None:
+            with self._replica.whole_call():
+                return self._by_replica(self._replica, presented)
+        return self._by_primary(presented)
+
+    def _by_primary(self, presented: Presented) -> Identity:
         identity, is_due = self._judged(presented, self._asked(presented))
         if is_due:
             self._touch([(identity.session_id, presented.access_token_hash)])
         return identity
+
+    def _by_replica(self, replica: Replica, presented: Presented) -> Identity:
+        (answer,) = self._replicated(replica, [presented])
+        if answer is None:
+            return self._by_primary(presented)
+        identity, first = self._judged_by(replica, presented, answer)
+        if first:
+            replica.write_use(first)
+        return identity
+
+    def _replicated(self, replica: Replica, group: Sequence[Presented]) -> list[Answer | None]:
+        """Return what a replica says of each that it does not refuse, and that nothing was ended of here since."""
+        seen = replica.ask(
+            statements.AUTHENTICATE_ON_REPLICA,
+            in_seconds(self._of_many(group)),
+            read_clock(self._config),
+        )
+        if seen is None:
+            return [None] * len(group)
+        found = {number: row for _, number, *row in seen.rows}
+        return [
+            Answer(row, seen.as_of)
+            if (row := found.get(number)) and not MARKS.void(seen.as_of, presented.selector_hash, row[2])
+            else None
+            for number, presented in enumerate(group, 1)
+        ]
+
+    def _judged_by(self, replica: Replica, presented: Presented, answer: Answer) -> tuple[Identity, Use | None]:
+        """Return who it is, and a first use of a pair, which is to be written before anyone is let in."""
+        identity, is_due = self._judged(presented, answer.row, answer.as_of)
+        use, is_first = (identity.session_id, presented.access_token_hash), answer.row[-1]
+        if is_due and replica.is_due(use, answer.as_of):
+            if is_first:
+                return identity, use
+            replica.note_use(use)
+        return identity, None
 
     def _recall(self, access_token: str) -> Identity | None:
         return None if self._kept is None else self._kept.find(access_token)
@@ -74,14 +134,22 @@ class Authentication(Service):
         return rows[0] if rows else None
 
     def _question(self, presented: Presented) -> tuple[str, Mapping[str, object]]:
-        return self._text(
-            statements.AUTHENTICATE if self._kept is None else statements.AUTHENTICATE_TO_KEEP,
-            selector_hash=presented.selector_hash,
-            access_token_hash=presented.access_token_hash,
-            touch_interval=self._config.touch_interval,
-        )
+        statement = statements.AUTHENTICATE if self._kept is None else statements.AUTHENTICATE_TO_KEEP
+        given = {
+            "selector_hash": presented.selector_hash,
+            "access_token_hash": presented.access_token_hash,
+            "touch_interval": self._config.touch_interval,
+        }
+        return self._text(statement, given)
 
-    def _judged(self, presented: Presented, row: Row | None) -> tuple[Identity, bool]:
+    def _of_many(self, group: Sequence[Presented]) -> dict[str, object]:
+        return {
+            "selector_hashes": _filled([presented.selector_hash for presented in group]),
+            "access_token_hashes": _filled([presented.access_token_hash for presented in group]),
+            "touch_interval": self._config.touch_interval,
+        }
+
+    def _judged(self, presented: Presented, row: Row | None, as_of: float | None = None) -> tuple[Identity, bool]:
         """Return who it is, and whether that is still to be written."""
         if row is None:
             raise InvalidTokenError
@@ -98,7 +166,11 @@ class Authentication(Service):
             asked_at=asked_at,
         )
         if self._kept is not None and kept_until[0] is not None:
-            self._kept.put(presented.text, presented.selector_hash, presented.begun, identity, kept_until[0])
+            begun, to_keep = presented.begun, identity
+            if as_of is not None:
+                to_keep = attrs.evolve(identity, asked_at=asked_at - timedelta(seconds=begun - as_of))
+                begun = as_of
+            self._kept.put(presented.text, presented.selector_hash, begun, to_keep, kept_until[0])
         return identity, touch
 
     def _session_token(self, kind: Kind, text: str) -> SessionToken:
@@ -109,10 +181,15 @@ class Authentication(Service):
     def _touch(self, used: Sequence[tuple[str, bytes]]) -> None:
         """Write that sessions are in use, given their ids and the hashes that they were asked by."""
         config = self._config
-        self._rows(
-            statements.TOUCH,
-            session_ids=[session_id for session_id, _ in used],
-            access_token_hashes=[digest[:KEPT_BYTES] for _, digest in used],
-            touch_interval=config.touch_interval,
-            session_idle_ttl=config.session_idle_ttl,
-        )
+        parameters: dict[str, object] = {
+            "session_ids": [session_id for session_id, _ in used],
+            "access_token_hashes": [digest[:KEPT_BYTES] for _, digest in used],
+            "touch_interval": config.touch_interval,
+            "session_idle_ttl": config.session_idle_ttl,
+        }
+        self._sent(statements.TOUCH, parameters)
+
+
+def _filled(hashes: Sequence[bytes]) -> list[bytes | None]:
+    """Add what no row has."""
+    return [*hashes, *[None] * (UNKNOWN - len(hashes))]

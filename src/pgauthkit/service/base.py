@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.runner import Row, Runner
@@ -21,11 +21,14 @@ from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.audit import Audit
 from pgauthkit.service.memory.kept import Kept
-from pgauthkit.service.memory.marks import MARKS
+from pgauthkit.service.memory.marks import EVERYBODY, MARKS, WRITES
 from pgauthkit.service.moments import in_seconds, read_clock
 from pgauthkit.service.opening import Opening
 from pgauthkit.statements.statement import Statement
 from pgauthkit.values import Identity, SignIn
+
+if TYPE_CHECKING:
+    from pgauthkit.service.replicas.replica import Replica
 
 __all__ = ["Service", "id_or_none", "refusal", "who"]
 
@@ -65,6 +68,7 @@ class Service:
         self._hasher = Hasher(config)
         self._audit = audit or Audit(config, self._hasher)
         self._kept = Kept.of(config)
+        self._replica: Replica | None = None
         self._mark: Callable[..., None] = MARKS.put
 
     @contextmanager
@@ -79,9 +83,28 @@ class Service:
             self._mark(*names)
 
     def _rows(self, statement: Statement, **parameters: object) -> list[Row]:
-        return self._runner.fetch(*self._text(statement, **parameters))
+        if statement.is_read or not MARKS.are_kept:
+            return self._sent(statement, parameters)
+        with self._ending(WRITES):
+            return self._sent(statement, parameters)
 
-    def _text(self, statement: Statement, **parameters: object) -> tuple[str, Mapping[str, object]]:
+    def _read(self, statement: Statement, on_replica: Statement, **parameters: object) -> list[Row]:
+        """Run a read where a replica may answer, which says nothing of what it would refuse.
+
+        It must have seen all that this process has written, and ended.
+        """
+        if self._replica is None:
+            return self._rows(statement, **parameters)
+        with self._replica.whole_call():
+            seen = self._replica.ask(on_replica, in_seconds(parameters), read_clock(self._config))
+            if seen is None or MARKS.void(seen.as_of, WRITES, EVERYBODY):
+                return self._rows(statement, **parameters)
+            return [row[1:] for row in seen.rows]
+
+    def _sent(self, statement: Statement, parameters: Mapping[str, object]) -> list[Row]:
+        return self._runner.fetch(*self._text(statement, parameters))
+
+    def _text(self, statement: Statement, parameters: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
         now, values = read_clock(self._config), in_seconds(parameters)
         return (statement.sql, values) if now is None else (statement.sql_on_a_clock, {"clock": now, **values})
 

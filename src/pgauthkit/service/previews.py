@@ -4,7 +4,7 @@ from pgauthkit.browser import browser_of
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.service.base import Service, refusal
 from pgauthkit.service.presented import hash_of
-from pgauthkit.statements.magic_links import PEEK_MAGIC_LINK
+from pgauthkit.statements.magic_links import PEEK_MAGIC_LINK, PEEK_MAGIC_LINK_ON_REPLICA
 from pgauthkit.tokens import Kind, pasted
 from pgauthkit.values import MagicLinkPreview
 
@@ -30,14 +30,15 @@ class Previews(Service):
         """
         mailed = pasted(token)
         kind = Kind.EMAIL_CHANGE if mailed.startswith(f"pgak_{Kind.EMAIL_CHANGE}_") else Kind.MAGIC_LINK
-        row = self._row(
+        rows = self._read(
             PEEK_MAGIC_LINK,
+            PEEK_MAGIC_LINK_ON_REPLICA,
             token_hash=hash_of(self._hasher, kind, mailed),
             magic_link_ttl=self._config.magic_link_ttl,
         )
-        if row is None:
+        if not rows:
             raise InvalidTokenError
-        verdict, email, redirect_to, expires_at, purpose, asked_at, asked_ip, user_agent, handoff = row
+        verdict, email, redirect_to, expires_at, purpose, asked_at, asked_ip, user_agent, handoff = rows[0]
         if verdict != "ok":
             raise refusal(verdict)
         return MagicLinkPreview(

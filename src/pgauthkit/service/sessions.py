@@ -140,7 +140,9 @@ class Sessions(Authentication):
         Example:
             >>> [session.user_agent for session in auth.list_sessions(user.id)]  # doctest: +SKIP
         """
-        rows = self._rows(statements.LIST_SESSIONS, user_id=user_id) if is_storable(user_id) else []
+        if not is_storable(user_id):
+            return []
+        rows = self._read(statements.LIST_SESSIONS, statements.LIST_SESSIONS_ON_REPLICA, user_id=user_id)
         fields = attrs.fields_dict(SessionInfo)
         found = [SessionInfo(**dict(zip(fields, row, strict=True))) for row in rows]
         return [attrs.evolve(session, user_agent=unpacked(session.user_agent)) for session in found]

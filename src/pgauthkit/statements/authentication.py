@@ -5,10 +5,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, LargeBinary, Select, and_, any_, case, column, false, func, or_, select, update
 
 from pgauthkit.statements.hashes import as_kept, is_found_by, is_hash
+from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.sessions import ENDS_AT, sessions, users
 from pgauthkit.statements.statement import NOW, Statement, binaries, binary, constant, duration, materialized, texts
 
-__all__ = ["AUTHENTICATE", "AUTHENTICATE_MANY", "AUTHENTICATE_TO_KEEP", "TOUCH"]
+__all__ = ["AUTHENTICATE", "AUTHENTICATE_MANY", "AUTHENTICATE_ON_REPLICA", "AUTHENTICATE_TO_KEEP", "TOUCH"]
 
 s: Final = sessions.c
 
@@ -18,18 +19,19 @@ def _authenticate(*, to_keep: bool) -> Statement:
     return Statement(asked.where(is_found_by(s.selector_hash, binary("selector_hash"))))
 
 
-def _authenticate_many() -> Statement:
+def _authenticate_many(*, is_on_replica: bool) -> Select[Any]:
     """Judge many tokens, each by the row of its own selector. Gives their numbers, from 1, before the rest."""
     tokens = (
         func.unnest(binaries("selector_hashes"), binaries("access_token_hashes"))
         .table_valued(column("selector_hash", LargeBinary), column("proof", LargeBinary), with_ordinality="number")
         .render_derived("asked")
     )
-    asked = _asked(tokens.c.proof, to_keep=True).join(tokens, is_found_by(s.selector_hash, tokens.c.selector_hash))
-    return Statement(asked.with_only_columns(tokens.c.number, *asked.selected_columns))
+    asked = _asked(tokens.c.proof, to_keep=True, is_on_replica=is_on_replica)
+    asked = asked.join(tokens, is_found_by(s.selector_hash, tokens.c.selector_hash))
+    return asked.with_only_columns(tokens.c.number, *asked.selected_columns)
 
 
-def _asked(presented: ColumnElement[Any], *, to_keep: bool) -> Select[Any]:
+def _asked(presented: ColumnElement[Any], *, to_keep: bool, is_on_replica: bool = False) -> Select[Any]:
     current = is_hash(s.access_token_hash, presented)
     expires_at = case((current, s.access_expires_at), else_=s.previous_access_expires_at)
     ends_at = func.least(expires_at, ENDS_AT)
@@ -41,17 +43,19 @@ def _asked(presented: ColumnElement[Any], *, to_keep: bool) -> Select[Any]:
         (ends_at <= NOW, constant("expired")),
         else_=constant("ok"),
     )
-    # A server that takes no writes is not asked for one: a standby, or a primary whose disk is full.
-    writable = func.current_setting(constant("transaction_read_only")) == constant("off")
     unconfirmed = _is_unconfirmed(current)
-    touch = and_(or_(_is_stale(), unconfirmed), writable)
+    touch = or_(_is_stale(), unconfirmed)
+    if not is_on_replica:
+        # A server that takes no writes is not asked for one: a standby, or a primary whose disk is full.
+        touch = and_(touch, func.current_setting(constant("transaction_read_only")) == constant("off"))
     # How long an answer may be kept: not beyond its end, and not at all where a use is still to be written.
     kept_until = [case((and_(current, ~unconfirmed, ~touch), ends_at))] if to_keep else []
-    return (
+    asked = (
         select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, touch)
-        .add_columns(*kept_until)
+        .add_columns(*kept_until, *([unconfirmed] if is_on_replica else []))
         .join_from(sessions, users, users.c.id == s.user_id)
     )
+    return asked.where(verdict == constant("ok")) if is_on_replica else asked
 
 
 def _is_stale() -> ColumnElement[bool]:
@@ -91,5 +95,6 @@ def _touch() -> Statement:
 
 AUTHENTICATE: Final = _authenticate(to_keep=False)
 AUTHENTICATE_TO_KEEP: Final = _authenticate(to_keep=True)
-AUTHENTICATE_MANY: Final = _authenticate_many()
+AUTHENTICATE_MANY: Final = Statement(_authenticate_many(is_on_replica=False))
+AUTHENTICATE_ON_REPLICA: Final = on_replica(_authenticate_many(is_on_replica=True))
 TOUCH: Final = _touch()

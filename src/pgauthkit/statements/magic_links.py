@@ -12,6 +12,7 @@ from pgauthkit.models import MagicLink, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.repetition import outcome
+from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.sessions import opened
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
 
@@ -19,6 +20,7 @@ __all__ = [
     "EMAIL_CHANGE",
     "INVITE",
     "PEEK_MAGIC_LINK",
+    "PEEK_MAGIC_LINK_ON_REPLICA",
     "SIGN_IN",
     "VERIFY_CODE",
     "VERIFY_MAGIC_LINK",
@@ -90,7 +92,7 @@ def _written(buckets: Buckets | None) -> CTE:
     )
 
 
-def _peek() -> Statement:
+def _peek(*, is_on_replica: bool = False) -> Select[*tuple[Any, ...]]:
     verdict = case(
         (and_(m.purpose == EMAIL_CHANGE, m.user_id.is_(None)), constant("invalid")),
         (or_(m.used_at.is_not(None), m.approved_at.is_not(None)), constant("used")),
@@ -99,7 +101,8 @@ def _peek() -> Statement:
     )
     asked = (m.purpose, m.created_at, m.ip, m.user_agent, m.handoff_hash.is_not(None))
     looked = select(verdict, m.email, m.redirect_to, m.expires_at, *asked)
-    return Statement(looked.where(m.token_hash == binary("token_hash")))
+    looked = looked.where(m.token_hash == binary("token_hash"))
+    return looked.where(verdict == constant("ok")) if is_on_replica else looked
 
 
 def has_ended(link: Columns) -> ColumnElement[bool]:
@@ -202,6 +205,7 @@ def _verify(*which: ColumnElement[bool]) -> Statement:
     return outcome(link, who, session, written, link.c.email, link.c.redirect_to)
 
 
-PEEK_MAGIC_LINK: Final = _peek()
+PEEK_MAGIC_LINK: Final = Statement(_peek())
+PEEK_MAGIC_LINK_ON_REPLICA: Final = on_replica(_peek(is_on_replica=True))
 VERIFY_MAGIC_LINK: Final = _verify(m.token_hash == binary("token_hash"), m.purpose != EMAIL_CHANGE)
 VERIFY_CODE: Final = _verify(m.id == text("link_id"), m.purpose == SIGN_IN)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Select,
     and_,
     case,
     cast as as_type,
@@ -22,11 +23,13 @@ from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import signed_in_on
 from pgauthkit.statements.hashes import is_found_by, is_hash
+from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
 
 __all__ = [
     "ENDS_AT",
     "LIST_SESSIONS",
+    "LIST_SESSIONS_ON_REPLICA",
     "OPEN_SESSION",
     "REFRESH",
     "REVOKE_SESSION",
@@ -196,8 +199,8 @@ def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
     return Statement(select(row.c.is_held, row.c.id, row.c.user_id).where(live).add_cte(ended))
 
 
-def _list_sessions() -> Statement:
-    return Statement(
+def _list_sessions() -> Select[*tuple[Any, ...]]:
+    return (
         select(s.id, s.created_at, s.last_used_at, ENDS_AT, s.ip, s.user_agent, s.device_id)
         .where(s.user_id == text("user_id"), s.revoked_at.is_(None), ENDS_AT > NOW)
         .order_by(s.created_at.desc(), s.id.desc())
@@ -226,6 +229,7 @@ SIGN_OUT_BY_ACCESS: Final = _sign_out(s.access_token_hash, s.previous_access_tok
 SIGN_OUT_BY_REFRESH: Final = _sign_out(
     s.refresh_token_hash, s.previous_refresh_token_hash, presented="refresh_token_hash"
 )
-LIST_SESSIONS: Final = _list_sessions()
+LIST_SESSIONS: Final = Statement(_list_sessions())
+LIST_SESSIONS_ON_REPLICA: Final = on_replica(_list_sessions())
 REVOKE_SESSION: Final = _revoke(s.id == text("session_id"))
 REVOKE_SESSIONS: Final = _revoke(s.id.is_distinct_from(text("keep")))

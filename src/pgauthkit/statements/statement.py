@@ -1,5 +1,6 @@
 """`Statement`: one operation as one SQL text, compiled once from SQLAlchemy Core."""
 
+import re
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -51,6 +52,7 @@ _ON_A_CLOCK: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # the
 # What Pgpool-II looks for, at the very beginning: a standby may not have yet what was written a moment ago, and would
 # let in a user who has just signed out. https://www.pgpool.net/docs/latest/en/html/runtime-config-load-balancing.html
 _TO_THE_PRIMARY: Final = "/*NO LOAD BALANCE*/ "
+_WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
 class Statement:
@@ -67,6 +69,11 @@ class Statement:
     def sql(self) -> str:
         """The text, in psycopg's parameter style, with a cast at each parameter so that the server prepares it once."""
         return f"{_TO_THE_PRIMARY}{self._element.compile(dialect=_DIALECT)}"
+
+    @cached_property
+    def is_read(self) -> bool:
+        """Whether it writes nothing, and locks nothing to write it."""
+        return not _WRITES.search(self.sql)
 
     @cached_property
     def sql_on_a_clock(self) -> str:

@@ -77,6 +77,7 @@ class MakeSignIn:
         self,
         user: User | str | None = None,
         *,
+        device: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
         **values: Any,  # noqa: ANN401 - columns
@@ -85,6 +86,7 @@ class MakeSignIn:
 
         Args:
             user: a user, or an address, whose user is made where there is none; None for a new user.
+            device: the token of a browser that they have signed in on before (`SignIn.device`).
             ip: where they sign in from.
             user_agent: their browser.
             **values: columns of a user who is made, such as `role=UserRole.ADMIN`.
@@ -95,4 +97,4 @@ class MakeSignIn:
         """
         if not isinstance(user, User):
             user = self._make_user(**values) if user is None else self._make_user.ensure(user, **values)
-        return self._auth.open_session(user.id, ip=ip, user_agent=user_agent)
+        return self._auth.open_session(user.id, device=device, ip=ip, user_agent=user_agent)

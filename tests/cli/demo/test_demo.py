@@ -36,6 +36,7 @@ STEPS = [
     "Refresh from two tabs at once",
     "Replay an old refresh token",
     "Sign in again, in async code, and sign out",
+    "Ask on a laptop, open the mail on a phone",
     "Look at the tables",
 ]
 # What a terminal or a CI service may set, and what a user may have.
@@ -71,7 +72,8 @@ def rows_left(url: str) -> list[tuple[object, ...]]:
     return ask(
         url,
         "SELECT (SELECT count(*) FROM pgauthkit.users), (SELECT count(*) FROM pgauthkit.magic_links),"
-        " (SELECT count(*) FROM pgauthkit.sessions), (SELECT count(*) FROM pgauthkit.rate_limits)",
+        " (SELECT count(*) FROM pgauthkit.sessions), (SELECT count(*) FROM pgauthkit.devices),"
+        " (SELECT count(*) FROM pgauthkit.rate_limits)",
     )
 
 
@@ -147,19 +149,32 @@ class TestStory:
         assert [tabs[0], tabs[0]] == tabs
         assert "✓ Compared: the same pair for both. 1 rotated, 1 converged to it." in told.stdout
 
+    def test_handoff(self, told: Result) -> None:
+        """The number on the laptop is typed on the phone, after a wrong one, and the laptop is signed in."""
+        handed = told.stdout.partition("open the mail on a phone")[2].partition("Look at")[0]
+        shown = re.search(r"ask, on the laptop  it shows the number (\d\d);", handed)
+        assert shown
+        assert "claim, the laptop   ApprovalPendingError" in handed
+        assert "peek, on the phone  asked in Firefox on Linux, from 203.0.113.7" in handed
+        assert "approve, the phone  with a wrong number: InvalidCodeError" in handed
+        assert f"once more         with {shown[1]}," in handed
+        assert "claim, the laptop   ada@demo.example is signed in" in handed
+
     def test_tables(self, told: Result) -> None:
-        """The admin, both links, both sessions and the three buckets are shown, hashes by their first 8 digits."""
+        """The admin, the links, the sessions, the devices and the buckets are shown, hashes by their first 8 digits."""
         at_rest = told.stdout.partition("Look at the tables")[2].partition("✓")[0]
         clock = r"\d\d:\d\d:\d\d UTC"
         assert len(re.findall(rf" \w{{8}}…  ada@demo\.example  ADMIN  {clock}$", at_rest, re.MULTILINE)) == 1
-        assert len(re.findall(rf" ada@demo\.example  [0-9a-f]{{8}}…   {clock}  {clock}$", at_rest, re.MULTILINE)) == 2
+        assert len(re.findall(rf" ada@demo\.example  [0-9a-f]{{8}}…   {clock}  {clock}$", at_rest, re.MULTILINE)) == 3
         assert len(re.findall(rf" [0-9a-f]{{8}}… +[0-9a-f]{{8}}… +{clock}$", at_rest, re.MULTILINE)) == 2
-        assert len(re.findall(rf"^ {{24}}[0-9a-f]{{8}}…  {clock}$", at_rest, re.MULTILINE)) == 3
+        assert len(re.findall(r" [0-9a-f]{8}… +[0-9a-f]{8}… +None$", at_rest, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^ {{24}}[0-9a-f]{{8}}…   {clock}$", at_rest, re.MULTILINE)) == 3
+        assert len(re.findall(rf"^ {{24}}[0-9a-f]{{8}}…  {clock}$", at_rest, re.MULTILINE)) == 4
 
     def test_search(self, told: Result) -> None:
-        """No secret of two links and four pairs is in the tables, and the search would have found them."""
-        assert "✓ Searched every column of 8 rows for the 10 secrets issued: none found." in told.stdout
-        assert "✓ The same search finds the hashes of 8 of them; 2 were rotated away." in told.stdout
+        """No secret of links, pairs, devices and a handoff is in the tables; the search would have found them."""
+        assert "✓ Searched every column of 14 rows for the 17 secrets issued: none found." in told.stdout
+        assert "✓ The same search finds the hashes of 15 of them; 2 were rotated away." in told.stdout
 
     def test_no_secret(self, told: Result) -> None:
         """No token is in the output, of whatever kind."""
@@ -227,7 +242,7 @@ class TestServerOfOnesOwn:
         assert [run.exit_code for run in runs] == [0] * 4
         assert [["0001, 0002, 0003, 0004"], *[["nothing, all were there"]] * 3] == applied
         assert ["Connect to PostgreSQL", *STEPS, "Clean up"] == steps_of(runs[0].stdout) == steps_of(runs[1].stdout)
-        assert rows_left(pgauthkit_empty_url) == [(0, 0, 0, 0)]
+        assert rows_left(pgauthkit_empty_url) == [(0, 0, 0, 0, 0)]
 
     def test_says_what_it_makes(self, pgauthkit_empty_url: str) -> None:
         """It says that it makes a schema before it does so, then with which tables, and that they stay."""
@@ -252,7 +267,7 @@ class TestServerOfOnesOwn:
         before = ask(pgauthkit_url, "SELECT u, l FROM pgauthkit.users u, pgauthkit.magic_links l")
         done = call("--url", pgauthkit_url)
         assert before == ask(pgauthkit_url, "SELECT u, l FROM pgauthkit.users u, pgauthkit.magic_links l")
-        assert (done.exit_code, "grace@" in done.output, "of 8 rows" in done.output) == (0, False, True)
+        assert (done.exit_code, "grace@" in done.output, "of 14 rows" in done.output) == (0, False, True)
 
     def test_failure(self, pgauthkit_url: str) -> None:
         """When a step fails, it says which, ends with 1, and removes its rows all the same."""
@@ -265,7 +280,7 @@ class TestServerOfOnesOwn:
         assert (failed.exit_code, failed.stdout.split()[-1]) == (1, "failed")
         assert failed.stdout.splitlines()[-1][4:].removesuffix("failed").rstrip() == "Refresh from two tabs at once"
         assert failed.stderr == "Error: PostgreSQL refused the statement (SQLSTATE P0001, RaiseException).\n"
-        assert rows_left(pgauthkit_url) == [(0, 0, 0, 0)]
+        assert rows_left(pgauthkit_url) == [(0, 0, 0, 0, 0)]
 
     def test_failure_without_tables(self, pgauthkit_empty_url: str) -> None:
         """Where there is nothing to remove after a failure, the failure is what is told."""
@@ -319,7 +334,7 @@ class TestKeep:
         assert [run.exit_code for run in told] == [0, 0]
         assert ["Start PostgreSQL", *STEPS] == steps_of(told[0].stdout) == steps_of(told[1].stdout)
         assert ask(url, "SELECT email, role, last_login_at IS NOT NULL FROM pgauthkit.users") == [ADMIN]
-        assert rows_left(url) == [(1, 2, 2, 3)]
+        assert rows_left(url) == [(1, 3, 3, 3, 4)]
         assert str(make_url(url).password) not in told[0].output
         hints = told[0].stdout.partition("Kept:")[2]
         assert 'connect             psql "$(pgauthkit dev-db url)"\n' in hints

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Blog
 
+AGREE = "Nothing to write. The models and the database agree.\n"
+
 
 def revisions(blog: Blog) -> list[Path]:
     return sorted((blog.path / "migrations" / "versions").glob("*.py"))
@@ -58,6 +60,26 @@ class TestInit:
         assert result.exit_code == 0, result.output
         assert "CREATE TABLE posts" in result.stdout
 
+    @pytest.mark.parametrize(
+        "models",
+        ["blog.models", "blog.models:Base, blog.more:metadata", "blog.models:several", "blog.more, blog.models"],
+    )
+    def test_whatever_holds_models(self, models: str, blog: Blog) -> None:
+        """A module, a list in it and several of these do as well; metadata with our tables alone adds nothing."""
+        more = "from sqlalchemy import Column, Integer, MetaData, Table\nfrom pgauthkit.models import User\n"
+        (blog.path / "blog" / "more.py").write_text(
+            f"{more}metadata = MetaData()\nTable('tags', metadata, Column('id', Integer, primary_key=True))\n"
+        )
+        path = blog.path / "blog" / "models.py"
+        path.write_text(f"{path.read_text()}from blog import more\nseveral = [Base, (more.metadata,)]\n")
+
+        assert blog.migrate("init", "--models", models).exit_code == 0
+        result = blog.migrate("dev", "-m", "Add posts")
+
+        assert result.exit_code == 0, result.output
+        assert "CREATE TABLE posts" in result.stdout
+        assert ("CREATE TABLE tags" in result.stdout) == (models != "blog.models")
+
     def test_no_models(self, blog: Blog) -> None:
         """Without models nothing can be made: wrong use."""
         (blog.path / "pyproject.toml").write_text("")
@@ -73,7 +95,7 @@ class TestInit:
             ("blog.model:Base", "models: blog.model:Base cannot be imported: No module named 'blog.model'."),
             ("blog.models:Bas", "models: blog.models:Bas cannot be imported: "),
             ("blog.models:Mapped", "models: blog.models:Mapped is not a declarative base"),
-            ("blog.models", "models: it looks like blog.models:Base"),
+            ("blog", "models: blog is not a declarative base"),
         ],
     )
     def test_mistyped(self, models: str, sentence: str, blog: Blog) -> None:
@@ -116,8 +138,8 @@ class TestNew:
         as_json = blog.migrate("new", "-m", "Nothing", "--json")
         empty = blog.migrate("new", "-m", "By hand", "--empty", "--json")
 
-        assert agreed.stdout == "Nothing to write. The models and the database agree.\n"
-        assert json.loads(as_json.stdout) == {"written": None}
+        assert agreed.stdout == AGREE
+        assert json.loads(as_json.stdout) == {"written": None, "by_hand": [], "warnings": []}
         assert len(revisions(blog)) == 2
         assert json.loads(empty.stdout)["written"].endswith("_by_hand.py")
 
@@ -161,22 +183,54 @@ class TestDev:
 
         assert "ADD COLUMN subtitle" in changed["sql"][0]
         assert len(changed["applied"]) == 1
-        assert nothing.stdout == "Nothing to write. The models and the database agree.\n"
+        assert nothing.stdout == AGREE
 
-    def test_a_revision_that_fails(self, blog: Blog) -> None:
-        """Where the new revision fails, its file is told all the same, as it stays."""
+    def test_a_revision_that_is_refused(self, blog: Blog) -> None:
+        """Where the rows that are there forbid the new revision it is not applied; its file stays, and is named."""
         blog.migrate("dev", "-m", "Add posts")
         with psycopg.connect(blog.url) as connection:
             connection.execute("INSERT INTO pgauthkit.users (id, email) VALUES ('ada', 'ada@example.com')")
             connection.execute("INSERT INTO posts (id, title, author_id) VALUES (1, 'One', 'ada')")
         blog.add("subtitle: Mapped[str]")
 
-        failed = blog.migrate("dev", "-m", "Add a subtitle")
+        refused = blog.migrate("dev", "-m", "Add a subtitle")
+        again = blog.migrate("deploy")
 
         (path,) = (blog.path / "migrations" / "versions").glob("*_add_a_subtitle.py")
-        assert failed.exit_code == 1
-        assert failed.stdout.startswith(f"Wrote migrations/versions/{path.name}.\n")
-        assert 'column "subtitle" of relation "posts" contains null values' in failed.stderr
+        assert refused.exit_code == 1
+        assert refused.stdout.startswith(f"Wrote migrations/versions/{path.name}.\n")
+        assert f"Error: {path.name} was written, and is not applied. posts.subtitle is NOT NULL" in refused.stderr
+        assert 'column "subtitle" of relation "posts" contains null values' in again.stderr
+
+    @pytest.mark.usefixtures("terminal")
+    @pytest.mark.parametrize("command", ["new", "dev"])
+    def test_a_new_name(self, command: str, blog: Blog) -> None:
+        """On a terminal it asks whether a column has only a new name."""
+        blog.migrate("dev", "-m", "Add posts")
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("title", "headline"))
+
+        renamed = blog.migrate(command, "-m", "Rename", answer="y\n")
+
+        assert "Is posts.headline the column posts.title under a new name? [y/N]: y" in renamed.stdout
+        (path,) = (blog.path / "migrations" / "versions").glob("*_rename.py")
+        assert "new_column_name='headline'" in path.read_text()
+
+    def test_nobody_to_ask_for_a_new_name(self, blog: Blog) -> None:
+        """Where nobody can answer, it says what is lost, and takes the new name as an option, which is checked."""
+        blog.migrate("dev", "-m", "Add posts")
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("title", "headline"))
+
+        warned = blog.migrate("new", "-m", "Drop")
+        next((blog.path / "migrations" / "versions").glob("*_drop.py")).unlink()
+        wrong = blog.migrate("dev", "-m", "Rename", "--rename", "title=headline")
+        renamed = blog.migrate("dev", "-m", "Rename", "--rename", "posts.title=headline", "--json")
+
+        assert "\nWarning: posts.title is dropped with its values, and posts.headline of the same type" in warned.stdout
+        assert wrong.exit_code == 2
+        assert "A rename is written TABLE.OLD=NEW, such as posts.title=headline" in wrong.stderr
+        assert "RENAME title TO headline" in json.loads(renamed.stdout)["sql"][0]
 
     @pytest.mark.usefixtures("terminal")
     @pytest.mark.parametrize(("answer", "left"), [("n\n", [1, 2]), ("y\n", [])])
@@ -191,7 +245,7 @@ class TestDev:
 
         result = blog.migrate("dev", "-m", "Tidy", answer=answer)
 
-        assert 'This drops "by hand", posts.subtitle, with all that is in there. Apply it? [y/N]' in result.stdout
+        assert 'This drops posts.subtitle, "by hand", with all that is in there. Apply it? [y/N]' in result.stdout
         assert (result.exit_code, len(revisions(blog))) == ((130, 1) if left else (0, 2))
         with psycopg.connect(blog.url) as connection:
             there = connection.execute("SELECT to_regclass('\"by hand\"') IS NOT NULL").fetchone() == (True,)
@@ -226,14 +280,36 @@ class TestDev:
         assert sentence in result.stderr
 
     def test_a_check_that_says_something_else(self, blog: Blog) -> None:
-        """What a CHECK says is not compared, as the documentation has it: such a revision is written by hand."""
+        """A CHECK that says something else is written, with the way back."""
         models = blog.path / "blog" / "models.py"
         models.write_text(models.read_text().replace("import ForeignKey", "import CheckConstraint, ForeignKey"))
         blog.add("__table_args__ = (CheckConstraint('id > 0', name='positive'),)")
         blog.migrate("dev", "-m", "Add posts")
         models.write_text(models.read_text().replace("id > 0", "id > 1"))
 
-        assert blog.migrate("dev", "-m", "More").stdout == "Nothing to write. The models and the database agree.\n"
+        changed = blog.migrate("dev", "-m", "More")
+        back = blog.migrate("rollback", "-1", "--sql")
+
+        assert "ADD CONSTRAINT positive CHECK ((id > 1));" in changed.stdout
+        assert "ADD CONSTRAINT positive CHECK ((id > 0));" in back.stdout
+        assert blog.migrate("dev", "-m", "Nothing").stdout == AGREE
+
+    def test_by_hand(self, blog: Blog) -> None:
+        """What no statement can be written for is named, and then nobody says that models and database agree."""
+        blog.add("__table_args__ = {'prefixes': ['UNLOGGED']}")
+        blog.migrate("dev", "-m", "Add posts")
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("'UNLOGGED'", ""))
+
+        told = blog.migrate("dev", "-m", "Logged")
+
+        sentence = "The table public.posts: the models make TABLE; there is UNLOGGED TABLE."
+        assert told.stdout == (
+            "Not written. Where a line says nothing else, write it by hand (pgauthkit migrate new --empty):\n"
+            f"  {sentence}\n"
+        )
+        as_json = json.loads(blog.migrate("new", "-m", "Logged", "--json").stdout)
+        assert as_json == {"written": None, "by_hand": [sentence], "warnings": []}
 
     def test_seed(self, new_blog: Blog) -> None:
         """A fresh database is seeded, unless that is not wanted."""

@@ -1,4 +1,4 @@
-"""`pgauthkit migrate resolve`, `drift`, `reset` and `adopt-prisma`: told to people and to programs."""
+"""`pgauthkit migrate resolve`, `drift` and `reset`: told to people and to programs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ from pgauthkit.ops.server.presence import database_name
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Blog
-
-PRISMA = """
-    CREATE TABLE "User" (id text PRIMARY KEY, email text NOT NULL, role text NOT NULL DEFAULT 'USER',
-        "isActive" boolean NOT NULL DEFAULT true, "lastLoginAt" timestamp(3),
-        "createdAt" timestamp(3) NOT NULL DEFAULT now(), "updatedAt" timestamp(3) NOT NULL DEFAULT now());
-    INSERT INTO "User" (id, email) VALUES ('c1', 'ada@example.com');
-"""
 
 
 def run(url: str, sql: str) -> None:
@@ -141,29 +134,6 @@ class TestReset:
 
         assert result.exit_code == 1
         assert 'not "blog"' in result.stderr
-
-
-class TestAdoptPrisma:
-    def test_all(self, blog: Blog) -> None:
-        """All taken is exit code 0, with the progress on standard error."""
-        run(blog.url, PRISMA)
-
-        result = blog.migrate("adopt-prisma")
-
-        assert (result.exit_code, result.stdout) == (0, "Taken: 1 of 1 users; 0 were there before.\n")
-        assert result.stderr == "… 1 users\n"
-
-    def test_not_all(self, blog: Blog) -> None:
-        """Whoever was not taken is told with the reason; exit code 1."""
-        run(blog.url, PRISMA)
-        run(blog.url, "INSERT INTO \"User\" (id, email) VALUES ('c2', 'ADA@example.com'), ('c3', 'nobody')")
-
-        result, as_json = blog.migrate("adopt-prisma"), blog.migrate("adopt-prisma", "--json")
-
-        assert (result.exit_code, as_json.exit_code) == (1, 1)
-        assert "not taken: c2, because ada@example.com is c1's address\n" in result.stdout
-        assert "not taken: c3. The e-mail address is not accepted" in result.stdout
-        assert json.loads(as_json.stdout)["present"] == 1
 
 
 def test_direct_url(blog: Blog) -> None:

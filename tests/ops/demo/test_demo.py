@@ -10,7 +10,13 @@ from pgauthkit.ops.demo.rows import Search, search
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
 
 LINK, SESSION = SecretToken.new(0), SessionToken.new(0)
-TOKENS = [LINK.text(Kind.MAGIC_LINK), SESSION.text(Kind.ACCESS), SESSION.text(Kind.REFRESH)]
+TOKENS = [
+    LINK.text(Kind.MAGIC_LINK),
+    LINK.text(Kind.HANDOFF),
+    LINK.text(Kind.DEVICE),
+    SESSION.text(Kind.ACCESS),
+    SESSION.text(Kind.REFRESH),
+]
 
 
 class TestSteps:
@@ -28,8 +34,12 @@ class TestSteps:
             assert (tabs.first, 1, 1) == (tabs.second, tabs.rotations, tabs.converged)
             assert "used again after its successor" in str(demo.replay(first, tabs.first).refresh)
             assert seeded.user_id == demo.sign_in_and_out().signed_in.user.user_id
+            handed = demo.hand_off()
+            assert (handed.preview.asked_browser, handed.preview.handoff) == ("Firefox on Linux", True)
+            assert "attempts left: 2" in str(handed.wrong)
+            assert seeded.user_id == handed.signed_in.user.user_id
             found = demo.look_at_rest()
-            assert Search(secrets=10, found=0, hashes=8, rows=8) == found.search
+            assert Search(secrets=17, found=0, hashes=15, rows=14) == found.search
             demo.remove_rows()
             with pytest.raises(PgAuthKitError, match="does not find the hashes either"):
                 demo.look_at_rest()
@@ -54,19 +64,19 @@ class TestSteps:
 
 
 class TestSearch:
-    @pytest.mark.parametrize("number", range(3))
+    @pytest.mark.parametrize("number", range(5))
     def test_finds(self, number: int) -> None:
         """A secret is found as a token, as a token without its prefix, as the bytes of either, and as bare bytes."""
         token = TOKENS[number]
-        secret = LINK.secret if number == 0 else SESSION.secret
+        secret = LINK.secret if number < 3 else SESSION.secret
         words = token.reveal()
         for kept in (words, f"x{words[8:]}x", words.encode(), words[8:].encode(), b"x" + secret, secret.hex()):
             assert Search(secrets=1, found=1, hashes=0, rows=1) == search({"t": [{"a": None, "b": kept}]}, [token])
 
     def test_finds_hashes(self) -> None:
         """Hashes are found apart from secrets, and each token's own."""
-        rows = [{"a": kept_hash(token)} for token in TOKENS[:2]]
-        assert Search(secrets=3, found=0, hashes=2, rows=2) == search({"t": rows}, TOKENS)
+        rows = [{"a": kept_hash(token)} for token in TOKENS[:4]]
+        assert Search(secrets=5, found=0, hashes=4, rows=4) == search({"t": rows}, TOKENS)
 
 
 class TestClaims:

@@ -71,6 +71,8 @@ def test_compared(project: Project, pgauthkit_url: str) -> None:
         ('(Integer, server_default="0")', '(Text, server_default="open")'),
         ('"OPEN", name="state"), server_default="OPEN"', '"OPEN", "DRAFT", name="state"), server_default="DRAFT"'),
     )
+    new_revision(pgauthkit_url, project.track, "New labels, before a default may be one")
+    deploy(pgauthkit_url, host=project.track)
     changed = new_revision(pgauthkit_url, project.track, "Other defaults")
 
     assert changed is not None

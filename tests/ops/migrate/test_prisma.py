@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -12,7 +12,8 @@ from sqlalchemy import create_engine
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.errors import BaselineError, PendingMigrationsError
-from pgauthkit.ops.migrate.prisma import Adoption, Merged, adopt_prisma
+from pgauthkit.ops.migrate import adopt_prisma, plan_adoption
+from pgauthkit.ops.migrate.prisma import Adoption, Merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,10 +208,143 @@ def test_not_ours_yet(pgauthkit_empty_url: str) -> None:
         adopt_prisma(pgauthkit_empty_url)
 
 
-def test_not_prisma(pgauthkit_url: str) -> None:
-    """Without Prisma's table, or with another one of its name, it says what is missing."""
-    with pytest.raises(BaselineError, match='There is no table "User" of schema public'):
-        adopt_prisma(pgauthkit_url)
-    run(pgauthkit_url, 'CREATE TABLE "User" (id text, email text, role text, "isActive" bool, "createdAt" timestamp)')
-    with pytest.raises(BaselineError, match="no column lastLoginAt, updatedAt in the table"):
-        adopt_prisma(pgauthkit_url)
+@pytest.mark.parametrize(
+    ("made", "options", "sentence"),
+    [
+        ("SELECT", {}, "There is no table User, users, user or Users in the schema public: say which it is, --table"),
+        ('CREATE TABLE "User" (); CREATE TABLE users ()', {}, "There is the tables User, users in the schema public"),
+        ("SELECT", {"table": "people"}, "There is no table people in the schema public"),
+        ('CREATE TABLE "User" (id int)', {}, "User has no column for email: give --column email=NAME"),
+        (
+            'CREATE TABLE "User" (id int)',
+            {"columns": {"mail": "id"}},
+            "Our table of users has no column mail; it has id,",
+        ),
+        ('CREATE TABLE "User" (id int)', {"columns": {"email": "mail"}}, "There is no column mail in User; it has id"),
+        ("CREATE TABLE users (id bytea, email text)", {}, "The column id is of type BYTEA, which is no type of ids"),
+        (
+            "CREATE TABLE users AS SELECT 1 AS id, g::text AS email FROM generate_series(1, 2) g",
+            {},
+            "identifies nobody",
+        ),
+        (
+            "CREATE TABLE users (id int, email text, is_active int)",
+            {},
+            "is_active is of type INTEGER, and is_active is a",
+        ),
+    ],
+)
+def test_not_prisma(made: str, options: dict[str, Any], sentence: str, pgauthkit_url: str) -> None:
+    """What cannot be read is refused with what to give, before anybody is taken."""
+    run(pgauthkit_url, made)
+
+    with pytest.raises(BaselineError, match=sentence):
+        adopt_prisma(pgauthkit_url, **options)
+
+
+# Tables as applications on Prisma have them: by an enum and integers, mapped to snake_case, and with UUIDs alone.
+BY_NUMBER = """
+    CREATE TYPE role AS ENUM ('user', 'admin', 'owner');
+    CREATE TABLE users (id serial PRIMARY KEY, email text, role role, joined timestamp(3), phone int, state role);
+    CREATE TABLE posts (id int PRIMARY KEY, "Author" int NOT NULL REFERENCES users ON DELETE CASCADE, no int UNIQUE,
+        CONSTRAINT "By No" FOREIGN KEY (no) REFERENCES posts (no));
+    INSERT INTO users (email, role, joined, phone, state) VALUES
+        ('a@example.com', 'admin', '2026-01-01', 7, 'owner'), (NULL, 'user', NULL, NULL, NULL),
+        ('c@example.com', NULL, NULL, NULL, NULL), ('d@example.com', 'owner', NULL, NULL, NULL),
+        ('A@example.com', 'user', NULL, NULL, NULL);
+    INSERT INTO posts VALUES (1, 1, 1), (2, 3, 2);
+"""
+MAPPED = """
+    CREATE TABLE users (id text PRIMARY KEY, email text UNIQUE NOT NULL, is_active boolean,
+        created_at timestamp(3) NOT NULL, last_login_at timestamp(3));
+    CREATE TABLE posts (id int PRIMARY KEY, author_id text REFERENCES users ON UPDATE CASCADE);
+    INSERT INTO users VALUES ('u1', 'a@example.com', false, '2026-01-01', '2026-01-02');
+    INSERT INTO users VALUES ('u2', 'b@example.com', NULL, '2026-01-03', NULL);
+    INSERT INTO posts VALUES (1, 'u1');
+"""
+BARE = """
+    CREATE TABLE "Person" (key uuid, mail varchar(90));
+    INSERT INTO "Person" SELECT md5(n::text)::uuid, 'u' || n || '@example.com' FROM generate_series(1, 5) n;
+"""
+
+
+def adopted(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT id, email, role, is_active, last_login_at, created_at, updated_at"
+            " FROM pgauthkit.users ORDER BY email"
+        ).fetchall()
+
+
+def test_ids_that_are_numbers(pgauthkit_url: str) -> None:
+    """Numbers become text, roles are read in any case, no address is refused; the plan says it, and how keys follow."""
+    run(pgauthkit_url, BY_NUMBER)
+    columns = {"created_at": "joined", "last_login_at": ""}
+
+    plan = plan_adoption(pgauthkit_url, columns=columns)
+    assert adopted(pgauthkit_url) == []
+    done = adopt_prisma(pgauthkit_url, columns=columns, batch_size=2)
+
+    assert plan.outcome == done
+    assert (plan.table, plan.columns["id"], plan.columns["role"]) == ("public.users", "id (INTEGER) as text", "role")
+    assert (plan.columns["created_at"], plan.columns["is_active"]) == ("joined, in UTC", "true for everybody")
+    assert (done.taken, done.merged) == (2, (Merged(id="5", kept="1", email="a@example.com"),))
+    assert [(one.id, one.reason) for one in done.refused] == [
+        ("2", "There is no address."),
+        ("4", "The role OWNER is none of USER, ADMIN."),
+    ]
+    first, second = adopted(pgauthkit_url)
+    joined = datetime(2026, 1, 1, tzinfo=UTC)
+    assert first == ("1", "a@example.com", "ADMIN", True, None, joined, joined)
+    assert (second[2], second[5]) == ("USER", second[6])
+    assert plan_adoption(pgauthkit_url, columns=columns).outcome.present == 2
+    run(pgauthkit_url, "".join(plan.moves))
+    run(pgauthkit_url, "DELETE FROM pgauthkit.users WHERE id = '3'")
+    with psycopg.connect(pgauthkit_url) as connection:
+        assert connection.execute('SELECT id, "Author" FROM posts').fetchall() == [(1, "1")]
+
+
+def test_mapped_names(pgauthkit_url: str) -> None:
+    """A table in snake_case is found by its name and its columns; keys of text stay as they are, and lead to ours."""
+    run(pgauthkit_url, MAPPED)
+
+    plan = plan_adoption(pgauthkit_url)
+    assert adopt_prisma(pgauthkit_url) == plan.outcome == Adoption(taken=2)
+
+    first, second = adopted(pgauthkit_url)
+    assert first[2:6] == ("USER", False, datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+    assert second[2:5] == ("USER", True, None)
+    assert plan.columns["updated_at"] == "as created_at"
+    assert not [statement for statement in plan.moves if "ALTER COLUMN" in statement]
+    assert "REFERENCES pgauthkit.users (id) ON UPDATE CASCADE NOT VALID;" in plan.moves[1]
+    run(pgauthkit_url, "".join(plan.moves))
+
+
+def test_an_id_and_an_address(pgauthkit_url: str) -> None:
+    """An id and an address are enough, under whatever names, in batches by UUID."""
+    run(pgauthkit_url, BARE)
+    names: dict[str, Any] = {"table": "Person", "columns": {"id": "key", "email": "mail"}}
+
+    plan = plan_adoption(pgauthkit_url, **names)
+    assert adopt_prisma(pgauthkit_url, **names, batch_size=2) == plan.outcome == Adoption(taken=5)
+
+    assert {row[:4] for row in adopted(pgauthkit_url)} >= {
+        ("c4ca4238-a0b9-2382-0dcc-509a6f75849b", "u1@example.com", "USER", True)
+    }
+    assert (plan.columns["id"], plan.moves) == ("key (UUID) as text", ())
+
+
+def test_columns_of_their_own(pgauthkit_url: str) -> None:
+    """Columns that the application has on our users are filled too, and one that must be has to be given."""
+    run(pgauthkit_url, BY_NUMBER)
+    run(pgauthkit_url, "ALTER TABLE pgauthkit.users ADD phone text, ADD mood role, ADD since timestamptz, ADD n int")
+    run(pgauthkit_url, "ALTER TABLE pgauthkit.users ADD no int NOT NULL")
+    columns = {"phone": "phone", "mood": "state", "since": "joined", "created_at": "", "n": ""}
+
+    with pytest.raises(BaselineError, match="no column for no: give --column no=NAME"):
+        adopt_prisma(pgauthkit_url, columns=columns)
+    adopt_prisma(pgauthkit_url, columns={**columns, "no": "id"})
+
+    with psycopg.connect(pgauthkit_url) as connection:
+        found = connection.execute("SELECT phone, mood, since, n, no FROM pgauthkit.users ORDER BY id").fetchone()
+    assert found == ("7", "owner", datetime(2026, 1, 1, tzinfo=UTC), None, 1)

@@ -55,6 +55,8 @@ class TestLint:
             ("ALTER TABLE posts RENAME COLUMN title TO heading", "renaming-column", "Add a new column"),
             ("ALTER TABLE posts RENAME TO articles", "renaming-table", "a view of the old one"),
             ("ALTER TABLE posts ALTER COLUMN title TYPE varchar", "changing-column-type", "fill it in batches"),
+            ("CREATE TYPE blog.mood AS ENUM ('fine')", "native-enum", "native_enum=False"),
+            ("ALTER TYPE mood ADD VALUE IF NOT EXISTS 'bad' AFTER 'fine'", "enum-label-stays", "code that can read it"),
         ],
     )
     def test_unsafe(self, sql: str, rule: str, safe_form: str) -> None:
@@ -95,7 +97,7 @@ class TestScaffold:
         (tmp_path / "migrations" / "env.py").touch()
 
         with pytest.raises(ConfigError) as caught:
-            scaffold(tmp_path, models="blog.models")
+            scaffold(tmp_path, models="blog/models.py")
 
         assert [problem.partition(":")[0] for problem in caught.value.problems] == [
             "models",

@@ -52,7 +52,8 @@ def demo(*, url: str | None, keep: bool, binaries: Path | None, account: str | N
     """Show a whole sign-in, step by step, on a database of its own.
 
     It starts a real PostgreSQL, makes the tables and an admin, asks for a link, signs in, refreshes, replays, signs
-    out, and shows what the tables hold. It needs no server and no settings, and leaves nothing behind.
+    out, lets a laptop in from a phone, and shows what the tables hold. It needs no server and no settings, and leaves
+    nothing behind.
     """
     if url and keep:
         raise click.UsageError("--keep is for the demo's own server; one given with --url stays anyway.")

@@ -19,6 +19,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "users": ("id", "email", "role", "last_login_at"),
     "magic_links": ("email", "token_hash", "expires_at", "used_at"),
     "sessions": ("selector_hash", "refresh_token_hash", "revoked_at"),
+    "devices": ("token_hash", "last_used_at"),
     "rate_limits": ("key", "full_at"),
 }
 SHOWN: Final = 8  # characters of a hash or an id
@@ -33,6 +34,7 @@ def tell_story(narrator: Narrator, demo: Demo) -> None:
     second = _refresh(narrator, demo, first)
     _replay(narrator, demo, first, second)
     _sign_out(narrator, demo)
+    _hand_off(narrator, demo)
     _look_at_rest(narrator, demo)
 
 
@@ -92,6 +94,17 @@ def _sign_out(narrator: Narrator, demo: Demo) -> None:
     narrator.tell("verify_magic_link", f"awaited: {out.signed_in.user.email} is signed in")
     narrator.tell("sign_out", "awaited: the session has ended")
     narrator.tell("authenticate", _refusal(out.access))
+
+
+def _hand_off(narrator: Narrator, demo: Demo) -> None:
+    handed = narrator.run("Ask on a laptop, open the mail on a phone", demo.hand_off)
+    asked = handed.preview
+    narrator.tell("ask, on the laptop", f"it shows the number {handed.match}; it is in no mail")
+    narrator.tell("claim, the laptop", _refusal(handed.waiting))
+    narrator.tell("peek, on the phone", f"asked in {asked.asked_browser}, from {asked.asked_ip}")
+    narrator.tell("approve, the phone", Text.assemble("with a wrong number: ", _refusal(handed.wrong)))
+    narrator.tell("  once more", f"with {handed.match}, which was typed")
+    narrator.tell("claim, the laptop", f"{handed.signed_in.user.email} is signed in, and the phone is not")
 
 
 def _look_at_rest(narrator: Narrator, demo: Demo) -> None:

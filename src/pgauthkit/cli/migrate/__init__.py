@@ -8,8 +8,9 @@ import click
 from rich.markup import escape
 
 from pgauthkit.cli.migrate.authoring import dev, init, new
-from pgauthkit.cli.migrate.mending import adopt_prisma, drift, reset, resolve
+from pgauthkit.cli.migrate.mending import drift, reset, resolve
 from pgauthkit.cli.migrate.options import BACKUP_DIR, JSON, LOCK_TIMEOUT, URL, database, host, print_json, say
+from pgauthkit.cli.migrate.prisma import adopt_prisma
 from pgauthkit.cli.migrate.review import rollback, sql
 from pgauthkit.ops import migrate as ops
 from pgauthkit.ops.revisions.diagnosis import RevisionStatus, TrackStatus

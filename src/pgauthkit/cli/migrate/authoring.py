@@ -2,10 +2,12 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
+from rich.markup import escape
 
 from pgauthkit.cli.migrate.options import (
     JSON,
@@ -21,17 +23,24 @@ from pgauthkit.cli.migrate.options import (
 )
 from pgauthkit.cli.settings import read_settings
 from pgauthkit.ops import migrate as ops
-from pgauthkit.ops.migrate import Script
+from pgauthkit.ops.migrate import Development, Hazard, Rename, Script
 
 __all__ = ["dev", "init", "new"]
 
 _DROPS: Final = re.compile(r"^(?:DROP TABLE (.+)|ALTER TABLE (.+) DROP COLUMN (.+));$", re.MULTILINE)
 AGREE: Final = "[green]Nothing to write.[/] The models and the database agree."
 MESSAGE: Final = click.option("-m", "--message", required=True, help="What the revision does.")
+RENAME: Final = click.option(
+    "--rename", "renames", metavar="TABLE.OLD=NEW", multiple=True, help="A column that has only a new name."
+)
 
 
 @click.command(epilog="Example: pgauthkit migrate init --models blog.models:Base")
-@click.option("--models", metavar="MODULE:NAME", help="The declarative base.  [default: models of pyproject.toml]")
+@click.option(
+    "--models",
+    metavar="MODULE:NAME",
+    help="The declarative base, or a module with models; several with commas.  [default: models of pyproject.toml]",
+)
 @click.option("--migrations", metavar="FOLDER", help="Where.  [default: migrations of pyproject.toml, or migrations]")
 @JSON
 def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
@@ -51,28 +60,45 @@ def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
 @click.command(epilog='Example: pgauthkit migrate new -m "Add posts"')
 @MESSAGE
 @click.option("--empty", is_flag=True, help="Leave it empty, to be written by hand.")
+@RENAME
 @URL
 @JSON
-def new(*, message: str, empty: bool, url: str | None, as_json: bool) -> None:
+def new(*, message: str, empty: bool, renames: tuple[str, ...], url: str | None, as_json: bool) -> None:
     """Write a revision: what the models have and the database has not."""
-    path = ops.new_revision(database(url), host_to_write(), message, empty=empty)
+    by_hand: list[str] = []
+    hazards: list[Hazard] = []
+    path = ops.new_revision(
+        database(url),
+        host_to_write(),
+        message,
+        empty=empty,
+        renames=_by_name(renames),
+        on_rename=None if as_json else _ask_whether_renamed,
+        on_hazards=hazards.extend,
+        on_by_hand=by_hand.extend,
+    )
+    warnings = [hazard.message for hazard in hazards]
     if as_json:
-        print_json({"written": path and shown(path)})
-    elif path is None:
-        say(AGREE)
-    else:
+        print_json({"written": path and shown(path), "by_hand": by_hand, "warnings": warnings})
+        return
+    if path:
         say(f"[green]Wrote[/] {shown(path)}. Read it before you deploy it.")
+    _say_warnings(warnings)
+    _say_by_hand(by_hand, agreed=path is None)
 
 
 @click.command(epilog='Example: pgauthkit migrate dev -m "Add posts"')
 @MESSAGE
+@RENAME
 @NO_SEED
 @URL
 @JSON
-def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
+def dev(*, message: str, renames: tuple[str, ...], no_seed: bool, url: str | None, as_json: bool) -> None:
     """Write a revision, show its SQL, and apply it, on a database of development; a fresh one is seeded.
 
-    On a terminal it asks first where tables or columns are dropped, and deletes the file again where the answer is no.
+    On a terminal it asks whether a column that goes and one of the same type that comes are one under a new name, and
+    before tables or columns are dropped; it deletes the file again where the answer to the latter is no. What the
+    server would refuse, because of the rows that are there, is not applied.
     """
     files: list[Path] = []
 
@@ -90,21 +116,53 @@ def dev(*, message: str, no_seed: bool, url: str | None, as_json: bool) -> None:
         message,
         seed=None if no_seed else read_settings().seed,
         production=is_production(),
+        renames=_by_name(renames),
+        on_rename=None if as_json else _ask_whether_renamed,
+        on_warnings=None if as_json else _say_warnings,
         on_written=None if as_json else tell,
         on_script=None if as_json else show,
     )
-    written = done.written and shown(done.written)
+    written = shown(done.written) if done.written else None
     if as_json:
-        seeded = done.seeding and done.seeding.function
-        sql = [script.sql for script in done.scripts]
-        print_json({"written": written, "sql": sql, "applied": done.applied, "seed": seeded})
+        _print_development(done, written)
         return
-    if not written:
-        say(AGREE)
+    _say_by_hand(done.by_hand, agreed=written is None)
     if done.applied:
         say(f"[green]Applied[/] {', '.join(done.applied)}.")
     if done.seeding:
         say(f"[green]Seeded[/] by {done.seeding.function}.")
+
+
+def _print_development(done: Development, written: str | None) -> None:
+    seeded = done.seeding and done.seeding.function
+    sql = [script.sql for script in done.scripts]
+    told = {"by_hand": done.by_hand, "warnings": done.warnings}
+    print_json({"written": written, "sql": sql, "applied": done.applied, "seed": seeded, **told})
+
+
+def _by_name(renames: Sequence[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in renames]
+    if wrong := [one for one, (old, _, new) in zip(renames, pairs, strict=True) if not (new and "." in old)]:
+        raise click.UsageError(f"A rename is written TABLE.OLD=NEW, such as posts.title=headline, not {wrong[0]}.")
+    return {old: new for old, _, new in pairs}
+
+
+def _ask_whether_renamed(pair: Rename) -> bool:
+    question = f"Is {pair.table}.{pair.new} the column {pair.table}.{pair.old} under a new name?"
+    return sys.stdin.isatty() and click.confirm(question)
+
+
+def _say_warnings(warnings: Sequence[str]) -> None:
+    for sentence in warnings:
+        say(f"[yellow]Warning:[/] {escape(sentence)}")
+
+
+def _say_by_hand(by_hand: Sequence[str], *, agreed: bool) -> None:
+    if by_hand:
+        say("[yellow]Not written.[/] Where a line says nothing else, write it by hand (pgauthkit migrate new --empty):")
+        click.echo("".join(f"  {sentence}\n" for sentence in by_hand), nl=False)
+    elif agreed:
+        say(AGREE)
 
 
 def _ask_about(script: Script, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`pgauthkit migrate resolve`, `drift`, `reset` and `adopt-prisma`: when database and files do not agree."""
+"""`pgauthkit migrate resolve`, `drift` and `reset`: when database and files do not agree."""
 
 import sys
 
@@ -13,7 +13,7 @@ from pgauthkit.ops.migrate.drift import find_drift
 from pgauthkit.ops.migrate.resolution import resolve_applied, resolve_rolled_back
 from pgauthkit.ops.server.presence import database_name
 
-__all__ = ["adopt_prisma", "drift", "reset", "resolve"]
+__all__ = ["drift", "reset", "resolve"]
 
 
 @click.command(epilog="Example: pgauthkit migrate resolve --applied 0001")
@@ -95,30 +95,3 @@ def reset(*, force: str | None, no_seed: bool, url: str | None, as_json: bool) -
     say(f"[green]Emptied[/] {', '.join(done.schemas)}, and applied {', '.join(applied)}.")
     if done.seeding:
         say(f"[green]Seeded[/] by {done.seeding.function}.")
-
-
-@click.command(epilog="Example: pgauthkit migrate adopt-prisma")
-@click.option("--schema", default="public", show_default=True, help='Where the table "User" is.')
-@click.option("--batch-size", type=click.IntRange(1, 100_000), default=2000, show_default=True, help="Users at a time.")
-@URL
-@JSON
-@click.pass_context
-def adopt_prisma(ctx: click.Context, *, schema: str, batch_size: int, url: str | None, as_json: bool) -> None:
-    """Take over the users of a database that Prisma's schema made; exit code 1 where some could not be taken.
-
-    Ids stay; tokens do not move, so people sign in again. The old tables are only read. It can be run again.
-    """
-
-    def show(sofar: ops.Adoption) -> None:
-        click.echo(f"… {sofar.total:,} users", err=True)
-
-    done = ops.adopt_prisma(database(url), schema=schema, batch_size=batch_size, on_progress=None if as_json else show)
-    if as_json:
-        print_json(attrs.asdict(done))
-    else:
-        for merged in done.merged:
-            click.echo(f"not taken: {merged.id}, because {merged.email} is {merged.kept}'s address")
-        for refused in done.refused:
-            click.echo(f"not taken: {refused.id}. {refused.reason}")
-        say(f"[green]Taken:[/] {done.taken:,} of {done.total:,} users; {done.present:,} were there before.")
-    ctx.exit(1 if done.merged or done.refused else 0)

@@ -96,7 +96,7 @@ def made_folder(models: str, migrations: str) -> tuple[Path, ...]:
     """
     project = project_directory()
     make_importable(project)
-    is_metadata = ":" in models and require_base(models)  # What is not of that form, `scaffold` says.
+    is_metadata = not hasattr(require_base(models), "metadata")
     return scaffold(project, models=models, migrations=migrations, is_metadata=is_metadata)
 
 

@@ -17,8 +17,14 @@ __all__ = ["DemoRows", "Row", "Search", "kept_hash", "search"]
 
 Row: TypeAlias = Mapping[str, object]
 
-TABLES: Final = ("users", "magic_links", "sessions", "rate_limits")
-_PURPOSES: Final = {Kind.MAGIC_LINK: Purpose.MAGIC_LINK, Kind.ACCESS: Purpose.ACCESS, Kind.REFRESH: Purpose.REFRESH}
+TABLES: Final = ("users", "magic_links", "sessions", "devices", "rate_limits")
+_PURPOSES: Final = {
+    Kind.MAGIC_LINK: Purpose.MAGIC_LINK,
+    Kind.ACCESS: Purpose.ACCESS,
+    Kind.REFRESH: Purpose.REFRESH,
+    Kind.HANDOFF: Purpose.HANDOFF,
+    Kind.DEVICE: Purpose.DEVICE,
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -49,13 +55,14 @@ class DemoRows:
 
     def __init__(self, engine: Engine, email: str, buckets: Collection[bytes]) -> None:
         self._engine = engine
-        users, links, sessions, limits = (_table(name) for name in TABLES)
+        users, links, sessions, devices, limits = (_table(name) for name in TABLES)
         ids = select(users.c.id).where(users.c.email == email)
-        # In the order of a removal: sessions are found by their user.
+        # In the order of a removal: sessions and devices are found by their user.
         self._which: dict[Table, ColumnElement[bool]] = {
             limits: limits.c.key.in_(buckets),
             links: links.c.email == email,
             sessions: sessions.c.user_id.in_(ids),
+            devices: devices.c.user_id.in_(ids),
             users: users.c.email == email,
         }
 
@@ -116,7 +123,7 @@ def _proof_of(token: Secret) -> bytes:
 
 def _parsed(token: Secret) -> SecretToken | SessionToken:
     kind = _kind(token)
-    parse = SecretToken.parse if kind is Kind.MAGIC_LINK else SessionToken.parse
+    parse = SessionToken.parse if kind in {Kind.ACCESS, Kind.REFRESH} else SecretToken.parse
     return parse(kind, token.reveal())
 
 

@@ -1,11 +1,12 @@
 """`Demo`: the steps, one method each."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from sqlalchemy import func, inspect
 from sqlalchemy.dialects.postgresql import insert
@@ -14,20 +15,24 @@ from pgauthkit.aio import AsyncAuthService
 from pgauthkit.config import AuthConfig
 from pgauthkit.database import create_async_engine, create_engine
 from pgauthkit.database.unavailable import translated
-from pgauthkit.errors import RefreshTokenReusedError, SessionRevokedError, TokenAlreadyUsedError
+from pgauthkit.errors import (
+    ApprovalPendingError,
+    InvalidCodeError,
+    RefreshTokenReusedError,
+    SessionRevokedError,
+    TokenAlreadyUsedError,
+)
 from pgauthkit.hashing import Hasher
 from pgauthkit.identifiers import new_id
 from pgauthkit.models import SCHEMA, User, UserRole
 from pgauthkit.ops.demo.claims import Refusal, prove
 from pgauthkit.ops.demo.rows import DemoRows, search
-from pgauthkit.ops.demo.values import AtRest, Deployed, LinkUse, Replay, Seeded, SignOut, TwoTabs
+from pgauthkit.ops.demo.values import AtRest, Deployed, Handoff, LinkUse, Replay, Seeded, SignOut, TwoTabs
 from pgauthkit.ops.migrate import deploy
+from pgauthkit.secret import Secret
 from pgauthkit.service import AuthService
-from pgauthkit.service.limits import link_limits
-from pgauthkit.values import AuthEvent, Identity, IssuedMagicLink, TokenPair
-
-if TYPE_CHECKING:
-    from pgauthkit.secret import Secret
+from pgauthkit.service.limits import link_limits, match_limits
+from pgauthkit.values import AuthEvent, Identity, IssuedMagicLink, SignIn, TokenPair
 
 __all__ = ["EMAIL", "TYPED_EMAIL", "Demo"]
 
@@ -35,6 +40,7 @@ __all__ = ["EMAIL", "TYPED_EMAIL", "Demo"]
 TYPED_EMAIL: Final = "Ada@Demo.Example"
 EMAIL: Final = "ada@demo.example"
 IP: Final = "203.0.113.7"
+LAPTOP: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
 
 
 class Demo:
@@ -60,8 +66,7 @@ class Demo:
         self._config = AuthConfig(observers=(self._events.append,))
         self._auth = AuthService(self._engine, self._config)
         self._issued: set[Secret] = set()
-        limits = link_limits(self._config, Hasher(self._config), EMAIL, IP)
-        self._rows = DemoRows(self._engine, EMAIL, [key for key, _limit in limits.values()])
+        self._rows = DemoRows(self._engine, EMAIL, _buckets(self._config))
 
     def deploy(self) -> Deployed:
         """Apply the migrations that are missing, and remove what an earlier demo left of its links and sessions."""
@@ -88,7 +93,7 @@ class Demo:
         token = link.token.reveal()
         preview = self._auth.peek_magic_link(token)
         signed_in = self._auth.verify_magic_link(token, ip=IP, user_agent="Firefox")
-        self._keep(signed_in.tokens)
+        self._keep_sign_in(signed_in)
         with Refusal(TokenAlreadyUsedError) as refusal:
             self._auth.verify_magic_link(token)
         return LinkUse(preview=preview, signed_in=signed_in, second_use=refusal.error)
@@ -135,6 +140,21 @@ class Demo:
         """Sign in again and sign out, in async code; starts an event loop, so there must be none."""
         return asyncio.run(self._sign_in_and_out())
 
+    def hand_off(self) -> Handoff:
+        """Ask on a laptop, type its number on a phone, and be signed in on the laptop."""
+        link = self._auth.request_magic_link(EMAIL, ip=IP, user_agent=LAPTOP, handoff=True)
+        cookie, match = link.handoff or Secret(""), link.match or ""
+        self._issued |= {link.token, cookie}
+        with Refusal(ApprovalPendingError) as waiting:
+            self._auth.claim_sign_in(cookie.reveal(), ip=IP, user_agent=LAPTOP)
+        preview = self._auth.peek_magic_link(link.token.reveal())
+        with Refusal(InvalidCodeError) as wrong:
+            self._auth.approve_magic_link(link.token.reveal(), str(109 - int(match)))  # of 10 to 99, and another
+        self._auth.approve_magic_link(link.token.reveal(), match)
+        signed_in = self._auth.claim_sign_in(cookie.reveal(), ip=IP, user_agent=LAPTOP)
+        self._keep_sign_in(signed_in)
+        return Handoff(match=match, waiting=waiting.error, preview=preview, wrong=wrong.error, signed_in=signed_in)
+
     def look_at_rest(self) -> AtRest:
         """Read the demo's rows, and search them for every secret that was issued."""
         tables = self._rows.read()
@@ -180,9 +200,20 @@ class Demo:
         finally:
             await engine.dispose()
         self._issued.add(link.token)
-        self._keep(signed_in.tokens)
+        self._keep_sign_in(signed_in)
         return SignOut(signed_in=signed_in, access=access.error)
 
     def _keep(self, *pairs: TokenPair) -> None:
         for pair in pairs:
             self._issued |= {pair.access_token, pair.refresh_token}
+
+    def _keep_sign_in(self, signed_in: SignIn) -> None:
+        self._issued.add(signed_in.device)
+        self._keep(signed_in.tokens)
+
+
+def _buckets(config: AuthConfig) -> list[bytes]:
+    """Return the keys of the rate limits that the steps write; one of them the statement makes from the address."""
+    hasher = Hasher(config)
+    wrong = [hashlib.sha256(key + EMAIL.encode()).digest() for key, _limit in match_limits(config, hasher).values()]
+    return [*wrong, *(key for key, _limit in link_limits(config, hasher, EMAIL, IP).values())]

@@ -6,7 +6,7 @@ from pgauthkit.errors import PgAuthKitError
 from pgauthkit.ops.demo.rows import Row, Search
 from pgauthkit.values import MagicLinkPreview, SignIn, TokenPair, UserRole
 
-__all__ = ["AtRest", "Deployed", "LinkUse", "Replay", "Seeded", "Server", "SignOut", "TwoTabs"]
+__all__ = ["AtRest", "Deployed", "Handoff", "LinkUse", "Replay", "Seeded", "Server", "SignOut", "TwoTabs"]
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +67,17 @@ class SignOut:
 
     signed_in: SignIn
     access: PgAuthKitError
+
+
+@attrs.frozen(kw_only=True)
+class Handoff:
+    """A browser that waited, what the phone saw of it, a wrong number typed there, and the sign-in after the right."""
+
+    match: str
+    waiting: PgAuthKitError
+    preview: MagicLinkPreview
+    wrong: PgAuthKitError
+    signed_in: SignIn
 
 
 @attrs.frozen(kw_only=True)

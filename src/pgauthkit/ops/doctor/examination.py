@@ -13,6 +13,7 @@ from pgauthkit.ops.doctor.backups import check_backups
 from pgauthkit.ops.doctor.columns import check_columns
 from pgauthkit.ops.doctor.connections import check_balancer, check_direct, check_pool, check_pooler
 from pgauthkit.ops.doctor.finding import Check, Finding, Report, SetUp
+from pgauthkit.ops.doctor.replica import check_replica
 from pgauthkit.ops.doctor.rights import check_rights
 from pgauthkit.ops.doctor.schema import check_drift, check_revisions
 from pgauthkit.ops.doctor.server import check_clock, check_encoding, check_standby, check_version
@@ -46,6 +47,7 @@ def _findings(set_up: SetUp) -> Iterator[Finding]:
         lost = (yield from _reach(set_up.direct_url)) or lost
     if not lost:
         yield from _of_the_application(set_up)
+        yield from _of_the_replica(set_up)
         yield from _of_the_server(set_up)
     yield from check_backups(set_up)
 
@@ -71,6 +73,12 @@ def _of_the_application(set_up: SetUp) -> Iterator[Finding]:
         yield from check_pool(connection, set_up)
         yield from check_clock(connection)
         yield from check_rights(connection)
+
+
+def _of_the_replica(set_up: SetUp) -> Iterator[Finding]:
+    if set_up.replica_url and not (yield from _reach(set_up.replica_url)):
+        with _connected(set_up.url) as primary, _connected(set_up.replica_url) as replica:
+            yield from _tried("replica", check_replica(primary, replica, set_up.max_staleness))
 
 
 def _of_the_server(set_up: SetUp) -> Iterator[Finding]:

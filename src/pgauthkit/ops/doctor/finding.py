@@ -18,6 +18,7 @@ Check: TypeAlias = Literal[
     "version",
     "encoding",
     "standby",
+    "replica",
     "rights",
     "revisions",
     "drift",
@@ -45,6 +46,8 @@ class SetUp:
         backup_age: how old the newest backup may be; a day, and two hours for making it, when not given.
         purge_age: how long rows may be over before they count as overdue; eight days when not given.
         bloat_from: the bytes from which an index is worth looking at; 10 MiB when not given.
+        replica_url: of a replica that reads are sent to (`ReplicaReads`); None where there is none to look at.
+        max_staleness: how old the answers of the replica may be; a second when not given.
 
     Example:
         >>> SetUp(url="postgresql://localhost/blog").direct
@@ -60,6 +63,8 @@ class SetUp:
     backup_age: timedelta = timedelta(hours=26)
     purge_age: timedelta = timedelta(days=8)
     bloat_from: int = 10 * 1024 * 1024
+    replica_url: str | None = None
+    max_staleness: timedelta = timedelta(seconds=1)
 
     @property
     def direct(self) -> str:

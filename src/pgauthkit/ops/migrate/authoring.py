@@ -1,5 +1,8 @@
 """Making a new revision of the application's: from the difference between its models and the database, or empty."""
 
+import warnings
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +10,11 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 
 from pgauthkit.errors import ConfigError, PendingMigrationsError
+from pgauthkit.ops.migrate.autogenerate.hazards import Hazard, find_hazards
+from pgauthkit.ops.migrate.autogenerate.ordering import ordered
+from pgauthkit.ops.migrate.autogenerate.renames import Rename, rename_columns
+from pgauthkit.ops.migrate.autogenerate.schemas import schemas_for
+from pgauthkit.ops.migrate.supplement import supplement
 from pgauthkit.ops.revisions.diagnosis import status
 from pgauthkit.ops.revisions.environment import read_environment
 from pgauthkit.ops.revisions.tracks import Track
@@ -18,22 +26,38 @@ from pgauthkit.ops.server.lock import migration_lock
 __all__ = ["new_revision"]
 
 
-def new_revision(target: Target, host: Track | None, message: str, *, empty: bool = False) -> Path | None:
+def new_revision(
+    target: Target,
+    host: Track | None,
+    message: str,
+    *,
+    empty: bool = False,
+    renames: Mapping[str, str] | None = None,
+    on_rename: Callable[[Rename], bool] | None = None,
+    on_hazards: Callable[[tuple[Hazard, ...]], None] | None = None,
+    on_by_hand: Callable[[tuple[str, ...]], None] | None = None,
+) -> Path | None:
     """Write a new revision of the application's, and return its file; None where the models ask for nothing.
 
-    The database is only read. It must be at the application's head, as the difference to it is what is written.
+    Models and database are compared by Alembic, and then by the server's catalog: what the models make, in schemas of
+    the moment that are rolled back, against what is there. Otherwise the database is only read. It must be at the
+    application's head, as the difference to it is what is written.
 
     Args:
         target: as for `pgauthkit.ops.migrate.deploy`; a database of development.
         host: the application's track.
         message: what the revision does, the first line of its file.
         empty: whether to leave it empty, to be written by hand.
+        renames: columns that have only a new name: the new one by `table.column`.
+        on_rename: asked whether a column that goes and one of the same type that comes are one; None for no.
+        on_hazards: called with what the revision does to the rows that are there, where there is something to say.
+        on_by_hand: called with what differs and no statement was found for, in sentences, where there is something.
 
     Raises:
         ConfigError: the application has no migrations yet.
         PendingMigrationsError: the database is not at the head.
         DatabaseUnavailableError: the database cannot be reached.
-        MigrationError: the models and the database cannot be compared.
+        MigrationError: the models and the database cannot be compared, or there is no such change as `renames` says.
 
     Example:
         >>> new_revision("postgresql://localhost/blog", track, "Add posts")  # doctest: +SKIP
@@ -48,12 +72,54 @@ def new_revision(target: Target, host: Track | None, message: str, *, empty: boo
     with explained("Comparing models and database", engine.url), migration_lock(engine) as connection:
         read_environment(host, connection)
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
-        made = write_revision(
-            host, connection, message, autogenerate=not empty, directives=None if empty else _drop_empty
-        )
+        by_hand: list[str] = []
+        hazards: list[Hazard] = []
+
+        def complete(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
+            doubtful = _prepare(context, directives[0], renames or {}, on_rename or (lambda _: False))
+            by_hand.extend(supplement(context, engine, directives[0]))
+            hazards.extend(_finish(context, directives[0]))
+            hazards.extend(Hazard(message=rename.warning, is_refused=False) for rename in doubtful)
+            if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
+                directives.clear()
+
+        with _quiet():
+            made = write_revision(
+                host, connection, message, autogenerate=not empty, directives=None if empty else complete
+            )
+    if hazards and on_hazards:
+        on_hazards(tuple(hazards))
+    if by_hand and on_by_hand:
+        on_by_hand(tuple(by_hand))
     return Path(made.path) if made else None
 
 
-def _drop_empty(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-    if all(script.upgrade_ops is None or script.upgrade_ops.is_empty() for script in directives):
-        directives.clear()
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep back what Alembic says of generated columns, which the catalog compares, and of cycles of foreign keys."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Computed default on")
+        warnings.filterwarnings("ignore", "Cannot correctly sort tables")
+        yield
+
+
+def _prepare(
+    context: MigrationContext, script: MigrationScript, renames: Mapping[str, str], agrees: Callable[[Rename], bool]
+) -> tuple[Rename, ...]:
+    up, down = script.upgrade_ops, script.downgrade_ops
+    assert up is not None  # noqa: S101 - one script has one of each
+    assert down is not None  # noqa: S101 - the same
+    doubtful = rename_columns(context, up, renames, agrees)
+    up.ops[:] = ordered(up.ops)
+    up.reverse_into(down)
+    return doubtful
+
+
+def _finish(context: MigrationContext, script: MigrationScript) -> tuple[Hazard, ...]:
+    up, down, connection = script.upgrade_ops, script.downgrade_ops, context.connection
+    assert up is not None  # noqa: S101 - as above
+    assert down is not None  # noqa: S101 - the same
+    assert connection is not None  # noqa: S101 - it has been compared
+    made, gone = schemas_for(connection, up.ops, context.version_table_schema)
+    up.ops[:], down.ops[:] = [*made, *up.ops], [*down.ops, *gone]
+    return find_hazards(connection, up.ops)

@@ -1,12 +1,15 @@
 """A day's work on a database of development: apply what there is, write the new revision, show it, apply it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 
 from pgauthkit.errors import MigrationError
 from pgauthkit.ops.migrate.authoring import new_revision
+from pgauthkit.ops.migrate.autogenerate.hazards import Hazard
+from pgauthkit.ops.migrate.autogenerate.renames import Rename
 from pgauthkit.ops.migrate.deployment import deploy
 from pgauthkit.ops.migrate.review import Script, pending_sql
 from pgauthkit.ops.revisions.diagnosis import status
@@ -26,6 +29,8 @@ class Development:
         scripts: its SQL, one script at most.
         applied: the revisions of both tracks that were applied, the oldest first.
         seeding: the seed that filled a fresh database, one without any revision before; None where none was run.
+        by_hand: what differs and must be written by hand, in sentences.
+        warnings: what the revision did to the rows that were there, in sentences.
 
     Example:
         >>> develop("postgresql://localhost/blog", track, "Add posts").applied  # doctest: +SKIP
@@ -36,6 +41,8 @@ class Development:
     scripts: tuple[Script, ...]
     applied: tuple[str, ...]
     seeding: Seeding | None = None
+    by_hand: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def develop(
@@ -45,6 +52,9 @@ def develop(
     *,
     seed: str | None = None,
     production: bool = False,
+    renames: Mapping[str, str] | None = None,
+    on_rename: Callable[[Rename], bool] | None = None,
+    on_warnings: Callable[[tuple[str, ...]], None] | None = None,
     on_written: Callable[[Path], None] | None = None,
     on_script: Callable[[Script], None] | None = None,
 ) -> Development:
@@ -56,6 +66,9 @@ def develop(
         message: what the new revision does, the first line of its file.
         seed: the application's seed, as `module:function`, run where the database is fresh; None for none.
         production: whether this is production, where it is refused.
+        renames: columns that have only a new name: the new one by `table.column`.
+        on_rename: asked whether a column that goes and one of the same type that comes are one; None for no.
+        on_warnings: called with what the new revision does to rows, before it is applied, if there is something to say.
         on_written: called with the file of the new revision, which stays where what follows fails.
         on_script: called with the SQL of the new revision before that is applied.
 
@@ -63,7 +76,9 @@ def develop(
         ConfigError: the application has no migrations yet.
         DatabaseUnavailableError: the database cannot be reached.
         SeedError: the seed failed; the revisions are applied.
-        MigrationError: this is production; the models and the database cannot be compared; or as for `deploy`.
+        MigrationError: this is production; the models and the database cannot be compared; the server would refuse the
+            new revision because of the rows that are there, such as a NOT NULL column without a default; or as for
+            `deploy`.
 
     Example:
         >>> develop("postgresql://localhost/blog", track, "Add posts").applied  # doctest: +SKIP
@@ -74,9 +89,13 @@ def develop(
     engine = engine_for(target)
     is_fresh = not any(track.current for track in status(engine, host=host).tracks)
     before = deploy(engine, host=host)
-    written = new_revision(engine, host, message)
+    by_hand: list[str] = []
+    hazards: list[Hazard] = []
+    write = partial(new_revision, on_hazards=hazards.extend, on_by_hand=by_hand.extend)
+    written = write(engine, host, message, renames=renames, on_rename=on_rename)
     if written and on_written:
         on_written(written)
+    warnings = _warned(hazards, written, on_warnings)
     scripts = pending_sql(engine, host=host)
     if on_script:
         for script in scripts:
@@ -84,4 +103,21 @@ def develop(
     after = deploy(engine, host=host)
     applied = (*before.applied, *before.host, *after.host)
     seeding = run_seed(engine, seed, host=host) if seed and is_fresh else None
-    return Development(written=written, scripts=scripts, applied=applied, seeding=seeding)
+    todo = tuple(by_hand)
+    return Development(
+        written=written, scripts=scripts, applied=applied, seeding=seeding, by_hand=todo, warnings=warnings
+    )
+
+
+def _warned(
+    hazards: Sequence[Hazard], written: Path | None, on_warnings: Callable[[tuple[str, ...]], None] | None
+) -> tuple[str, ...]:
+    if refused := [hazard.message for hazard in hazards if hazard.is_refused]:
+        raise MigrationError(
+            f"{written and written.name} was written, and is not applied. {' '.join(refused)}"
+            " Then run the command again; or delete the file, and change the model."
+        )
+    warnings = tuple(hazard.message for hazard in hazards)
+    if warnings and on_warnings:
+        on_warnings(warnings)
+    return warnings

@@ -1,8 +1,10 @@
 """The SQL of revisions, to be read before it is run, and what squawk says of it."""
 
 import json
+import re
 import subprocess
 import sysconfig
+from collections.abc import Iterator
 from shutil import which
 from typing import Final, cast
 
@@ -36,6 +38,21 @@ _SAFE_FORM: Final = {
     "renaming-column": "Add a new column, write both, fill it in batches, then read the new one and drop the old.",
     "renaming-table": "Give the new table's name to a view of the old one until no code uses the old name.",
 }
+# What squawk says nothing of: a native enum's labels.
+_ENUMS: Final = (
+    (
+        re.compile(r"^\s*CREATE\s+TYPE\s[^;]*?\sAS\s+ENUM\b", re.MULTILINE | re.IGNORECASE),
+        "native-enum",
+        "A label of an enum type can be added, but never removed.",
+        "Text with a CHECK can be changed both ways: Enum(…, native_enum=False, create_constraint=True).",
+    ),
+    (
+        re.compile(r"^\s*ALTER\s+TYPE\s[^;]*?\sADD\s+VALUE\b", re.MULTILINE | re.IGNORECASE),
+        "enum-label-stays",
+        "A label cannot be removed again, and the transaction that adds it cannot use it.",
+        "Deploy code that can read it first, and the code that writes it after this revision.",
+    ),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -125,7 +142,9 @@ def range_sql(track: Track, between: str) -> Script:
 
 
 def lint(sql: str) -> tuple[Finding, ...]:
-    """Return what squawk finds in SQL, in its order. It is a program of its own, from PyPI: `squawk-cli`.
+    """Return what squawk finds in SQL, and what native enums do that it leaves out, by the line.
+
+    squawk is a program of its own, from PyPI: `squawk-cli`.
 
     Raises:
         MigrationError: squawk is not installed, or cannot read the SQL.
@@ -143,7 +162,7 @@ def lint(sql: str) -> tuple[Finding, ...]:
         found = cast("list[dict[str, object]]", json.loads(done.stdout))
     except ValueError:
         raise MigrationError(f"squawk failed: {done.stderr.strip()}") from None
-    return tuple(
+    findings = [
         Finding(
             rule=str(item["rule_name"]),
             line=int(str(item["line"])) + 1,
@@ -152,7 +171,15 @@ def lint(sql: str) -> tuple[Finding, ...]:
         )
         for item in found
         if item["rule_name"] not in _SETTLED
-    )
+    ]
+    return tuple(sorted([*findings, *_of_enums(sql)], key=lambda finding: finding.line))
+
+
+def _of_enums(sql: str) -> Iterator[Finding]:
+    for pattern, rule, message, cure in _ENUMS:
+        for match in pattern.finditer(sql):
+            line = sql.count("\n", 0, match.end()) + 1
+            yield Finding(rule=rule, line=line, message=message, help=cure)
 
 
 def _script(track: Track, start: tuple[str, ...], destination: str, *, down: bool = False) -> Script:

@@ -78,7 +78,8 @@ def explained_running(what: str) -> Generator[None]:
     except (PgAuthKitError, CommandError, DBAPIError, ArgumentError, InvalidRequestError, psycopg.OperationalError):
         raise
     except (Exception, SystemExit) as error:
-        raise MigrationError(f"{what} failed: {reason(error)}.") from error
+        hint = " Write the import of its module into the file." if isinstance(error, NameError) else ""
+        raise MigrationError(f"{what} failed: {reason(error)}.{hint}") from error
 
 
 def reason(error: BaseException, *, brief: bool = False) -> str:

@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import registry
 
 from pgauthkit.errors import ConfigError
+from pgauthkit.migrations.metadata import metadata_in
 from pgauthkit.models import Base, Device, MagicLink, RateLimit, Session, User
 from pgauthkit.models.account import standing
 from pgauthkit.ops.project.named import named, registries_in
@@ -50,26 +51,26 @@ def mapped_classes(models: str | None = None) -> tuple[type[Any], ...]:
     return (*ours, *sorted(theirs, key=lambda model: (model.__name__, model.__module__)))
 
 
-def require_base(models: str) -> bool:
-    """Import the application's declarative base, so that a mistyped one is known before anything is made for it.
+def require_base(models: str) -> object:
+    """Import what the application's models are in, so that a mistyped one is known before anything is made for it.
 
     Args:
-        models: as `module:name`: a declarative base, a registry, or a `MetaData`.
+        models: as for `mapped_classes`.
 
     Raises:
-        ConfigError: there is no such module or base.
+        ConfigError: there is no such module, or no declarative base in it.
 
     Returns:
-        Whether it is a `MetaData`.
+        What it names; a list where it names several.
 
     Example:
-        >>> require_base("pgauthkit.models:Base")
-        False
+        >>> require_base("pgauthkit.models:Base").__name__
+        'Base'
     """
     found = named(models)
-    if not all(isinstance(getattr(one, "metadata", one), MetaData) for one in found):
-        raise ConfigError([f"models: {models} is not a declarative base, such as blog.models:Base."])
-    return isinstance(found[0], MetaData)
+    if wrong := [one.strip() for one, there in zip(models.split(","), found, strict=True) if not metadata_in(there)]:
+        raise ConfigError([f"models: {one} is not a declarative base, such as blog.models:Base." for one in wrong])
+    return found[0] if len(found) == 1 else found
 
 
 def _registries(models: str) -> list[registry]:

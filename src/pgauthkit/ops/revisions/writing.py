@@ -1,6 +1,7 @@
 """Writing a revision's file as `alembic revision` does, with the env.py on our connection."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from alembic.autogenerate import RevisionContext
@@ -11,6 +12,9 @@ from alembic.util import asbool
 from sqlalchemy import Connection
 
 from pgauthkit.ops.revisions.environment import run_environment
+from pgauthkit.ops.revisions.rendering import Rendering
+from pgauthkit.ops.revisions.scope import widen
+from pgauthkit.ops.revisions.source import words
 from pgauthkit.ops.revisions.tracks import Track
 
 __all__ = ["write_revision"]
@@ -47,8 +51,12 @@ def write_revision(
     arguments |= dict.fromkeys(("splice", "branch_label", "version_path", "rev_id", "depends_on"))
     revision = RevisionContext(config, script, arguments, process_revision_directives=directives)
     fill = revision.run_autogenerate if autogenerate else revision.run_no_autogenerate
+    rendering = Rendering(None)
 
     def work(heads: Any, context: MigrationContext) -> Iterable[MigrationStep]:  # noqa: ANN401 - Alembic's own
+        rendering.theirs = context.opts.get("render_item")
+        context.opts["render_item"] = rendering
+        widen(context, {word for one in track.revisions() for word in words(one.path)})
         fill(heads, context)
         return ()
 
@@ -56,4 +64,7 @@ def write_revision(
         run_environment(
             track, connection, work, config=config, template_args=revision.template_args, revision_context=revision
         )
-    return next((made for made in revision.generate_scripts() if made), None)
+    made = next((made for made in revision.generate_scripts() if made), None)
+    if made:
+        rendering.complete(Path(made.path))
+    return made

@@ -35,6 +35,13 @@ _EXTENSIONS: Final = (
     " that has it in PGAUTHKIT_PG_BIN (or --binaries), test in a container (--pgauthkit-backend container), or install"
     " the package of contrib extensions on a server of your own."
 )
+_EMPTY: Final = (
+    " Rows that are there have no value for it. Give the column a server_default, or make it nullable; or add it as"
+    " nullable, fill it with op.execute(…), and make it NOT NULL after that."
+)
+# The server's function that changes a column's type: src/backend/commands/tablecmds.c
+_OF_TYPES: Final = "ATPrepAlterColumnType"
+_UNCAST: Final = ' Say how each value becomes one of the new type: op.alter_column(…, postgresql_using="…").'
 
 
 @contextmanager
@@ -106,5 +113,14 @@ def server_message(error: DBAPIError) -> str | None:
 
 def advice(error: DBAPIError) -> str:
     """Return what to do, sentences with a space before them; empty where the server has said all."""
-    found = error.orig.diag.source_function if isinstance(error.orig, psycopg.errors.FeatureNotSupported) else None
-    return _EXTENSIONS if found == _OF_EXTENSIONS else ""
+    found = error.orig.diag.source_function if isinstance(error.orig, psycopg.Error) else None
+    match error.orig:
+        case psycopg.errors.FeatureNotSupported() if found == _OF_EXTENSIONS:
+            return _EXTENSIONS
+        case psycopg.errors.DatatypeMismatch() if found == _OF_TYPES:
+            return _UNCAST
+        # Of a table that is changed the server's scan of its rows tells; of an UPDATE the executor would.
+        case psycopg.errors.NotNullViolation() if found == "ATRewriteTable":
+            return _EMPTY
+        case _:
+            return ""

@@ -12,11 +12,13 @@ from sqlalchemy import Connection, Transaction, orm
 
 from pgauthkit.service.joining import after_commit
 
-__all__ = ["EVERYBODY", "MARKS", "Marks", "elapsed", "mark_after_commit"]
+__all__ = ["EVERYBODY", "MARKS", "WRITES", "Marks", "elapsed", "mark_after_commit"]
 
 MOST: Final = 100_000
 EVERYBODY: Final = object()
 """The name of all users at once."""
+WRITES: Final = object()
+"""The name of whatever this process writes."""
 
 # It counts the time that the machine sleeps as well, which CLOCK_MONOTONIC of Linux does not.
 elapsed: Final = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -58,8 +60,13 @@ class Marks:
             self._settle()
             self._committing.append((transaction, names))
 
-    def void(self, begun: float, selector: bytes, user_id: str) -> bool:
-        """Tell whether something of a session was ended since its answer was begun."""
+    @property
+    def are_kept(self) -> bool:
+        """Whether there may be an answer that a mark could void."""
+        return self._longest is not None
+
+    def void(self, begun: float, selector: Hashable, user_id: Hashable) -> bool:
+        """Tell whether something of a session, or of other two names, was ended since its answer was begun."""
         if self._committing and self._is_committing({selector, user_id, EVERYBODY}):
             return True
         when = self._at.get

@@ -1,0 +1,124 @@
+"""What the models make, by the server's own account: made in schemas of the moment, described, and rolled back."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+from sqlalchemy import Connection, Engine, MetaData, Table, text
+
+from pgauthkit.models import SCHEMA
+from pgauthkit.ops.migrate.catalog import Item, describe
+
+__all__ = ["Made", "make"]
+
+_FIRST: Final = text(
+    "SELECT set_config('search_path', concat_ws(', ', CAST(:first AS text), current_setting('search_path')), true)"
+)
+# Only what a model can say: not how rows are stored, sampled, secured or replicated.
+_UNSAID: Final = {
+    "table": re.compile(
+        r" (?:ROW LEVEL SECURITY ENABLED|FORCED|REPLICA IDENTITY (?:NOTHING|FULL|USING INDEX \S+))"
+        r"| PARTITION (?:FOR VALUES|DEFAULT).*"
+    ),
+    "column": re.compile(
+        r"(?: STORAGE \w+)?(?: COMPRESSION \w+)?(?: STATISTICS \d+)?(?: OPTIONS \(.*\))?$"
+        # The sequence of a serial column keeps its name when the table or the column is renamed.
+        r"|(?<=nextval)\('(?:[^']|'')*'::regclass\)"
+    ),
+    "index": re.compile(r" CLUSTER(?= INVALID|$)"),
+}
+_COLUMNS: Final = text(
+    "SELECT nspname, format('%s.%s', relname, conname), array_agg(attname::text)"
+    " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey)"
+    " WHERE contype IN ('c', 'x') AND nspname = ANY(:schemas) GROUP BY 1, 2"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Made:
+    """The definitions of the models' tables, with what belongs to them and the types that they use.
+
+    Attributes:
+        wanted: as the models make them.
+        found: as they are in the database.
+        tables: the schema and the name of each table, by its full name in the catalog.
+        home: the schema of a table without one.
+        columns: of CHECKs and exclusion constraints that are on one side alone, by their full names.
+    """
+
+    wanted: Mapping[Item, str]
+    found: Mapping[Item, str]
+    tables: Mapping[str, tuple[str, str]]
+    home: str
+    columns: Mapping[str, frozenset[str]]
+
+
+def make(engine: Engine, metadata: MetaData) -> Made:
+    """Make the tables of some models beside those of a database, and describe both. It is rolled back.
+
+    Args:
+        engine: of the database; a connection of its own is opened.
+        metadata: the models; tables of ours are left alone.
+
+    Raises:
+        DBAPIError: the server cannot make them, such as without the right to create a schema.
+
+    Example:
+        >>> make(engine, Base.metadata).wanted  # doctest: +SKIP
+        {Item(kind='column', name='public.posts.id', owner='public.posts'): 'integer NOT NULL', …}
+    """
+    tables = [table for table in metadata.tables.values() if table.schema != SCHEMA]
+    with engine.connect() as connection:
+        # The schema that a table without one is in, which the driver has asked for on connecting.
+        home = str(connection.dialect.default_schema_name)
+        names = {table.schema or home for table in tables} | _schemas_of_types(tables) | {home}
+        scratch = {name: f"pgauthkit_compare_{secrets.token_hex(6)}" for name in sorted(names)}
+        connection.execution_options(schema_translate_map={name: scratch[name] for name in names})
+        found, columns = describe(connection, list(scratch)), _columns(connection, {name: name for name in scratch})
+        wanted = _wanted(connection, metadata, tables, scratch, home)
+        columns |= _columns(connection, {other: real for real, other in scratch.items()})
+        connection.rollback()
+        known = {f"{table.schema or home}.{table.name}": (table.schema or home, table.name) for table in tables}
+        return Made(wanted=_of(wanted, known), found=_of(found, known), tables=known, home=home, columns=columns)
+
+
+def _columns(connection: Connection, schemas: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    rows = connection.execute(_COLUMNS, {"schemas": list(schemas)})
+    return {f"{schemas[schema]}.{name}": frozenset(columns) for schema, name, columns in rows}
+
+
+def _schemas_of_types(tables: list[Table]) -> set[str]:
+    types = [column.type for table in tables for column in table.columns]
+    return {str(schema) for kind in types if (schema := getattr(getattr(kind, "item_type", kind), "schema", None))}
+
+
+def _wanted(
+    connection: Connection, metadata: MetaData, tables: list[Table], scratch: Mapping[str, str], home: str
+) -> dict[Item, str]:
+    connection.rollback()  # With it goes the search path that describing has set.
+    for name in scratch.values():
+        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+    # First, so that what has no schema is made there; then as it was, for types and functions of extensions.
+    connection.execute(_FIRST, {"first": scratch[home]})
+    metadata.create_all(connection, tables=tables, checkfirst=False)
+    quote = connection.dialect.identifier_preparer.quote
+    made: dict[Item, str] = {}
+    for item, definition in describe(connection, list(scratch.values())).items():
+        name, owner, said = item.name, item.owner, definition
+        for real, other in scratch.items():
+            name, owner = name.replace(f"{other}.", f"{real}."), owner and owner.replace(f"{other}.", f"{real}.")
+            said = said.replace(f"{other}.", f"{quote(real)}.")
+        made[Item(kind=item.kind, name=name, owner=owner)] = said
+    return made
+
+
+def _of(items: Mapping[Item, str], tables: Mapping[str, object]) -> dict[Item, str]:
+    kinds = ("table", "column", "constraint", "index")
+    return {
+        item: _UNSAID[item.kind].sub("", said) if item.kind in _UNSAID else said
+        for item, said in items.items()
+        if item.kind == "type" or (item.kind in kinds and item.owner in tables)
+    }

@@ -1,0 +1,106 @@
+"""What Alembic's comparison leaves out of a revision: written into it, or named where it must be written by hand."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+from alembic.operations.ops import MigrateOperation, MigrationScript
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, MetaData
+from sqlalchemy.exc import DBAPIError
+
+from pgauthkit.ops.migrate.making import Made, make
+from pgauthkit.ops.migrate.written import written
+
+__all__ = ["supplement"]
+
+_OTHERS: Final = "All else that differs: run the command again once the enum's new labels are applied."
+_BIND: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
+
+
+class _Labels(MigrateOperation):
+    """New labels of enum types, which a transaction cannot use; a block in autocommit adds them."""
+
+    def __init__(self, statements: Sequence[str]) -> None:
+        self.statements = statements
+
+
+class _LabelsStay(MigrateOperation):
+    """The way down of new labels: there is none."""
+
+
+@renderers.dispatch_for(_Labels)
+def _render_labels(_context: AutogenContext, operation: _Labels) -> list[str]:
+    lines = [f"op.execute({_escaped(statement)!r})" for statement in operation.statements]
+    return ["with op.get_context().autocommit_block():", *lines, ""]
+
+
+@renderers.dispatch_for(_LabelsStay)
+def _render_labels_stay(_context: AutogenContext, _operation: _LabelsStay) -> str:
+    return "pass  # The enum's new labels stay: PostgreSQL cannot drop one."
+
+
+def supplement(context: MigrationContext, engine: Engine, script: MigrationScript) -> tuple[str, ...]:
+    """Add to a revision what Alembic does not compare, and return what must be written by hand, each in a sentence.
+
+    Args:
+        context: of the env.py that has compared models and database.
+        engine: of the database.
+        script: the revision as Alembic has it.
+
+    Example:
+        >>> supplement(context, engine, script)  # doctest: +SKIP
+        ('The column public.posts.total is to be …',)
+    """
+    by_hand: list[str] = []
+    for metadata in _metadata(context):
+        try:
+            made = make(engine, metadata)
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            by_hand.append(
+                f"The server could not make the models' tables beside the others (SQLSTATE {state}), so that indexes'"
+                " conditions, CHECKs, enum labels and the precision of types were not compared."
+            )
+        else:
+            by_hand += _add(script, made)
+    return tuple(by_hand)
+
+
+def _metadata(context: MigrationContext) -> tuple[MetaData, ...]:
+    given = context.opts["target_metadata"]
+    return (given,) if isinstance(given, MetaData) else tuple(given)
+
+
+def _add(script: MigrationScript, made: Made) -> list[str]:
+    up, down = script.upgrade_ops, script.downgrade_ops
+    assert up is not None  # noqa: S101 - one script has one of each
+    assert down is not None  # noqa: S101 - the same
+    more = written(made, list(_flat(up.ops)))
+    if more.labels:  # Alone, as a revision runs in a transaction or outside of one, and a default may be a new label.
+        others = [_OTHERS] if up.ops or more.before or more.after else []
+        up.ops[:], down.ops[:] = [_Labels(more.labels)], [_LabelsStay()]
+        return [*others, *more.by_hand]
+    up.ops[:] = [*_executed(one.up for one in more.before), *up.ops, *_executed(one.up for one in more.after)]
+    after, before = (_executed(one.down for one in reversed(steps)) for steps in (more.after, more.before))
+    down.ops[:] = [*after, *down.ops, *before]
+    return more.by_hand
+
+
+def _flat(operations: Iterable[MigrateOperation]) -> Iterable[MigrateOperation]:
+    for operation in operations:
+        if isinstance(operation, ops.ModifyTableOps):
+            yield from operation.ops
+        else:
+            yield operation
+
+
+def _executed(statements: Iterable[str | None]) -> list[MigrateOperation]:
+    return [ops.ExecuteSQLOp(_escaped(statement)) for statement in statements if statement]
+
+
+def _escaped(statement: str) -> str:
+    return _BIND.sub(r"\\:", statement)

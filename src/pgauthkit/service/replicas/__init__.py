@@ -1,0 +1,1 @@
+"""Reads on a replica: which of its answers count, and what is done for that beside the calls."""
