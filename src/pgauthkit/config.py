@@ -173,10 +173,8 @@ class RateLimits:
     household_prefix: int = 56
 
     def __attrs_post_init__(self) -> None:
-        limits = attrs.asdict(self, recurse=False)
-        prefix = _number(limits.pop("household_prefix"), 48, 64)
-        problems = {name: _optional(limit, RateLimit) for name, limit in limits.items()}
-        _refuse_wrong(self, {**problems, "household_prefix": prefix})
+        limits = {name: _optional(limit, RateLimit) for name, limit in attrs.asdict(self, recurse=False).items()}
+        _refuse_wrong(self, {**limits, "household_prefix": _number(self.household_prefix, 48, 64)})
 
 
 # One converter for each type, because mypy does not solve a generic one.
@@ -217,6 +215,7 @@ class AuthConfig:
         argon2: cost of hashing a code.
         clock: replaces the database's time; for tests.
         observers: called with each `AuthEvent` after the statement committed; not async, as they are not awaited.
+        long_hashes: whether sessions are written so that the release before 0004 reads them, while hosts of both run.
         session_cache: whether `authenticate` may answer from memory; see `SessionCache`.
 
     Raises:
@@ -246,6 +245,7 @@ class AuthConfig:
     argon2: Parameters = OWASP_ARGON2
     clock: Callable[[], datetime] | None = None
     observers: tuple[Callable[[AuthEvent], object], ...] = attrs.field(default=(), converter=_observers)
+    long_hashes: bool = False
     session_cache: SessionCache | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -265,7 +265,7 @@ def _wrong_times(config: AuthConfig) -> Mapping[str, str | None]:
 
 
 def _wrong_numbers(config: AuthConfig) -> Mapping[str, str | None]:
-    switches = ("codes", "require_binding", "allow_sign_up", "accept_unpeppered")
+    switches = ("codes", "require_binding", "allow_sign_up", "accept_unpeppered", "long_hashes")
     return {
         **{name: _unless(isinstance(getattr(config, name), bool), "must be True or False") for name in switches},
         "code_attempts": _number(config.code_attempts, 1, 100),

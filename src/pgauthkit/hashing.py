@@ -15,9 +15,14 @@ from pgauthkit.errors import InvalidTokenError
 if TYPE_CHECKING:
     from pgauthkit.config import AuthConfig
 
-__all__ = ["Hasher", "Purpose", "selector_hash", "successor"]
+__all__ = ["FOUND_BY_BYTES", "KEPT_BYTES", "Hasher", "Purpose", "selector_hash", "successor"]
 
 UNPEPPERED: Final = 0
+# What a session's row keeps of a hash. To be let in, one needs another secret with the hash of *this* row, a second
+# preimage, which takes 2^128 trials; that two of one's own secrets collide after 2^64 opens nothing.
+KEPT_BYTES: Final = 16
+# A selector proves nothing. 15 bytes and one of length fit an index entry of 24, where 16 would take 32.
+FOUND_BY_BYTES: Final = 15
 
 
 class Purpose(StrEnum):
@@ -43,6 +48,7 @@ class Hasher:
         self._peppers = {pepper.id: pepper.secret.reveal().encode() for pepper in config.peppers}
         is_lenient = config.accept_unpeppered or not self._peppers
         self.accepted: frozenset[int] = frozenset({*self._peppers, *([UNPEPPERED] if is_lenient else [])})
+        self._is_long = config.long_hashes
         self._argon2 = PasswordHasher.from_parameters(config.argon2)
         self.current: int = next(iter(self._peppers), UNPEPPERED)
 
@@ -57,6 +63,10 @@ class Hasher:
         if pepper_id == UNPEPPERED:
             return hashlib.sha256(labelled).digest()
         return hmac.digest(self._peppers[pepper_id], labelled, "sha256")
+
+    def kept(self, digest: bytes, size: int = KEPT_BYTES) -> bytes:
+        """Return what a session's row keeps of a digest: its beginning, or all of it for the release before."""
+        return digest if self._is_long else digest[:size]
 
     def key(self, purpose: Purpose, text: str) -> bytes:
         """Return the digest of a text under the current pepper."""

@@ -13,14 +13,19 @@ from alembic import command
 from hypothesis import HealthCheck, given, settings
 from psycopg.errors import CheckViolation
 
+from pgauthkit import AuthConfig, AuthService
+from pgauthkit.database import create_engine
 from pgauthkit.email_address import canonical_email
 from pgauthkit.errors import MigrationError
+from pgauthkit.hashing import Hasher
 from pgauthkit.ops.migrate import deploy
 from pgauthkit.ops.revisions.bundled import alembic_config
+from pgauthkit.service.pairs import FirstPair, Pair
 from pgauthkit.testing.strategies import emails
+from pgauthkit.tokens import Kind, SessionToken
 
 # What the release with this revision as its last sends, as text: its code may run while later ones are there.
-FOLDERS: Final = {name: Path(__file__).parent / f"of_{name}" for name in ("0001", "0002")}
+FOLDERS: Final = {name: Path(__file__).parent / f"of_{name}" for name in ("0001", "0002", "0003")}
 # Columns of an application's own, as its class of users has them.
 THEIRS: Final = b"ALTER TABLE pgauthkit.users ADD phone text UNIQUE, ADD locale text NOT NULL DEFAULT 'en'"
 DURATIONS: Final = {
@@ -30,9 +35,16 @@ DURATIONS: Final = {
     "session_ttl": timedelta(days=30),
     "refresh_grace": timedelta(seconds=30),
     "touch_interval": timedelta(),
+    "device_ttl": timedelta(days=365),
 }
-GIVEN: Final = {"clock": None, "ip": None, "user_agent": None, "redirect_to": None, "binding_hash": None}
-FLAGS: Final = {"allow_sign_up": True, "require_binding": False, "code_hash": None}
+SPANS: Final = {name: span.total_seconds() for name, span in DURATIONS.items()}
+GIVEN: Final = dict.fromkeys(
+    (
+        *("clock", "ip", "user_agent", "redirect_to", "code_hash", "binding_hash", "handoff_hash", "match_hash"),
+        *("device_hash", "kept_device_hash", "session_nonce"),
+    )
+)
+FLAGS: Final = {"allow_sign_up": True, "require_binding": False}
 
 INSERTS: Final = {
     "users": b"INSERT INTO pgauthkit.users (id, email) VALUES ('c1', %s)",
@@ -66,7 +78,7 @@ class TestReleaseBefore:
         connection.execute(columns)
         link, access, refresh, selector, next_access, next_refresh = (secrets.token_bytes(32) for _ in range(6))
         # Since 0002, durations go out as seconds.
-        durations = {name: span if release == "0001" else span.total_seconds() for name, span in DURATIONS.items()}
+        durations = DURATIONS if release == "0001" else SPANS
 
         def ask(name: str, **parameters: object) -> tuple[Any, ...]:
             sql = (FOLDERS[release] / f"{name}.sql").read_bytes()
@@ -75,10 +87,12 @@ class TestReleaseBefore:
             return row
 
         ask("request_magic_link", link_id="c1", token_hash=link, email="ada@example.com")
+        device = {"new_device_id": "c4", "new_device_hash": b"device"}
         hashes = {"selector_hash": selector, "access_token_hash": access, "refresh_token_hash": refresh}
-        verified = ask("verify_magic_link", token_hash=link, user_id="c2", session_id="c3", **hashes)
+        verified = ask("verify_magic_link", token_hash=link, user_id="c2", session_id="c3", **device, **hashes)
         authenticated = ask("authenticate", selector_hash=selector, access_token_hash=access)
-        touched = ask("touch", session_id="c3", access_token_hash=access)
+        one_or_many = {"session_id": "c3", "session_ids": ["c3"], "access_token_hashes": [access]}
+        touched = ask("touch", access_token_hash=access, **one_or_many)
         following = {"next_access_token_hash": next_access, "next_refresh_token_hash": next_refresh, "generation": 0}
         refreshed = ask(
             "refresh", selector_hash=selector, refresh_token_hash=refresh, rotation_nonce=b"nonce", **following
@@ -87,7 +101,7 @@ class TestReleaseBefore:
         kind = connection.execute("SELECT pgauthkit_kind FROM pgauthkit.users").fetchall()
 
         assert (verified[0], authenticated[0], refreshed[0]) == ("ok", "ok", "rotated")
-        assert [touched[0], signed_out[0], kind] == ["c3", {"0001": "c3", "0002": True}[release], [("user",)]]
+        assert [touched[0], signed_out[0], kind] == ["c3", "c3" if release == "0001" else True, [("user",)]]
 
 
 class TestAddresses:
@@ -178,3 +192,61 @@ def test_downgrade_keeps_no_other_purpose(pgauthkit_url: str) -> None:
         connection.commit()
         command.downgrade(alembic_config(connection), "0001")
         assert connection.scalars(sa.text("SELECT id FROM pgauthkit.magic_links")).all() == ["sign_in"]
+
+
+class TestNarrowRows:
+    def test_rows_of_before(self, pgauthkit_empty_url: str) -> None:
+        """A session that the release before has opened is good after the migration, and lives on."""
+        engine = sa.create_engine(pgauthkit_empty_url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            connection.execute(sa.text("CREATE SCHEMA pgauthkit"))
+            connection.commit()
+            command.upgrade(alembic_config(connection), "0003")
+        pair = FirstPair.new(0)
+        with psycopg.connect(pgauthkit_empty_url, autocommit=True) as connection:
+            connection.execute(INSERTS["users"], ["ada@example.com"])
+            connection.execute(
+                "INSERT INTO pgauthkit.sessions (id, selector_hash, access_token_hash, refresh_token_hash, user_agent,"
+                " authenticated_at, last_used_at, access_expires_at, idle_expires_at, expires_at, user_id)"
+                " SELECT 'c2', %s, %s, %s, 'Firefox', now(), now(), soon, soon, soon, 'c1'"
+                " FROM (SELECT now() + interval '1 hour') AS _ (soon)",
+                whole_hashes(pair),
+            )
+        assert deploy(engine).applied[0] == "0004"
+
+        auth = AuthService(kept_engine := create_engine(pgauthkit_empty_url))
+        assert auth.authenticate(pair.access.text(Kind.ACCESS).reveal()).email == "ada@example.com"
+        following = auth.refresh(pair.refresh.text(Kind.REFRESH).reveal())
+        assert auth.authenticate(following.access_token.reveal()).session_id == "c2"
+        assert [session.user_agent for session in auth.list_sessions("c1")] == ["Firefox"]
+        kept_engine.dispose()
+
+    def test_the_release_before_reads_long_hashes(
+        self, connection: psycopg.Connection[tuple[Any, ...]], pgauthkit_url: str
+    ) -> None:
+        """With `long_hashes` the release before reads what the new one writes; without, it finds nothing."""
+        engine = create_engine(pgauthkit_url)
+        verdicts: list[list[object]] = []
+        for long_hashes in (True, False):
+            auth = AuthService(engine, AuthConfig(long_hashes=long_hashes))
+            link = auth.request_magic_link("ada@example.com")
+            first = auth.verify_magic_link(link.token.reveal()).tokens
+            tokens = auth.refresh(first.refresh_token.reveal())
+            pair = Pair(
+                SessionToken.parse(Kind.ACCESS, tokens.access_token.reveal()),
+                SessionToken.parse(Kind.REFRESH, tokens.refresh_token.reveal()),
+            )
+            selector, access, refresh = whole_hashes(pair)
+            given = {**SPANS, **GIVEN, "selector_hash": selector, "access_token_hash": access, "generation": 1}
+            following = {"refresh_token_hash": refresh, "next_access_token_hash": b"a", "next_refresh_token_hash": b"r"}
+            statements = ((FOLDERS["0003"] / f"{name}.sql").read_bytes() for name in ("authenticate", "refresh"))
+            rows = (connection.execute(sql, {**given, **following, "rotation_nonce": b"n"}) for sql in statements)
+            verdicts.append([verdict for row in rows for verdict, *_ in row.fetchall()])
+        engine.dispose()
+        assert verdicts == [["ok", "rotated"], []]
+
+
+def whole_hashes(pair: Pair) -> list[bytes]:
+    """Return what the release before keeps of a pair."""
+    hasher = Hasher(AuthConfig(long_hashes=True))
+    return list(pair.hashes(hasher).values())

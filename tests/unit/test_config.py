@@ -43,6 +43,7 @@ WRONG: Final[dict[str, Any]] = {
     "argon2": {"time_cost": 1},
     "clock": datetime(2026, 1, 1, tzinfo=UTC),
     "observers": ("print",),
+    "long_hashes": "yes",
     "session_cache": True,
 }
 
@@ -94,6 +95,7 @@ def test_defaults() -> None:
         ),
         "clock": None,
         "observers": (),
+        "long_hashes": False,
         "session_cache": None,
     }
     assert expected == attrs.asdict(AuthConfig(), recurse=False)

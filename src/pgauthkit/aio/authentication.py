@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, orm
 
 from pgauthkit.aio.gathering import Gathering
+from pgauthkit.aio.quick import Quick
 from pgauthkit.aio.wire import AsyncWire
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
@@ -31,7 +32,8 @@ class AwaitedService(AuthService):
 
     def __init__(self, engine: Engine, config: AuthConfig | None, replica: ReplicaReads | None = None) -> None:
         super().__init__(engine, config, replica=replica, wire=AsyncWire())
-        self._engine = engine
+        self._limit = call_timeout_of(engine)
+        self._quick = Quick(engine, AsyncWire())
         self._reading = Gathering(self._asked_together)
         self._writing = Gathering(self._touched_together)
         self._is_joined = False
@@ -60,36 +62,34 @@ class AwaitedService(AuthService):
             await self._writing.answer((identity.session_id, presented.access_token_hash))
         return identity
 
-    def _asked_together(self, group: Sequence[Presented]) -> list[Answer | Row | None]:
+    async def _asked_together(self, group: Sequence[Presented]) -> list[Answer | Row | None]:
         if self._replica is None:
-            return [*self._asked_of_primary(group)]
+            return [*await self._asked_of_primary(group)]
         with self._replica.whole_call():
-            answers = self._replicated(self._replica, group)
+            answers = await in_greenlet(self._replicated, self._replica, group)
             rest = [presented for presented, answer in zip(group, answers, strict=True) if answer is None]
-            rows = iter(self._asked_of_primary(rest) if rest else [])
+            rows = iter(await self._asked_of_primary(rest) if rest else [])
             return [answer or next(rows) for answer in answers]
 
-    def _asked_of_primary(self, group: Sequence[Presented]) -> list[Row | None]:
+    async def _asked_of_primary(self, group: Sequence[Presented]) -> list[Row | None]:
         if len(group) == 1:
-            return [self._asked(group[0])]
-        found = {number: row for number, *row in self._asked_many(group)}
+            rows = await self._quick.answered(*self._question(group[0]))
+            return [rows[0] if rows else None]
+        found = {number: row for number, *row in await self._asked_many(group)}
         return [found.get(number) for number in range(1, len(group) + 1)]
 
-    def _asked_many(self, group: Sequence[Presented]) -> list[Row]:
+    async def _asked_many(self, group: Sequence[Presented]) -> list[Row]:
         """Ask again where a connection was lost: with one each, the others would have had theirs."""
-        lost: DatabaseUnavailableError | None = None
-        with one_call(call_timeout_of(self._engine)) if time_left() is None else nullcontext():
+        lost, question = None, self._text(statements.AUTHENTICATE_MANY, self._of_many(group))
+        with one_call(self._limit) if time_left() is None else nullcontext():
             try:
-                return self._ask_many(group)
+                return await self._quick.answered(*question)
             except DatabaseUnavailableError as error:
                 lost = error
             if not time_left():
                 raise lost
-            return self._ask_many(group)
+            return await self._quick.answered(*question)
 
-    def _ask_many(self, group: Sequence[Presented]) -> list[Row]:
-        return self._rows(statements.AUTHENTICATE_MANY, **self._of_many(group))
-
-    def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
-        self._touch(group)
+    async def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
+        await in_greenlet(self._touch, group)
         return [None] * len(group)

@@ -2,10 +2,9 @@
 
 import asyncio
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.errors import PgAuthKitError
 
 __all__ = ["Gathering"]
@@ -23,10 +22,10 @@ class Gathering(Generic[Q, A]):
     without a gathering. For several there is a task that none of them can cancel.
 
     Args:
-        ask: answers so many questions, in their order; runs in a greenlet.
+        ask: answers so many questions, in their order.
     """
 
-    def __init__(self, ask: Callable[[Sequence[Q]], Sequence[A]]) -> None:
+    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
         self._ask = ask
         self._gathered: dict[asyncio.AbstractEventLoop, list[tuple[Q, asyncio.Future[A]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -37,7 +36,7 @@ class Gathering(Generic[Q, A]):
         group = self._gathered.get(loop)
         if group is None:
             if not _has_more(loop):
-                return (await in_greenlet(self._ask, [question]))[0]
+                return (await self._ask([question]))[0]
             group = self._gathered[loop] = []
             try:
                 await asyncio.sleep(0)
@@ -47,7 +46,7 @@ class Gathering(Generic[Q, A]):
             finally:
                 del self._gathered[loop]
             if not group:
-                return (await in_greenlet(self._ask, [question]))[0]
+                return (await self._ask([question]))[0]
             mine = self._join(loop, group, question)
             self._start(group)
         else:
@@ -70,7 +69,7 @@ class Gathering(Generic[Q, A]):
 
     async def _send(self, group: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
-            answers = await in_greenlet(self._ask, [question for question, _ in group])
+            answers = await self._ask([question for question, _ in group])
         except asyncio.CancelledError:  # the event loop is being closed
             for _, future in group:
                 future.cancel()

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import Engine, orm
-from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.exc import MissingGreenlet, UnboundExecutionError
+from sqlalchemy.util.concurrency import in_greenlet
 
 from pgauthkit.database import forking
 from pgauthkit.database.deadline import ENDLESS, bind, time_left
@@ -52,6 +53,8 @@ class _Creator:
         self._driver_of: Final = engine.dialect.get_driver_connection
 
     def __call__(self, connection_record: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+        if self._in_time is in_task and not in_greenlet():
+            raise MissingGreenlet  # and nothing is begun that nobody would wait for
         left = time_left()
         if left is None or left == ENDLESS:
             made = self._create(connection_record)

@@ -19,6 +19,7 @@ __all__ = [
     "call_timeout_of",
     "limit_calls",
     "one_call",
+    "stop",
     "time_left",
     "watch",
 ]
@@ -104,6 +105,18 @@ def bind(driver: "psycopg.BaseConnection[Any]") -> None:
         vars(driver)["wait"] = keep(ref(driver), wait)
 
 
+async def stop(driver: "psycopg.AsyncConnection[Any]") -> None:
+    """Ask the server to stop, and close the connection, on which a late answer would be taken for another's.
+
+    Example:
+        >>> await stop(connection)  # doctest: +SKIP
+    """
+    with suppress(psycopg.Error):
+        capabilities.has_cancel_safe(check=True)
+        await driver.cancel_safe(timeout=CANCEL_WITHIN)
+    driver.pgconn.finish()
+
+
 def _keep(found: Callable[[], Any], wait: Wait) -> Wait:
     def wait_in_time(steps: Steps, *options: Any, **named: Any) -> Any:  # noqa: ANN401 - psycopg's own
         driver, end = found(), CALL_ENDS.get()
@@ -127,10 +140,7 @@ def _keep_async(found: Callable[[], Any], wait: Wait) -> Wait:
         try:
             return await wait(driver, watch(steps, end))
         except CallTimeoutError:
-            with suppress(psycopg.Error):
-                capabilities.has_cancel_safe(check=True)
-                await driver.cancel_safe(timeout=CANCEL_WITHIN)
-            driver.pgconn.finish()
+            await stop(driver)
             raise
 
     def wait_in_time(steps: Steps, *options: Any, **named: Any) -> Awaitable[Any]:  # noqa: ANN401 - the same

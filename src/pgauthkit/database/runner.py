@@ -21,7 +21,7 @@ from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 
-__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire"]
+__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire", "is_idle"]
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -149,24 +149,23 @@ class Calls:
         connection: PoolProxiedConnection | None = None
         try:
             connection = self._checked_out()
-            if _driver(connection).pgconn.transaction_status != TransactionStatus.IDLE:
+            if not is_idle(connection):
                 connection.commit()  # what a listener of the host did, such as setting the search_path
             found = ask(connection, *given)
         except (psycopg.Error, SQLAlchemyError) as error:
-            self._give_back(connection, error)
             # Returned and raised outside of the handler: the driver's has the server's DETAIL, and so row values.
-            return self._translated(error)
+            return self._failed(connection, error)
         except BaseException:
             if connection is not None:
                 connection.invalidate()
             raise
+        self._finished(connection)
+        return found
+
+    def _finished(self, connection: PoolProxiedConnection) -> None:
         # Given back as SQLAlchemy's own connections are after a commit: the pool need not roll back what is not there.
         # A name of SQLAlchemy's own, for 10 % of the time of `authenticate`.
         cast("Any", connection)._checkin(transaction_was_reset=True)  # noqa: SLF001
-        return found
-
-    def _translated(self, error: Exception) -> PgAuthKitError:
-        return translate(error, self._engine.url)
 
     def _checked_out(self) -> PoolProxiedConnection:
         connection = self._engine.raw_connection()
@@ -175,16 +174,17 @@ class Calls:
             connection = self._engine.raw_connection()
         return connection
 
-    def _give_back(self, connection: PoolProxiedConnection | None, error: Exception) -> None:
-        if connection is None:
-            return
-        driver = _driver(connection)
-        # Lost while it was waited for: psycopg may call it open still, and it could not even be rolled back.
-        is_lost = driver.closed or driver.pgconn.transaction_status == TransactionStatus.ACTIVE
-        # A server that takes no writes any more is left: the next connection looks for the one that does.
-        if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-            connection.invalidate()
-        connection.close()
+    def _failed(self, connection: PoolProxiedConnection | None, error: Exception) -> PgAuthKitError:
+        """Give a connection back after an error, and return what the caller gets for that."""
+        if connection is not None:
+            driver = _driver(connection)
+            # Lost while it was waited for: psycopg may call it open still, and it could not even be rolled back.
+            is_lost = driver.closed or driver.pgconn.transaction_status == TransactionStatus.ACTIVE
+            # A server that takes no writes any more is left: the next connection looks for the one that does.
+            if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                connection.invalidate()
+            connection.close()
+        return translate(error, self._engine.url)
 
 
 class Autocommit(Calls):
@@ -195,9 +195,9 @@ class Autocommit(Calls):
 
     def __init__(self, engine: Engine, wire: Wire) -> None:
         super().__init__(engine, wire)
-        log = QueryLog.on(engine)
+        self._log = QueryLog.on(engine)
         self._wire = wire
-        self._ask = log.logged(wire.ask) if log else wire.ask
+        self._ask = self._log.logged(wire.ask) if self._log else wire.ask
 
     def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
         """Run one statement, as a whole call."""
@@ -236,6 +236,11 @@ def _joined(host: Connection, sql: str, parameters: Parameters) -> list[Row]:
     with host.exec_driver_sql(sql, dict(parameters)) as result:
         cursor: Any = result.cursor
         return cast("list[Row]", line.read(getattr(cursor, "_cursor", cursor).pgresult))
+
+
+def is_idle(connection: PoolProxiedConnection) -> bool:
+    """Tell whether a connection is in no transaction."""
+    return _driver(connection).pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _driver(connection: PoolProxiedConnection) -> "psycopg.BaseConnection[Row]":

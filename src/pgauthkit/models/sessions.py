@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Uni
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.browser_text import BrowserText
 from pgauthkit.models.mixins import CuidPrimaryKey
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ class Session(CuidPrimaryKey, Base):
     """A session. A rotation or a touch changes no indexed column, so that it is a HOT update.
 
     Attributes:
+        selector_hash: what the row is found by: 15 bytes, or all 32 in rows of before migration 0004, where the hashes
+            of tokens have 32 as well, and 16 now.
+        user_agent: the browser, as it called itself; the column has it in short.
         generation: how many pairs of tokens came before the current one; it is in the tokens as well.
         confirmed_at: when the current pair was first used; empty until then.
         device_id: the device that the sign-in came from, which may have been forgotten since.
@@ -31,7 +35,6 @@ class Session(CuidPrimaryKey, Base):
     __tablename__ = "sessions"
     __table_args__: Any = (
         UniqueConstraint("selector_hash"),
-        Index(None, "expires_at"),
         Index(None, "user_id"),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}},
     )
@@ -53,7 +56,7 @@ class Session(CuidPrimaryKey, Base):
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     ip: Mapped[str | None]
-    user_agent: Mapped[str | None]
+    user_agent: Mapped[str | None] = mapped_column(BrowserText)
     device_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     user_id: Mapped[str] = mapped_column(ForeignKey(f"{SCHEMA}.users.id", ondelete="CASCADE"))

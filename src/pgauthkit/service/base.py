@@ -102,10 +102,11 @@ class Service:
             return [row[1:] for row in seen.rows]
 
     def _sent(self, statement: Statement, parameters: Mapping[str, object]) -> list[Row]:
+        return self._runner.fetch(*self._text(statement, parameters))
+
+    def _text(self, statement: Statement, parameters: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
         now, values = read_clock(self._config), in_seconds(parameters)
-        if now is None:
-            return self._runner.fetch(statement.sql, values)
-        return self._runner.fetch(statement.sql_on_a_clock, {"clock": now, **values})
+        return (statement.sql, values) if now is None else (statement.sql_on_a_clock, {"clock": now, **values})
 
     def _row(self, statement: Statement, **parameters: object) -> tuple[Any, ...] | None:
         rows = self._rows(statement, **parameters)

@@ -13,9 +13,16 @@ from pgauthkit.identifiers import new_id
 from pgauthkit.service.pairs import FirstPair
 from pgauthkit.service.presented import accepted_or_none, digest
 from pgauthkit.tokens import Kind, SecretToken
+from pgauthkit.user_agents import packed
 from pgauthkit.values import Identity, SignIn, UserRole
 
-__all__ = ["Opening"]
+__all__ = ["Opening", "browser_as_kept"]
+
+
+def browser_as_kept(config: AuthConfig, user_agent: str | None) -> str | None:
+    """Return what a session's row keeps of what a browser calls itself."""
+    text = clean_user_agent(user_agent)
+    return text if config.long_hashes else packed(text)
 
 
 @attrs.frozen
@@ -67,6 +74,7 @@ class Opening:
             "session_ttl": config.session_ttl,
             "ip": ip,
             "user_agent": clean_user_agent(user_agent),
+            "browser": browser_as_kept(config, user_agent),
         }
         return cls(session_id, pair, known, device_id, ip, row)
 

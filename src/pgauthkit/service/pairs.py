@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import attrs
 
-from pgauthkit.hashing import Hasher, Purpose, selector_hash, successor
+from pgauthkit.hashing import FOUND_BY_BYTES, Hasher, Purpose, selector_hash, successor
 from pgauthkit.tokens import SECRET_BYTES, SELECTOR_BYTES, Kind, SecretToken, SessionToken
 from pgauthkit.values import TokenPair
 
@@ -41,10 +41,12 @@ class Pair:
 
     def hashes(self, hasher: Hasher) -> Mapping[str, bytes]:
         """Return what the row of a new session keeps."""
+        access = hasher.digest(Purpose.ACCESS, self.access.proof, self.access.pepper_id)
+        refresh = hasher.digest(Purpose.REFRESH, self.refresh.proof, self.refresh.pepper_id)
         return {
-            "selector_hash": selector_hash(self.access.selector),
-            "access_token_hash": hasher.digest(Purpose.ACCESS, self.access.proof, self.access.pepper_id),
-            "refresh_token_hash": hasher.digest(Purpose.REFRESH, self.refresh.proof, self.refresh.pepper_id),
+            "selector_hash": hasher.kept(selector_hash(self.access.selector), FOUND_BY_BYTES),
+            "access_token_hash": hasher.kept(access),
+            "refresh_token_hash": hasher.kept(refresh),
         }
 
     def value(self, session_id: str, access_expires_at: datetime, refresh_expires_at: datetime) -> TokenPair:

@@ -60,7 +60,6 @@ class Purge(Service):
     def _batches(self, keep: timedelta, batch_size: int) -> Iterator[tuple[str, int]]:
         size: dict[str, object] = {"keep": keep, "batch_size": batch_size}
         yield from (("magic_links", gone) for gone in self._by_expiry(statements.PURGE_MAGIC_LINKS, size))
-        yield from (("sessions", gone) for gone in self._by_expiry(statements.PURGE_SESSIONS, size))
         yield from (("sessions", gone) for gone in self._by_walk(statements.WALK_SESSIONS, "", size))
         yield from (("devices", gone) for gone in self._by_expiry(statements.PURGE_DEVICES, size))
         yield from (("devices", gone) for gone in self._by_walk(statements.WALK_DEVICES, "", size))

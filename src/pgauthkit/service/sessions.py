@@ -5,17 +5,18 @@ from typing import Final
 
 import attrs
 
-from pgauthkit.client import clean_ip, clean_user_agent
+from pgauthkit.client import clean_ip
 from pgauthkit.errors import InvalidTokenError, NotFoundError, RefreshTokenReusedError, UserInactiveError
 from pgauthkit.hashing import Purpose, selector_hash
 from pgauthkit.identifiers import is_storable
 from pgauthkit.service.authentication import Authentication
 from pgauthkit.service.base import id_or_none, refusal
-from pgauthkit.service.opening import Opening
+from pgauthkit.service.opening import Opening, browser_as_kept
 from pgauthkit.service.pairs import Pair, new_nonce
 from pgauthkit.statements import sessions as statements
 from pgauthkit.statements.statement import Statement
 from pgauthkit.tokens import Kind, SessionToken, kind_of
+from pgauthkit.user_agents import unpacked
 from pgauthkit.values import SessionInfo, SignIn, TokenPair
 
 __all__ = ["Sessions"]
@@ -57,7 +58,7 @@ class Sessions(Authentication):
         ip, nonce = clean_ip(ip), new_nonce(self._hasher.current)
         rotation = self._rotation(presented, nonce)
         with self._ending(rotation["selector_hash"]):  # of the token of before, at the latest
-            row = self._row(statements.REFRESH, ip=ip, user_agent=clean_user_agent(user_agent), **rotation)
+            row = self._row(statements.REFRESH, ip=ip, browser=browser_as_kept(self._config, user_agent), **rotation)
         if row is None:
             raise InvalidTokenError
         verdict, session_id, user_id, email, kept_nonce, kept_ip, access_expires_at, ends_at, late = row
@@ -143,7 +144,8 @@ class Sessions(Authentication):
             return []
         rows = self._read(statements.LIST_SESSIONS, statements.LIST_SESSIONS_ON_REPLICA, user_id=user_id)
         fields = attrs.fields_dict(SessionInfo)
-        return [SessionInfo(**dict(zip(fields, row, strict=True))) for row in rows]
+        found = [SessionInfo(**dict(zip(fields, row, strict=True))) for row in rows]
+        return [attrs.evolve(session, user_agent=unpacked(session.user_agent)) for session in found]
 
     def revoke_session(self, user_id: str, session_id: str) -> bool:
         """End one session of a user; tell whether there was one to end. One statement.
@@ -169,7 +171,7 @@ class Sessions(Authentication):
     def _rotation(self, presented: SessionToken, nonce: bytes) -> dict[str, object]:
         config, following = self._config, Pair.after(presented, nonce).hashes(self._hasher)
         return {
-            "selector_hash": following["selector_hash"],
+            "selector_hash": selector_hash(presented.access_selector),
             "refresh_token_hash": self._hasher.digest(Purpose.REFRESH, presented.proof, presented.pepper_id),
             "generation": presented.generation,
             "next_access_token_hash": following["access_token_hash"],

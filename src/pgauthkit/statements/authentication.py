@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, LargeBinary, Select, and_, any_, case, column, false, func, or_, select, update
 
+from pgauthkit.statements.hashes import as_kept, is_found_by, is_hash
 from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.sessions import ENDS_AT, sessions, users
 from pgauthkit.statements.statement import NOW, Statement, binaries, binary, constant, duration, materialized, texts
@@ -15,7 +16,7 @@ s: Final = sessions.c
 
 def _authenticate(*, to_keep: bool) -> Statement:
     asked = _asked(binary("access_token_hash"), to_keep=to_keep)
-    return Statement(asked.where(s.selector_hash == binary("selector_hash")))
+    return Statement(asked.where(is_found_by(s.selector_hash, binary("selector_hash"))))
 
 
 def _authenticate_many(*, is_on_replica: bool) -> Select[Any]:
@@ -26,17 +27,17 @@ def _authenticate_many(*, is_on_replica: bool) -> Select[Any]:
         .render_derived("asked")
     )
     asked = _asked(tokens.c.proof, to_keep=True, is_on_replica=is_on_replica)
-    asked = asked.join(tokens, tokens.c.selector_hash == s.selector_hash)
+    asked = asked.join(tokens, is_found_by(s.selector_hash, tokens.c.selector_hash))
     return asked.with_only_columns(tokens.c.number, *asked.selected_columns)
 
 
 def _asked(presented: ColumnElement[Any], *, to_keep: bool, is_on_replica: bool = False) -> Select[Any]:
-    current = s.access_token_hash == presented
+    current = is_hash(s.access_token_hash, presented)
     expires_at = case((current, s.access_expires_at), else_=s.previous_access_expires_at)
     ends_at = func.least(expires_at, ENDS_AT)
     # In this order: the secret first, so that only its holder learns why it is refused.
     verdict = case(
-        (~or_(current, func.coalesce(s.previous_access_token_hash == presented, false())), constant("invalid")),
+        (~or_(current, func.coalesce(is_hash(s.previous_access_token_hash, presented), false())), constant("invalid")),
         (s.revoked_at.is_not(None), constant("revoked")),
         (~users.c.is_active, constant("inactive")),
         (ends_at <= NOW, constant("expired")),
@@ -71,7 +72,7 @@ def _touch() -> Statement:
 
     Who has it locked is about to rotate, to end or to touch it; the next request writes what this one has not.
     """
-    current = s.access_token_hash == any_(binaries("access_token_hashes"))
+    current = as_kept(s.access_token_hash) == any_(binaries("access_token_hashes"))
     live = materialized(
         select(s.id)
         .where(s.id == any_(texts("session_ids")), s.revoked_at.is_(None), ENDS_AT > NOW)

@@ -13,7 +13,6 @@ __all__ = [
     "PURGE_DEVICES",
     "PURGE_MAGIC_LINKS",
     "PURGE_RATE_LIMITS",
-    "PURGE_SESSIONS",
     "WALK_DEVICES",
     "WALK_SESSIONS",
 ]
@@ -21,6 +20,8 @@ __all__ = [
 magic_links: Final = own_table(MagicLink)
 sessions: Final = own_table(Session)
 rate_limits: Final = own_table(RateLimit)
+
+s: Final = sessions.c
 
 
 def _by_expiry(table: Table, keep: ColumnElement[Any]) -> Statement:
@@ -48,11 +49,10 @@ def _by_walk(table: Table, after: ColumnElement[object], is_dead: ColumnElement[
 
 # A sign-in whose answer was lost is given again by its link, for longer than that lives.
 PURGE_MAGIC_LINKS: Final = _by_expiry(magic_links, func.greatest(duration("keep"), literal_column("interval '5 min'")))
-PURGE_SESSIONS: Final = _by_expiry(sessions, duration("keep"))
 WALK_SESSIONS: Final = _by_walk(
     sessions,
     text("after"),
-    or_(sessions.c.idle_expires_at < NOW - duration("keep"), sessions.c.revoked_at < NOW - duration("keep")),
+    or_(*(column < NOW - duration("keep") for column in (s.idle_expires_at, s.expires_at, s.revoked_at))),
 )
 PURGE_DEVICES: Final = _by_expiry(devices, duration("keep"))
 # More than anybody signs in on, and few enough for what is listed and looked through.

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import signed_in_on
+from pgauthkit.statements.hashes import is_found_by, is_hash
 from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
 
@@ -61,7 +62,7 @@ def opened(who: CTE) -> CTE:
         "idle_expires_at": NOW + func.least(duration("session_idle_ttl"), duration("session_ttl")),
         "expires_at": NOW + duration("session_ttl"),
         "ip": text("ip"),
-        "user_agent": text("user_agent"),
+        "user_agent": text("browser"),
         "device_id": signed_in_on(who),
         "created_at": NOW,
         "user_id": who.c.id,
@@ -101,10 +102,10 @@ def _locked() -> CTE:
         select(
             *(s.id, s.user_id, s.rotation_nonce, s.rotated_at, s.confirmed_at, s.revoked_at, s.generation),
             *(s.access_expires_at, s.ip, ENDS_AT.label("ends_at")),
-            (s.refresh_token_hash == presented).label("is_current"),
-            func.coalesce(s.previous_refresh_token_hash == presented, false()).label("is_previous"),
+            is_hash(s.refresh_token_hash, presented).label("is_current"),
+            func.coalesce(is_hash(s.previous_refresh_token_hash, presented), false()).label("is_previous"),
         )
-        .where(s.selector_hash == binary("selector_hash"))
+        .where(is_found_by(s.selector_hash, binary("selector_hash")))
         .with_for_update(key_share=True),
         "locked",
     )
@@ -148,7 +149,7 @@ def _moved(row: CTE) -> CTE:
         s.rotated_at: NOW,
         s.confirmed_at: as_type(null(), s.confirmed_at.type),
         s.ip: func.coalesce(text("ip"), s.ip),
-        s.user_agent: func.coalesce(text("user_agent"), s.user_agent),
+        s.user_agent: func.coalesce(text("browser"), s.user_agent),
     }
     times = {
         s.last_used_at: NOW,
@@ -187,9 +188,9 @@ def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
     row = materialized(
         select(
             *(s.id, s.user_id, ENDS_AT.label("ends_at")),
-            func.coalesce(or_(*(column == binary(presented) for column in hashes)), false()).label("is_held"),
+            func.coalesce(or_(*(is_hash(column, binary(presented)) for column in hashes)), false()).label("is_held"),
         )
-        .where(s.selector_hash == binary("selector_hash"), s.revoked_at.is_(None))
+        .where(is_found_by(s.selector_hash, binary("selector_hash")), s.revoked_at.is_(None))
         .with_for_update(key_share=True),
         "locked",
     )

@@ -230,7 +230,10 @@ class TestSchema:
         """Pending revisions are wrong, and without tables there is nothing more to look at."""
         report = examine(SetUp(url=pgauthkit_empty_url))
         (finding,) = found(report, "revisions")
-        assert finding.message == "Not in sync, of pgauthkit: 0001 (pending), 0002 (pending), 0003 (pending)."
+        assert (
+            finding.message
+            == "Not in sync, of pgauthkit: 0001 (pending), 0002 (pending), 0003 (pending), 0004 (pending)."
+        )
         assert finding.advice == "Run pgauthkit migrate deploy."
         assert not found(report, "drift")
 

@@ -30,10 +30,11 @@ WITH index AS (
 SELECT name, size, CAST(8192 + entries * (ceil((width + 8) / 8.0) * 8 + 4) / 0.9 AS bigint) AS needed
 FROM index WHERE size >= :bloat_from ORDER BY size DESC
 """)
-# Only by indexes: both tables have one on expires_at.
+# By indexes: links have one on expires_at, and sessions are numbered by their age.
 _OVERDUE: Final = text(f"""
 SELECT count(*) FROM (
-  (SELECT FROM {SCHEMA}.sessions WHERE expires_at < statement_timestamp() - CAST(:age AS interval) LIMIT :counted)
+  (SELECT FROM (SELECT expires_at FROM {SCHEMA}.sessions ORDER BY id LIMIT :counted) AS oldest
+   WHERE expires_at < statement_timestamp() - CAST(:age AS interval))
   UNION ALL
   (SELECT FROM {SCHEMA}.magic_links WHERE expires_at < statement_timestamp() - CAST(:age AS interval) LIMIT :counted)
 ) AS overdue

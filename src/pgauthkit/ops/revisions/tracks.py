@@ -46,7 +46,7 @@ class Track:
 
     Example:
         >>> [revision.id for revision in BUNDLED.revisions()]
-        ['0001', '0002', '0003']
+        ['0001', '0002', '0003', '0004']
     """
 
     name: TrackName

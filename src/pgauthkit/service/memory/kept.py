@@ -10,8 +10,6 @@ from threading import Lock
 from typing import Final, NamedTuple, cast
 from weakref import WeakSet
 
-import attrs
-
 from pgauthkit.config import AuthConfig
 from pgauthkit.service.memory.marks import MARKS, elapsed
 from pgauthkit.service.moments import read_clock
@@ -82,7 +80,7 @@ class Kept:
         elif not identity.asked_at <= (at := self._clock()) < ends_at:
             return None
         # As of now, so that `is_fresh` is not judged as of the moment that the database was asked.
-        return attrs.evolve(identity, asked_at=at)
+        return _asked_at(at, identity)
 
     def put(self, token: str, selector_hash: bytes, begun: float, identity: Identity, ends_at: datetime) -> None:
         """Keep an answer. One that was voided while it was under way is never given."""
@@ -104,6 +102,19 @@ class Kept:
         hashed = self._hash.copy()
         hashed.update(token.encode("utf-8", "surrogatepass"))
         return hashed.digest()
+
+
+def _asked_at(at: datetime, who: Identity) -> Identity:
+    # Written out: `attrs.evolve` looks for the fields each time, and was half of the time of a hit.
+    return Identity(
+        user_id=who.user_id,
+        email=who.email,
+        role=who.role,
+        session_id=who.session_id,
+        authenticated_at=who.authenticated_at,
+        expires_at=who.expires_at,
+        asked_at=at,
+    )
 
 
 def _read(config: AuthConfig) -> datetime:
