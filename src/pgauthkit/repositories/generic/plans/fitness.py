@@ -1,0 +1,60 @@
+"""Which models and engines a plan is good for: what else may be listened to, or loaded, goes through a session."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
+
+from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.internals import engine_listeners, load_listeners, session_listeners
+
+__all__ = ["unfit_engine", "unfit_model"]
+
+
+def unfit_engine(engine: Engine, *, ours: int) -> str | None:
+    """Return why calls on an engine go through a session, for as long as it is so; None where they need not.
+
+    Args:
+        engine: of the host.
+        ours: how many of our own listen to its statements.
+    """
+    if session_listeners():
+        return "something listens to all sessions"
+    if engine_listeners(engine, ours=ours):
+        return "something listens to the engine"
+    if engine.get_execution_options().get("schema_translate_map"):
+        return "the engine translates schemas"
+    return None
+
+
+def unfit_model(of: Description[Any]) -> str | None:
+    """Return why rows of a model are loaded by a session; None where they need not be."""
+    return next(_reasons(of), None)
+
+
+def _reasons(of: Description[Any]) -> Iterator[str]:
+    mapper, model = of.mapper, of.model
+    if load_listeners(mapper):
+        yield f"something listens to the loading of {of.name}"
+    if len(mapper.polymorphic_map) > 1 or mapper.with_polymorphic_mappers:
+        yield f"a row of {of.name} may be of several classes"
+    if any(prop.deferred for prop in mapper.column_attrs) or len(mapper.column_attrs) != len(of.columns):
+        yield f"{of.name} has columns that are not of its table, or are not always read"
+    if any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__")):
+        yield f"{of.name} has its own way to make objects"
+    if any(map(_is_compared_otherwise, _attributes(of))):
+        yield f"{of.name} has a column with comparisons of its own"
+
+
+def _attributes(of: Description[Any]) -> Iterator[InstrumentedAttribute[Any]]:
+    return (of.attribute(name) for name in of.columns)
+
+
+def _is_compared_otherwise(attribute: InstrumentedAttribute[Any]) -> bool:
+    """Tell whether a host's comparison may look at a value, which a plan does not have."""
+    kind = cast("TypeEngine[Any]", attribute.type)
+    is_ours = type(attribute.comparator) is ColumnProperty.Comparator
+    factory: object = kind.comparator_factory
+    return not is_ours or not str(getattr(factory, "__module__", "")).startswith("sqlalchemy.")
