@@ -127,7 +127,7 @@ class Unit(Generic[M]):
 
 
 def on_its_own(method: F) -> F:
-    """Make a method of a repository that is on an engine run by a plan, or in a session and a transaction of its own."""
+    """Make a method of a repository that is on an engine run by a plan, or else in a session of its own."""
 
     @functools.wraps(method)
     def run(self: Any, /, *args: object, **kwargs: object) -> object:  # noqa: ANN401 - a unit

@@ -122,6 +122,7 @@ def _is_shown() -> bool:
 
 
 def closed_relations(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict[str, NotIncluded]:
+    """Return the loaders of the relations that are not included, which raise."""
     return {
         relation.key: NotIncluded(mapper.class_.__name__, relation.key, prefix + relation.key)
         for relation in mapper.relationships

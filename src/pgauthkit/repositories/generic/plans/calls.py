@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
+from psycopg import IsolationLevel
 from sqlalchemy import Connection, Engine, Table, orm
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -57,8 +58,7 @@ class OnEngine(Calls):
         return self.whole(partial(self._on_connection, self._answered, asked))
 
     def _answered(self, connection: PoolProxiedConnection, asked: Asked) -> Rows | PgAuthKitError | None:
-        driver: Any = connection.driver_connection
-        if driver.isolation_level is not None or driver.read_only is not None or driver.deferrable is not None:
+        if not self._is_plain(connection.driver_connection):
             return None
         try:
             return self._ask(connection, asked.plan.sql, asked)
@@ -72,6 +72,13 @@ class OnEngine(Calls):
         message, owner, column = read
         written = f"{message} The row was written."
         return RepositoryError(written, table=owner or self._table.name, columns=(column,))
+
+    def _is_plain(self, driver: Any) -> bool:  # noqa: ANN401 - psycopg's, of either kind
+        """Tell whether a transaction on a connection is what the server begins by itself for a statement."""
+        level: IsolationLevel | None = driver.isolation_level
+        if level is not None and level.name.replace("_", " ") != self._engine.dialect.default_isolation_level:
+            return False
+        return driver.read_only is None and driver.deferrable is None
 
     def _asked(self, connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
         steps = Line.of(connection).query(asked.plan.text, asked.parameters, asked.plan.formats)
@@ -112,9 +119,7 @@ class OnEngine(Calls):
             raise outcome
         return outcome
 
-    def _in_session(
-        self, engine: Engine, work: Callable[[orm.Session], T], limit: Limit
-    ) -> T | PgAuthKitError:
+    def _in_session(self, engine: Engine, work: Callable[[orm.Session], T], limit: Limit) -> T | PgAuthKitError:
         try:
             with _connected(engine, limit) as connection, orm.Session(connection, expire_on_commit=False) as db:
                 found = work(db)

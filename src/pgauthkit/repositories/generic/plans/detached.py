@@ -15,7 +15,7 @@ from pgauthkit.repositories.generic.unloaded import closed_relations
 
 __all__ = ["MARK", "Origin", "origin"]
 
-# Like SQLAlchemy's own name, so that what passes over that one, as a web framework that encodes objects, passes over it.
+# Begins as SQLAlchemy's own name does, which web frameworks leave out when they encode an object.
 MARK: Final = "_sa_pgauthkit_origin"
 
 

@@ -1,6 +1,7 @@
 """Which models and engines a plan is good for: what else may be listened to, or loaded, goes through a session."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Engine
@@ -8,9 +9,13 @@ from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
 from pgauthkit.repositories.generic.description import Description
-from pgauthkit.repositories.generic.plans.internals import engine_listeners, load_listeners, session_listeners
+from pgauthkit.repositories.generic.plans.internals import (
+    engine_listeners,
+    session_listeners,
+    write_listeners,
+)
 
-__all__ = ["unfit_engine", "unfit_model"]
+__all__ = ["unfit_engine", "unfit_model", "unfit_write"]
 
 
 def unfit_engine(engine: Engine, *, ours: int) -> str | None:
@@ -29,15 +34,27 @@ def unfit_engine(engine: Engine, *, ours: int) -> str | None:
     return None
 
 
+@cache
 def unfit_model(of: Description[Any]) -> str | None:
     """Return why rows of a model are loaded by a session; None where they need not be."""
     return next(_reasons(of), None)
 
 
+def unfit_write(of: Description[Any]) -> str | None:
+    """Return why rows of a model are written by a session; None where they need not be."""
+    return f"something listens to the writing of {of.name}" if write_listeners(of.mapper) else _unfit_columns(of)
+
+
+@cache
+def _unfit_columns(of: Description[Any]) -> str | None:
+    if of.mapper.version_id_col is not None:
+        return f"{of.name} has a version"
+    defaults = (default for column in of.columns.values() for default in (column.default, column.onupdate))
+    return f"{of.name} has a sequence" if any(default and default.is_sequence for default in defaults) else None
+
+
 def _reasons(of: Description[Any]) -> Iterator[str]:
     mapper, model = of.mapper, of.model
-    if load_listeners(mapper):
-        yield f"something listens to the loading of {of.name}"
     if len(mapper.polymorphic_map) > 1 or mapper.with_polymorphic_mappers:
         yield f"a row of {of.name} may be of several classes"
     if any(prop.deferred for prop in mapper.column_attrs) or len(mapper.column_attrs) != len(of.columns):

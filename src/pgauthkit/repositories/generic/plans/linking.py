@@ -1,8 +1,10 @@
 """Links the objects of a tree, from the rows that its statement returned."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 from sqlalchemy import Dialect
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -15,16 +17,29 @@ Numbered = list[tuple[int, object]]
 Children = dict[int, list[Any]]
 
 
+@attrs.frozen
+class _Making:
+    """How the objects of a place are made; with the class by which they are known where they may come again."""
+
+    place: Place
+    rows: Rows[Any]
+    identity: type[Any] | None
+
+
 class Linking:
     """The objects of every place of a tree, linked as a session would have them: one object for each row."""
 
     def __init__(self, places: Sequence[Place], dialect: Dialect) -> None:
         self._places = places
-        # Nearest to the root first: an object that is met again further away is what it was.
-        nearest = sorted(places, key=lambda place: place.depth)
+        identities = Counter(_identity(place) for place in places)
         self._making = [
-            (place, _identity(place), Rows(place.of, dialect, place.first, place.included, place.prefix))
-            for place in nearest
+            _Making(
+                place,
+                Rows(place.of, dialect, place.first, place.included, place.prefix),
+                _identity(place) if place.repeats or identities[_identity(place)] > 1 else None,
+            )
+            # Nearest to the root first: an object that is met again further away is what it was.
+            for place in sorted(places, key=lambda place: place.depth)
         ]
         # Nearest to the root last: it has the last word.
         below = [place for place in places if place.parent is not None]
@@ -46,15 +61,29 @@ class Linking:
         known: dict[type[Any], dict[object, Any]] = {}
         found: list[Numbered] = [[] for _ in levels]
         children: list[Children] = [{} for _ in levels]
-        for place, identity, maker in self._making:
-            rows = levels[place.number]
-            made = list(maker.known_objects(rows, types, known.setdefault(identity, {})))
+        for making in self._making:
+            place, rows = making.place, levels[making.place.number]
+            if making.identity is None:
+                made = making.rows.objects(rows, types)
+            else:
+                made = making.rows.shared(rows, types, known.setdefault(making.identity, {}))
+            below = children[place.number]
             for row, instance in zip(rows, made, strict=True):
-                children[place.number].setdefault(row[1], []).append(instance)
-            if place.included:
-                first = {id(instance): (row[2], instance) for row, instance in zip(rows[::-1], made[::-1], strict=True)}
-                found[place.number] = list(first.values())[::-1]
+                if row[1] in below:
+                    below[row[1]].append(instance)
+                else:
+                    below[row[1]] = [instance]
+            if place.included or place.parent is None:
+                found[place.number] = _firsts(rows, made)
         return found, children
+
+
+def _firsts(rows: Sequence[Row], made: Sequence[object]) -> Numbered:
+    """Return each object once, with the number of the row in which it came first."""
+    first: dict[int, tuple[int, object]] = {}
+    for row, instance in zip(rows, made, strict=True):
+        first.setdefault(id(instance), (row[2], instance))
+    return list(first.values())
 
 
 def _link(parents: Numbered, name: str, place: Place, children: Children) -> None:

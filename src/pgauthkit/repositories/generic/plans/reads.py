@@ -170,7 +170,9 @@ class Reads(Planning[M]):
         if not tree:
             return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of])
         statement = tree_statement(found, rows, order)
-        return Planned(planned(statement, dialect, shape.binds), Linking(found, dialect).objects, [place.of for place in found])
+        return Planned(
+            planned(statement, dialect, shape.binds), Linking(found, dialect).objects, [place.of for place in found]
+        )
 
 
 def _refuse_unstorable(values: Mapping[str, object]) -> None:

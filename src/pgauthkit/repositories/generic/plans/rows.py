@@ -1,6 +1,6 @@
 """`Rows`: makes detached objects of the rows of one statement."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -45,13 +45,13 @@ class Rows(Generic[M]):
         """Return an object for each row.
 
         Args:
-            rows: of these columns and no others.
-            types: of the columns, as the server numbers them.
+            rows: with the columns at their place.
+            types: of all columns of the rows, as the server numbers them.
         """
-        made, model, names, mark = [], self._model, self._names, self._origin
-        readers, new = self._readers_of(types), object.__new__
+        made, model, names, columns, mark = [], self._model, self._names, self._columns, self._origin
+        readers, new = self._readers_of(types[columns]), object.__new__
         for row in rows:
-            held = dict(zip(names, row, strict=True))
+            held = dict(zip(names, row[columns]))  # noqa: B905 - as many, and a fifth slower to count again
             for name, read in readers:
                 held[name] = read(held[name])
             held[MARK] = mark
@@ -60,22 +60,18 @@ class Rows(Generic[M]):
             made.append(instance)
         return made
 
-    def known_objects(self, rows: Sequence[Row], types: Types, known: dict[object, M]) -> Iterator[M]:
-        """Yield the object of each row, one and the same for the same row of the table.
+    def shared(self, rows: Sequence[Row], types: Types, known: dict[object, M]) -> list[M]:
+        """Return the same, where the same row of the table may come several times, and is one object.
 
         Args:
-            rows: with these columns somewhere in them.
+            rows: of a tree.
             types: of all columns.
             known: the objects that there are, by their keys; new ones are added.
         """
-        columns, key_of = self._columns, self._key
-        own = types[columns]
-        for row in rows:
-            key = key_of(row)
-            instance = known.get(key)
-            if instance is None:
-                instance = known[key] = self.objects([row[columns]], own)[0]
-            yield instance
+        keys = list(map(self._key, rows))
+        new = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
+        known.update(zip(new, self.objects(list(new.values()), types), strict=True))
+        return [known[key] for key in keys]
 
     def _readers_of(self, types: Types) -> list[tuple[str, Converter]]:
         found = self._readers.get(types)

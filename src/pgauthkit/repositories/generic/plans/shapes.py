@@ -48,13 +48,23 @@ class Shape:
             if value is None or value is True or value is False:
                 self._parts.append((name, value))
                 continue
-            if type(value) not in _PLAIN and (
-                isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
-            ):
+            if type(value) not in _PLAIN and (isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")):
                 raise UnplannedError("a value is an SQL expression")
             self._parts.append(name)
             self._ours[name] = self._place(value)
         self._parts.append(None)
+
+    def assign(self, name: str, value: object, *, is_fixed: bool = False) -> None:
+        """Add a value to write; a fixed one is part of the statement.
+
+        Raises:
+            UnplannedError: it is an SQL expression.
+        """
+        if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
+            raise UnplannedError("a value is an SQL expression")
+        self._parts.append((name, is_fixed))
+        if not is_fixed:
+            self._ours[name] = self._place(value)
 
     def number(self, name: str, value: int | None) -> None:
         """Add a number of rows, or that there is none."""
