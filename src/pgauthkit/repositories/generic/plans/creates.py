@@ -8,7 +8,7 @@ from sqlalchemy.sql import ClauseElement
 
 from pgauthkit.repositories.generic.assignments import assigned, evaluated
 from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
-from pgauthkit.repositories.generic.plans.fitness import unfit_model, unfit_write
+from pgauthkit.repositories.generic.plans.fitness import unfit_write
 from pgauthkit.repositories.generic.plans.instances import refuse_unsuitable
 from pgauthkit.repositories.generic.plans.internals import Converter, commit_new, reader_of
 from pgauthkit.repositories.generic.plans.known import Planned
@@ -28,7 +28,7 @@ class Creates(Planning[M]):
     def create(self, instance: M | None = None, /, **values: Any) -> M:  # noqa: ANN401 - of any column
         """Insert a row, and return it."""
         of = self._of
-        if reason := unfit_write(of) or unfit_model(of) or self._unfit_values(instance, values):
+        if reason := unfit_write(of) or self._unfit_values(instance, values):
             raise UnplannedError(reason)
         if instance is None:
             of.require(name for name in values if not of.takes(name))

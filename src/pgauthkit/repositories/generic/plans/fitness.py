@@ -42,7 +42,9 @@ def unfit_model(of: Description[Any]) -> str | None:
 
 def unfit_write(of: Description[Any]) -> str | None:
     """Return why rows of a model are written by a session; None where they need not be."""
-    return f"something listens to the writing of {of.name}" if write_listeners(of.mapper) else _unfit_columns(of)
+    if write_listeners(of.mapper):
+        return f"something listens to the writing of {of.name}"
+    return unfit_model(of) or _unfit_columns(of)
 
 
 @cache

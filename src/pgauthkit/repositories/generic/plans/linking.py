@@ -39,7 +39,7 @@ class Linking:
                 _identity(place) if place.repeats or identities[_identity(place)] > 1 else None,
             )
             # Nearest to the root first: an object that is met again further away is what it was.
-            for place in sorted(places, key=lambda place: place.depth)
+            for place in sorted(places, key=lambda place: (place.depth, -place.number))
         ]
         # Nearest to the root last: it has the last word.
         below = [place for place in places if place.parent is not None]

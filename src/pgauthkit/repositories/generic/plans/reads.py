@@ -53,7 +53,7 @@ class Planning(Generic[M]):
     def _bound(self, shape: Shape, values: Mapping[str, object]) -> dict[str, object]:
         """Return the values of columns as parameters, but NULL, true and false."""
         self._of.require(values)
-        bound = {name: shape.bound(name, self._of.columns[name].type) for name in values}
+        bound = {name: shape.compared(name, self._of.columns[name].type) for name in values}
         return {name: values[name] if bind is None else bind for name, bind in bound.items()}
 
 

@@ -4,16 +4,18 @@ from collections.abc import Hashable, Iterable, Mapping, Set as AbstractSet
 from typing import Any, Final, cast
 
 from sqlalchemy import BindParameter, bindparam
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql import ClauseElement, operators
 from sqlalchemy.types import TypeEngine
 
 from pgauthkit.repositories.generic.conditions import sequence
 from pgauthkit.repositories.generic.plans.internals import shape_of
+from pgauthkit.repositories.generic.typed import own_type
 
 __all__ = ["Shape", "UnplannedError"]
 
 # What needs no second look.
 _PLAIN: Final = frozenset({str, int, float, bytes})
+_SMALL: Final = 31  # bits of PostgreSQL's integer
 
 
 class UnplannedError(Exception):
@@ -50,7 +52,8 @@ class Shape:
                 continue
             if type(value) not in _PLAIN and (isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")):
                 raise UnplannedError("a value is an SQL expression")
-            self._parts.append(name)
+            # SQLAlchemy takes the parameter's type from both, and an integer's from its size as well.
+            self._parts.append((name, type(value), isinstance(value, int) and value.bit_length() > _SMALL))
             self._ours[name] = self._place(value)
         self._parts.append(None)
 
@@ -84,6 +87,14 @@ class Shape:
             return None
         bind = self._binds[place] = bindparam(None, self.values[place], kind, unique=True)
         return bind
+
+    def compared(self, name: str, kind: TypeEngine[Any]) -> BindParameter[Any] | None:
+        """Return the parameter for a value that a column is compared to, of the type that SQLAlchemy gives it."""
+        place = self._ours.get(name)
+        if place is None:
+            return None
+        compared = kind if own_type(kind) else kind.coerce_compared_value(operators.eq, self.values[place])
+        return self.bound(name, cast("TypeEngine[Any]", compared))
 
     @property
     def binds(self) -> list[BindParameter[Any]]:

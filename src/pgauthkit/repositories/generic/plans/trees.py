@@ -20,6 +20,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from pgauthkit.repositories.generic.conditions import conditions, orders
 from pgauthkit.repositories.generic.description import Description
@@ -128,7 +129,7 @@ class _Writing:
         """Name the rows of a place for those that hang on them, and select all of them."""
         rows = selected.cte(f"pgauthkit_rows_{place.number}")
         keys = [rows.c[_label(place.of, name)] for name in place.of.primary_key]
-        first = select(rows).distinct(*keys).order_by(*keys, rows.c.n)
+        first = select(rows).ext(distinct_on(*keys)).order_by(*keys, rows.c.n)
         self._parents[place] = first.cte(f"pgauthkit_parents_{place.number}") if place.repeats else rows
         parent = literal_column("0") if place.parent is None else rows.c.p
         columns = [rows.c[_label(place.of, name)] for name in place.of.columns]
