@@ -225,7 +225,7 @@ class EngineWork(Work):
     def listening(self) -> Generator[None]:
         """Note the statements that are logged: a listener would have every call go through a session."""
         handler = logging.Handler()
-        handler.emit = lambda record: self._note_record(record)  # type: ignore[method-assign]
+        handler.emit = self._note_record  # type: ignore[method-assign]
         log = logging.getLogger("pgauthkit.queries")
         level = log.level
         log.addHandler(handler)

@@ -1,13 +1,13 @@
 """Calls on an engine that go by a plan: in one round trip, as a session would answer, and what needs a session."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import Connection, Engine, bindparam, event, inspect, orm, text, true
+from sqlalchemy import Engine, bindparam, event, inspect, orm, text, true
 from tests.integration.repositories.conftest import (
     Account,
     Category,
@@ -177,7 +177,7 @@ def test_both_ways(blog_engine: Engine, by_session: Engine) -> None:
         assert expected == outcome(Repository(blog_engine, model), call)
 
 
-WHERE = {
+WHERE: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "none": lambda _: (),
     "one": lambda value: (Post.title >= f"T{value}",),
     "two": lambda value: (Post.title != f"T{value}", Post.author.has(User.id == "ada")),
@@ -211,25 +211,23 @@ MANY_CALLS = settings(max_examples=30, deadline=None, suppress_health_check=[Hea
 @MANY_CALLS
 @given(
     where=st.tuples(st.sampled_from(sorted(WHERE)), st.integers(0, 3)),
-    order=st.sampled_from(["id", "-id", ["title", "-id"]]),
-    take=st.none() | st.integers(0, 4),
-    skip=st.none() | st.integers(0, 4),
-    include=INCLUDES,
+    options=st.fixed_dictionaries(
+        {
+            "order_by": st.sampled_from(["id", "-id", ["title", "-id"]]),
+            "take": st.none() | st.integers(0, 4),
+            "skip": st.none() | st.integers(0, 4),
+            "include": INCLUDES,
+        }
+    ),
 )
 def test_both_ways_whatever_is_asked(
-    blog_engine: Engine,
-    by_session: Engine,
-    where: tuple[str, int],
-    order: Any,  # noqa: ANN401 - as a host has it
-    take: int | None,
-    skip: int | None,
-    include: Mapping[str, Any],
+    blog_engine: Engine, by_session: Engine, where: tuple[str, int], options: dict[str, Any]
 ) -> None:
     """Conditions, orders, limits and trees in any combination, each value after another in the same plan."""
+    kind, value = where
 
     def call(repository: Repository[Any]) -> object:
-        conditions = WHERE[where[0]](where[1])
-        return repository.find_many(*conditions, order_by=order, take=take, skip=skip, include=include)
+        return repository.find_many(*WHERE[kind](value), **options)
 
     assert outcome(Repository(by_session, Post), call) == outcome(Repository(blog_engine, Post), call)
 
@@ -308,10 +306,6 @@ def test_a_new_parameter_that_has_no_value(blog_engine: Engine, by_session: Engi
     """It is refused as ever."""
     call: Call = lambda r: r.find_many(Post.title == bindparam("title"))  # noqa: E731 - as above
     assert outcome(Repository(by_session, Post), call) == outcome(Repository(blog_engine, Post), call)
-
-
-def connection_of(db: orm.Session) -> Connection:
-    return db.connection()
 
 
 def test_an_unreadable_value(db: orm.Session, blog_engine: Engine, by_session: Engine) -> None:

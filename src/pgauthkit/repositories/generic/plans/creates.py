@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, insert
+from sqlalchemy import Column, insert, literal_column
 from sqlalchemy.sql import ClauseElement
 
 from pgauthkit.repositories.generic.assignments import assigned, evaluated
 from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
 from pgauthkit.repositories.generic.plans.fitness import unfit_write
 from pgauthkit.repositories.generic.plans.instances import refuse_unsuitable
-from pgauthkit.repositories.generic.plans.internals import Converter, commit_new, reader_of
+from pgauthkit.repositories.generic.plans.internals import commit_new, reader_of
 from pgauthkit.repositories.generic.plans.known import Planned
 from pgauthkit.repositories.generic.plans.plan import planned
 from pgauthkit.repositories.generic.plans.reads import Planning
@@ -62,15 +62,14 @@ class Creates(Planning[M]):
     def _insert(self, shape: Shape, given: Mapping[str, Any]) -> Planned[dict[str, Any]]:
         of, dialect = self._of, self.plans.dialect
         values = {of.columns[name]: shape.bound(name, of.columns[name].type) for name in given}
-        names = [name for name in of.columns if name not in given] or list(of.primary_key)
-        statement = insert(of.table).values(values).returning(*(of.columns[name] for name in names))
+        names = [name for name in of.columns if name not in given]
+        read = [of.columns[name] for name in names] or [literal_column("1")]
+        statement = insert(of.table).values(values).returning(*read)
 
         def answer(rows: Any, types: tuple[int, ...]) -> dict[str, Any]:  # noqa: ANN401 - one row
-            readers: Iterator[Converter | None] = (
-                reader_of(of.columns[name].type, dialect, oid) for name, oid in zip(names, types, strict=True)
-            )
-            pairs = zip(names, readers, rows[0], strict=True)
-            return {name: value if read is None else read(value) for name, read, value in pairs}
+            found = zip(names, types, rows[0], strict=False)
+            readers = ((name, reader_of(of.columns[name].type, dialect, oid), value) for name, oid, value in found)
+            return {name: value if read is None else read(value) for name, read, value in readers}
 
         return Planned(planned(statement, dialect, shape.binds), answer, [of])
 

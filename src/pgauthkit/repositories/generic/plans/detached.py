@@ -68,10 +68,11 @@ def origin(model: type[Any], included: frozenset[str], prefix: str) -> Origin:
         included: the relations that the objects have.
         prefix: the path to them, with a dot behind it.
     """
-    key = model, included, prefix
+    mapper: Mapper[Any] = inspect(model)
+    key = model, included, prefix, len(mapper.relationships)  # a host may add relations at any time
     if key not in _KNOWN:
-        _KNOWN[key] = Origin(*key)
+        _KNOWN[key] = Origin(model, included, prefix)
     return _KNOWN[key]
 
 
-_KNOWN: Final[dict[tuple[type[Any], frozenset[str], str], Origin]] = {}
+_KNOWN: Final[dict[tuple[type[Any], frozenset[str], str, int], Origin]] = {}

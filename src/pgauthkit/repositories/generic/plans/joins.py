@@ -59,20 +59,16 @@ def join_of(of: Description[Any], branch: Branch) -> Join:
     """
     relation = branch.relation
     between = relation.secondary
-    plain = relation.entity.is_mapper and (between is None or isinstance(between, Table))
-    pairs = list(_equal(relation.primaryjoin)) if plain else [None]
-    beyond = [] if relation.secondaryjoin is None else list(_equal(relation.secondaryjoin))
-    if None in pairs or None in beyond:
-        raise UnplannedError(f"{of.name}.{relation.key} is more than columns that are equal")
     far = branch.target.table if between is None else between
     known = set(cast("Sequence[Pair]", relation.local_remote_pairs))
-    keys = [_sided(of, pair, known) for pair in cast("list[Pair]", pairs)]
-    if None in keys or any(column.table is not far for _, column in cast("list[tuple[str, Column[Any]]]", keys)):
-        raise UnplannedError(f"{of.name}.{relation.key} leads over columns that are not mapped")
+    keys = [_sided(of, pair, known, far) for pair in _equal(relation.primaryjoin)]
+    beyond = [] if relation.secondaryjoin is None else list(_equal(relation.secondaryjoin))
+    if None in keys or None in beyond or not relation.entity.is_mapper or not isinstance(far, Table):
+        raise UnplannedError(f"{of.name}.{relation.key} is more than columns that are equal")
     return Join(
         branch.target.table,
         cast("list[tuple[str, Column[Any]]]", keys),
-        cast("Table | None", between),
+        None if between is None else far,
         cast("list[Pair]", beyond),
         bool(relation.uselist),
         relation.direction is RelationshipDirection.ONETOMANY,
@@ -91,9 +87,11 @@ def _equal(condition: ColumnElement[bool]) -> Iterator[Pair | None]:
     yield (columns[0], columns[1]) if is_equality and len(columns) == len(sides) else None
 
 
-def _sided(of: Description[Any], pair: Pair, known: set[Pair]) -> tuple[str, Column[Any]] | None:
+def _sided(
+    of: Description[Any], pair: Pair | None, known: set[Pair], far: FromClause
+) -> tuple[str, Column[Any]] | None:
     """Return an attribute of the parent, and the column of the other side that equals it."""
-    for local, remote in (pair, pair[::-1]):
-        if (local, remote) in known and local in of.keys_of_columns:
-            return of.keys_of_columns[local], remote
-    return None
+    both = () if pair is None else (pair, pair[::-1])
+    names = of.keys_of_columns
+    sided = ((names[here], there) for here, there in both if (here, there) in known and here in names)
+    return next(((name, there) for name, there in sided if there.table is far), None)

@@ -94,7 +94,7 @@ class Shape:
         if place is None:
             return None
         compared = kind if own_type(kind) else kind.coerce_compared_value(operators.eq, self.values[place])
-        return self.bound(name, cast("TypeEngine[Any]", compared))
+        return self.bound(name, compared)
 
     @property
     def binds(self) -> list[BindParameter[Any]]:

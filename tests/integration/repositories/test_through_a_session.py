@@ -1,0 +1,280 @@
+"""What a plan cannot do, on an engine: the call goes through a session, and the query log says once why."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Engine,
+    ForeignKey,
+    Sequence,
+    Text,
+    TypeDecorator,
+    and_,
+    event,
+    func,
+    literal,
+    literal_column,
+    orm,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.mutable import MutableDict
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    foreign,
+    mapped_column,
+    relationship,
+)
+from sqlalchemy.sql.elements import ColumnElement
+from tests.integration.repositories.conftest import Account, Post, Tag, engine_work
+from tests.integration.repositories.test_inheritance import Animal, Base as Zoo, Cat, Dog
+
+from pgauthkit.errors import RepositoryError
+from pgauthkit.repositories import Repository
+from pgauthkit.repositories.generic.description import describe
+from pgauthkit.repositories.generic.plans.known import plans_of
+
+Call = Callable[[Repository[Any]], object]
+
+
+class Host(DeclarativeBase): ...
+
+
+class Caseless(TypeDecorator[str]):
+    """A type that looks at what it is compared to."""
+
+    impl = Text
+    cache_ok = True
+
+    class Comparator(TypeDecorator.Comparator[str]):  # noqa: D106 - as its class says
+        def operate(self, *args: Any, **kwargs: Any) -> ColumnElement[Any]:  # noqa: ANN401 - SQLAlchemy's
+            return super().operate(*args, **kwargs)
+
+    comparator_factory = Comparator
+
+
+class Own(Host):
+    """Makes its objects in its own way."""
+
+    __tablename__ = "own"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+
+
+class Compared(Host):
+    __tablename__ = "compared"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None] = mapped_column(Caseless)
+
+
+class Late(Host):
+    __tablename__ = "late_columns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    words: Mapped[str | None] = mapped_column(deferred=True)
+
+
+class Counted(Host):
+    __tablename__ = "counted"
+
+    id: Mapped[int] = mapped_column(Sequence("counted_numbers"), primary_key=True)
+    name: Mapped[str | None]
+
+
+class Versioned(Host):
+    __tablename__ = "versioned"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's
+
+
+class Changing(Host):
+    __tablename__ = "changing"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    extra: Mapped[dict[str, Any] | None] = mapped_column(MutableDict.as_mutable(JSONB))
+
+
+class Shelf(Host):
+    __tablename__ = "shelves"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str | None]
+
+    books: Mapped[list["Book"]] = relationship(back_populates="shelf")
+    red: Mapped[list["Book"]] = relationship(
+        primaryjoin=lambda: and_(Shelf.id == foreign(Book.shelf_id), Book.colour == "red"), viewonly=True
+    )
+
+
+class Book(Host):
+    __tablename__ = "books"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelves.id"))
+    colour: Mapped[str | None]
+
+    shelf: Mapped[Shelf | None] = relationship(back_populates="books")
+
+
+class Uncached(ColumnElement[bool]):
+    """A condition that SQLAlchemy cannot tell from another one."""
+
+    inherit_cache = False
+    type = literal(value=True).type
+    __visit_name__ = "true"
+
+
+@pytest.fixture
+def engine(blog_logged_engine: Engine) -> Iterator[Engine]:
+    """An engine with a query log, and the tables of these models."""
+    with engine_work(blog_logged_engine) as work:
+        Host.metadata.create_all(work.db.connection())
+        Zoo.metadata.create_all(work.db.connection())
+        yield blog_logged_engine
+        work.db.execute(text("DROP SEQUENCE counted_numbers CASCADE"))
+
+
+@contextmanager
+def listening(target: Any, name: str) -> Iterator[list[object]]:  # noqa: ANN401 - of SQLAlchemy
+    heard: list[object] = []
+
+    def listener(*given: object) -> None:
+        heard.append(given)
+
+    event.listen(target, name, listener)
+    try:
+        yield heard
+    finally:
+        event.remove(target, name, listener)
+
+
+def why(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return why calls went through a session, by the query log."""
+    found = [record.getMessage() for record in caplog.records if record.name == "pgauthkit.queries"]
+    caplog.clear()
+    return [line.partition("goes through a session: ")[2] for line in found if "goes through a session" in line]
+
+
+CASES: list[tuple[type[Any], Call, object, str]] = [
+    (Own, lambda r: r.find_many(), [], "has its own way to make objects"),
+    (Compared, lambda r: r.find_many(name="a"), [], "has a column with comparisons of its own"),
+    (Late, lambda r: r.find_many(), [], "columns that are not of its table, or are not always read"),
+    (Cat, lambda r: r.find_many(), [], "may be of several classes"),
+    (Dog, lambda r: r.count(), 0, "as with a list of values"),
+    (Animal, lambda r: r.upsert({"id": 1}, create={"name": "a", "kind": "cat"}, update={}).id, 1, "several classes"),
+    (Counted, lambda r: r.create(name="a").id, 1, "has a sequence"),
+    (Versioned, lambda r: r.create(id=1).version, 1, "has a version"),
+    (Changing, lambda r: r.create(id=1, extra={"a": 1}).extra, {"a": 1}, "listens to the loading"),
+    (Changing, lambda r: r.find_many(), [], "listens to the loading"),
+    (Shelf, lambda r: r.find_many(include="red"), [], "Shelf.red is more than columns that are equal"),
+    (Tag, lambda r: r.find_many(Tag.id.in_([1, 2])), [], "as with a list of values"),
+    (Tag, lambda r: r.find_many(Uncached()), [], "has no cache key"),
+    (Tag, lambda r: r.find_many(name=func.lower("A")), [], "a value is an SQL expression"),
+    (Tag, lambda r: r.create(name=literal_column("'b'")).name, "b", "a value is an SQL expression"),
+    (Tag, lambda r: r.find_many(Tag.name == "a\0b"), RepositoryError, "a value has no form here"),
+    (Tag, lambda r: r.delete({"id": None}), RepositoryError, "the key has no value"),
+    (Tag, lambda r: r.restore({"id": 1}), RepositoryError, "nothing is restored"),
+    (Tag, lambda r: r.upsert({"name": None}, create={}, update={}), RepositoryError, "the key has no value"),
+    (Tag, lambda r: r.upsert({"name": "a"}, create={"name": "b"}, update={}), RepositoryError, "is contradicted"),
+    (Tag, lambda r: r.create(Tag(name="c"), name="c"), RepositoryError, "an object as well as values"),
+    (Tag, lambda r: r.update({"id": 1}, name=func.lower("A")), RepositoryError, "a value is an SQL expression"),
+    (Tag, lambda r: r.update({"id": 1}), RepositoryError, "nothing is changed"),
+    (Tag, lambda r: r.create(name="d", posts=[]).name, "d", "a relation is given"),
+    (Post, lambda r: r.find_many(include={"comments": {"take": [1]}}), [], "cannot be told from another"),
+    (Account, lambda r: r.update({"id": "a"}, age=object()), RepositoryError, ""),
+    (Own, lambda r: r.upsert({"id": 1}, create={}, update={}).id, 1, "has its own way"),
+]
+
+
+@pytest.mark.parametrize(("model", "call", "expected", "reason"), CASES)
+def test_a_call(
+    engine: Engine, caplog: pytest.LogCaptureFixture, model: type[Any], call: Call, expected: object, reason: str
+) -> None:
+    """A model, or an argument, that no plan is made for: the call does what it should all the same."""
+    caplog.set_level(logging.INFO, "pgauthkit.queries")
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            call(Repository(engine, model))
+    else:
+        assert call(Repository(engine, model)) == expected
+    assert any(reason in line for line in [*why(caplog), ""])
+
+
+def refused(engine: Engine, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return why a read of tags goes through a session, which finds none."""
+    plans_of(describe(Tag), engine.dialect)._told.clear()
+    caplog.set_level(logging.INFO, "pgauthkit.queries")
+    assert Repository(engine, Tag).find_many() == []
+    return why(caplog)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "reason"),
+    [
+        (orm.Session, "after_begin", "something listens to all sessions."),
+        (Engine, "begin", "something listens to the engine."),
+        (Engine, "before_cursor_execute", "something listens to the engine."),
+        (Tag, "load", "something listens to the loading of rows."),
+    ],
+)
+def test_listeners(
+    engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+    target: Any,
+    name: str,
+    reason: str,
+) -> None:
+    """Who listens is called, for as long as they listen, and it is told once."""
+    assert refused(engine, caplog) == []
+    with listening(target, name) as heard:
+        assert refused(engine, caplog) == [reason]
+        assert len(heard) == (0 if name == "load" else 1)
+        Repository(engine, Tag).find_many()
+        assert why(caplog) == []
+    assert refused(engine, caplog) == []
+
+
+def test_a_listener_of_writes(engine: Engine) -> None:
+    """A statement without objects would pass over it, so that it is refused; a flush calls it."""
+    tags = Repository(engine, Tag)
+    with listening(Tag, "after_insert") as heard:
+        tags.create(name="a")
+        with pytest.raises(RepositoryError, match="has listeners for after_insert"):
+            tags.upsert({"name": "b"}, create={}, update={})
+    assert len(heard) == 1
+
+
+def test_settings_of_an_engine(engine: Engine, blog_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Transactions of another kind, and tables of another schema, are those of the host."""
+    translating = engine.execution_options(schema_translate_map={None: "public"})
+    assert refused(translating, caplog) == ["the engine translates schemas."]
+    for options, reasons in [
+        (
+            {"isolation_level": "SERIALIZABLE"},
+            ["a connection has settings for transactions, or a value has no form here."],
+        ),
+        ({"isolation_level": "AUTOCOMMIT"}, []),
+        ({"isolation_level": "READ COMMITTED"}, []),
+    ]:
+        other = create_engine(blog_url, query_log=True, **options)
+        assert refused(other, caplog) == reasons
+        other.dispose()
+
+
+def test_only_slow_statements_are_logged(blog_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A log of slow statements alone says nothing of the ways of calls."""
+    engine = create_engine(blog_url, query_log=timedelta(minutes=1), isolation_level="SERIALIZABLE")
+    assert refused(engine, caplog) == []
+    engine.dispose()
