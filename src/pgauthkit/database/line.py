@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["Line", "Rows", "UnacknowledgedError"]
+__all__ = ["MOST_PREPARED", "Line", "Rows", "UnacknowledgedError"]
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Steps: TypeAlias = Generator[Any, Any, Any]

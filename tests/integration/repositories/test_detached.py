@@ -117,7 +117,7 @@ def test_a_relation_that_is_added_later(db: orm.Session, blog_engine: Engine) ->
     LaterBase.metadata.create_all(db.connection())
     found = Repository(blog_engine, Later).create(id=1)
     assert Repository(blog_engine, Later).get(id=1).id == found.id
-    Later.parent = orm.relationship(Later, remote_side=Later.id)  # type: ignore[attr-defined]
+    Later.parent = orm.relationship(Later, remote_side=Later.id)
     again = cast("Any", Repository(blog_engine, Later).get(id=1))
     with pytest.raises(RepositoryError, match=r"Later\.parent was not loaded"):
         _ = again.parent

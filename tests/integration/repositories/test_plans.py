@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import Engine, bindparam, event, inspect, orm, text, true
+from sqlalchemy import Engine, bindparam, event, func, inspect, orm, text, true
 from tests.integration.repositories.conftest import (
     Account,
     Category,
@@ -152,6 +152,7 @@ CALLS: list[tuple[type[Any], Call]] = [
     (Post, lambda r: r.count(Post.title == "T1", published=False)),
     (Post, lambda r: r.exists(title="T1")),
     (Post, lambda r: r.exists(title="T9")),
+    (Post, lambda r: r.count(func.to_date("x", "YYYY") < Post.created_at)),
     (Post, lambda r: r.count(created_at="yesterday-ish")),
     (Post, lambda r: r.find_many(title=object())),
     (Comment, lambda r: r.find_many(order_by="id")),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import BindParameter, ColumnElement, SQLColumnExpression, bindparam
+from sqlalchemy import ColumnElement, SQLColumnExpression, bindparam
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
@@ -49,7 +49,7 @@ def _is_of_class(of: Description[Any]) -> ColumnElement[bool]:
     attribute = of.attribute(*of.kind)
     if len(of.kinds) > 1:
         return attribute.in_(of.kinds)
-    return attribute == bindparam(CONSTANT, of.kinds[0], attribute.type, unique=True)
+    return attribute == bindparam(CONSTANT, next(iter(of.kinds)), attribute.type, unique=True)
 
 
 def equalities(of: Description[Any], equals: Mapping[str, object]) -> list[ColumnElement[bool]]:
@@ -69,8 +69,7 @@ def equalities(of: Description[Any], equals: Mapping[str, object]) -> list[Colum
 def _bound(of: Description[Any], name: str, value: object) -> object:
     kind = of.columns[name].type
     # What is no plain value, and most types, SQLAlchemy binds by itself.
-    is_other = isinstance(value, ClauseElement) and not isinstance(value, BindParameter)
-    return value if is_other or own_type(kind) is None else typed(kind, value)
+    return value if isinstance(value, ClauseElement) or own_type(kind) is None else typed(kind, value)
 
 
 def orders(of: Description[Any], order_by: Order | Sequence[Order]) -> list[ColumnElement[Any]]:

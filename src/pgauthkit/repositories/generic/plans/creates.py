@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, insert, literal_column
+from sqlalchemy import Column, ColumnElement, insert, literal_column
 from sqlalchemy.sql import ClauseElement
 
 from pgauthkit.repositories.generic.assignments import assigned, evaluated
@@ -63,8 +63,8 @@ class Creates(Planning[M]):
         of, dialect = self._of, self.plans.dialect
         values = {of.columns[name]: shape.bound(name, of.columns[name].type) for name in given}
         names = [name for name in of.columns if name not in given]
-        read = [of.columns[name] for name in names] or [literal_column("1")]
-        statement = insert(of.table).values(values).returning(*read)
+        read: list[ColumnElement[Any]] = [of.columns[name] for name in names]
+        statement = insert(of.table).values(values).returning(*read, literal_column("1"))
 
         def answer(rows: Any, types: tuple[int, ...]) -> dict[str, Any]:  # noqa: ANN401 - one row
             found = zip(names, types, rows[0], strict=False)

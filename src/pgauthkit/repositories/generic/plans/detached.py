@@ -5,13 +5,15 @@ the object. It is left out until something touches it: an assignment, a relation
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import Mapper
 
 from pgauthkit.repositories.generic.plans.internals import STATE, new_state
 from pgauthkit.repositories.generic.unloaded import closed_relations
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
 
 __all__ = ["MARK", "Origin", "origin"]
 
@@ -52,12 +54,13 @@ class _LazyState:
     def __get__(self, instance: object, owner: type[object]) -> object:
         held = {} if instance is None else vars(instance)
         made: Origin | None = held.get(MARK)
-        if made is None and STATE not in held:
-            raise AttributeError(STATE)  # of a new object, which SQLAlchemy makes a state for
         if made is not None:
             held.setdefault(STATE, made.state(instance, held))  # in one step: another thread may ask as well
             held.pop(MARK, None)
-        return held[STATE]
+        try:
+            return held[STATE]
+        except KeyError:  # of a new object, which SQLAlchemy makes a state for
+            raise AttributeError(STATE) from None
 
 
 def origin(model: type[Any], included: frozenset[str], prefix: str) -> Origin:

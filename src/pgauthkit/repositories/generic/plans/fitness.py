@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
-from sqlalchemy.types import TypeEngine
 
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.internals import (
@@ -14,6 +13,9 @@ from pgauthkit.repositories.generic.plans.internals import (
     session_listeners,
     write_listeners,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
 
 __all__ = ["unfit_engine", "unfit_model", "unfit_write"]
 
@@ -57,7 +59,7 @@ def _unfit_columns(of: Description[Any]) -> str | None:
 
 def _reasons(of: Description[Any]) -> Iterator[str]:
     mapper, model = of.mapper, of.model
-    if len(mapper.polymorphic_map) > 1 or mapper.with_polymorphic_mappers:
+    if any(other is not mapper for other in mapper.polymorphic_map.values()):
         yield f"a row of {of.name} may be of several classes"
     if any(prop.deferred for prop in mapper.column_attrs) or len(mapper.column_attrs) != len(of.columns):
         yield f"{of.name} has columns that are not of its table, or are not always read"

@@ -54,7 +54,7 @@ _WRITES: Final = ("insert", "update", "delete")
 
 def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
     """Return what two expressions have in common that differ in their values alone, and the places of the values."""
-    key = element._generate_cache_key()
+    key = cast("Any", element)._generate_cache_key()
     return None if key is None else (key.key, key.bindparams)
 
 
@@ -70,7 +70,7 @@ def parameters(compiled: SQLCompiler, binds: Binds) -> tuple[Mapping[str, int], 
     escaped: Mapping[str, str] = compiled.escaped_bind_names
     found: dict[str, int] = {}
     constants: list[object] = []
-    for bind, name in compiled.bind_names.items():
+    for bind, name in cast("Mapping[Any, str]", compiled.bind_names).items():
         # A copy, as of a condition that was adapted, knows what it was copied from.
         number = next((numbers[origin] for origin in bind._cloned_set if origin in numbers), None)
         if number is None and bind._orig_key == CONSTANT:
@@ -84,7 +84,7 @@ def parameters(compiled: SQLCompiler, binds: Binds) -> tuple[Mapping[str, int], 
 
 def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
     """Return what a type of SQLAlchemy makes of a value before the driver gets it."""
-    return cast("Converter | None", compiled._bind_processors.get(name))
+    return cast("Converter | None", cast("Any", compiled)._bind_processors.get(name))
 
 
 def reader_of(kind: Any, dialect: Dialect, oid: int) -> Converter | None:  # noqa: ANN401 - any type
@@ -107,9 +107,9 @@ def commit_new(instance: object, written: Mapping[str, object]) -> None:
         instance: of a mapped class, with what was inserted.
         written: what the server has added.
     """
-    state: InstanceState[Any] = getattr(instance, STATE)
+    state: Any = getattr(instance, STATE)
     state.dict.update(written)
-    state.key = cast("Any", state.mapper)._identity_key_from_state(state)
+    state.key = state.mapper._identity_key_from_state(state)
     state._commit_all(state.dict)
 
 
@@ -151,4 +151,4 @@ def plain_column(element: object) -> Column[Any] | None:
     """Return the column of a table that stands in a relation's condition, as the table has it; None if it is none."""
     found: Any = cast("Any", element)._deannotate() if isinstance(element, Column) else None
     table: object = getattr(found, "table", None)
-    return table.columns.get(found.key) if isinstance(table, Table) else None
+    return cast("Any", table).columns.get(found.key) if isinstance(table, Table) else None

@@ -59,7 +59,7 @@ def join_of(of: Description[Any], branch: Branch) -> Join:
     """
     relation = branch.relation
     between = relation.secondary
-    far = branch.target.table if between is None else between
+    far: FromClause = branch.target.table if between is None else between
     known = set(cast("Sequence[Pair]", relation.local_remote_pairs))
     keys = [_sided(of, pair, known, far) for pair in _equal(relation.primaryjoin)]
     beyond = [] if relation.secondaryjoin is None else list(_equal(relation.secondaryjoin))
@@ -68,7 +68,7 @@ def join_of(of: Description[Any], branch: Branch) -> Join:
     return Join(
         branch.target.table,
         cast("list[tuple[str, Column[Any]]]", keys),
-        None if between is None else far,
+        None if between is None else cast("Table", far),
         cast("list[Pair]", beyond),
         bool(relation.uselist),
         relation.direction is RelationshipDirection.ONETOMANY,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 from sqlalchemy import Dialect
@@ -10,6 +10,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.trees import Place
+
+if TYPE_CHECKING:
+    from pgauthkit.repositories.generic.includes import Branch
+    from pgauthkit.repositories.generic.plans.joins import Join
 
 __all__ = ["Linking"]
 
@@ -49,11 +53,11 @@ class Linking:
         """Return the objects of the root."""
         levels: list[list[Row]] = [[] for _ in self._places]
         for row in rows:
-            levels[row[0]].append(row)
+            place_number: int = row[0]
+            levels[place_number].append(row)
         found, children = self._made(levels, types)
         for place in self._linking:
-            if place.parent is not None and place.branch is not None:
-                _link(found[place.parent.number], place.branch.relation.key, place, children[place.number])
+            _link(found[cast("Place", place.parent).number], place, children[place.number])
         return [instance for _, instance in found[0]]
 
     def _made(self, levels: Sequence[list[Row]], types: Types) -> tuple[list[Numbered], list[Children]]:
@@ -86,8 +90,9 @@ def _firsts(rows: Sequence[Row], made: Sequence[object]) -> Numbered:
     return list(first.values())
 
 
-def _link(parents: Numbered, name: str, place: Place, children: Children) -> None:
-    if place.join is not None and place.join.is_collection:
+def _link(parents: Numbered, place: Place, children: Children) -> None:
+    name = cast("Branch", place.branch).relation.key
+    if cast("Join", place.join).is_collection:
         for number, parent in parents:
             set_committed_value(parent, name, children.get(number, ()))
         return

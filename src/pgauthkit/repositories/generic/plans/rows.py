@@ -48,7 +48,8 @@ class Rows(Generic[M]):
             rows: with the columns at their place.
             types: of all columns of the rows, as the server numbers them.
         """
-        made, model, names, columns, mark = [], self._model, self._names, self._columns, self._origin
+        made: list[M] = []
+        model, names, columns, mark = self._model, self._names, self._columns, self._origin
         readers, new = self._readers_of(types[columns]), object.__new__
         for row in rows:
             held = dict(zip(names, row[columns]))  # noqa: B905 - as many, and a fifth slower to count again

@@ -5,13 +5,14 @@ of the other places. Parents that others hang on are a common table expression, 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     FromClause,
+    Integer,
     Select,
     false,
     func,
@@ -33,6 +34,7 @@ __all__ = ["Place", "places", "root_columns", "tree_statement"]
 AnySelect = Select[*tuple[Any, ...]]
 # Before the columns: which place it is of, the number of the parent's row, and the row's own number.
 HEADS = 3
+_NOBODY: Final[ColumnElement[int]] = literal_column("0", Integer())
 
 
 @attrs.frozen(eq=False)
@@ -119,7 +121,7 @@ class _Writing:
     def _part(self, place: Place) -> AnySelect:
         source = _source(place, self._parents[cast("Place", place.parent)])
         if not place.included:
-            rows = self._padded(place, [source.number, literal_column("0")], source.columns, source.rows)
+            rows = self._padded(place, [source.number, _NOBODY], source.columns, source.rows)
             return rows.where(*source.where).order_by(*source.order)
         number = func.row_number().over(order_by=source.order).label("n")
         rows = select(source.number.label("p"), number, *_labelled(source.columns))
@@ -131,7 +133,7 @@ class _Writing:
         keys = [rows.c[_label(place.of, name)] for name in place.of.primary_key]
         first = select(rows).ext(distinct_on(*keys)).order_by(*keys, rows.c.n)
         self._parents[place] = first.cte(f"pgauthkit_parents_{place.number}") if place.repeats else rows
-        parent = literal_column("0") if place.parent is None else rows.c.p
+        parent: ColumnElement[Any] = _NOBODY if place.parent is None else rows.c.p
         columns = [rows.c[_label(place.of, name)] for name in place.of.columns]
         return self._padded(place, [parent, rows.c.n], columns, rows).order_by(rows.c.n)
 
@@ -143,7 +145,8 @@ class _Writing:
         for other in self._places:
             nothing = [self._nothing.c[_of_nothing(other, name)] for name in other.of.columns]
             columns += own if other is place else nothing
-        selected = select(literal_column(str(place.number)), *heads, *columns)
+        number: ColumnElement[int] = literal_column(str(place.number), Integer())
+        selected = select(number, *heads, *columns)
         return selected.select_from(rows.join(self._nothing, true()))
 
 
@@ -181,7 +184,7 @@ def _order(target: Description[Any], branch: Branch) -> list[ColumnElement[Any]]
 
 def _nothing(found: Sequence[Place]) -> FromClause:
     """Return one row that is NULL in the columns of all places, of the types that the server knows them by."""
-    rows: FromClause = select(literal_column("1").label("one")).subquery("one")
+    rows: FromClause = select(_NOBODY.label("one")).subquery("one")
     columns: list[ColumnElement[Any]] = []
     for place in found:
         table = place.of.table.alias(f"no_{place.number}")
