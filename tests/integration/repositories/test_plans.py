@@ -148,6 +148,7 @@ CALLS: list[tuple[type[Any], Call]] = [
     (Post, lambda r: r.find_many(include="nope")),
     (Post, lambda r: r.find_many(Comment.stars > 1)),
     (Post, lambda r: r.find_many("title")),  # type: ignore[arg-type]  # which is wrong
+    (Post, lambda r: r.find_many(5)),  # type: ignore[arg-type]  # the same
     (Post, lambda r: r.count()),
     (Post, lambda r: r.count(Post.title == "T1", published=False)),
     (Post, lambda r: r.exists(title="T1")),

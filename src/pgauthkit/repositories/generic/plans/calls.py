@@ -75,10 +75,9 @@ class OnEngine(Calls):
 
     def _is_plain(self, driver: Any) -> bool:  # noqa: ANN401 - psycopg's, of either kind
         """Tell whether a transaction on a connection is what the server begins by itself for a statement."""
-        level: IsolationLevel | None = driver.isolation_level
-        if level is not None and level.name.replace("_", " ") != self._engine.dialect.default_isolation_level:
-            return False
-        return driver.read_only is None and driver.deferrable is None
+        # SQLAlchemy says READ COMMITTED where it takes back another level, and a server may be for stricter ones.
+        usual = driver.isolation_level in {None, IsolationLevel.READ_COMMITTED}
+        return usual and driver.read_only is None and driver.deferrable is None
 
     def _asked(self, connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
         steps = Line.of(connection).query(asked.plan.text, asked.parameters, asked.plan.formats)

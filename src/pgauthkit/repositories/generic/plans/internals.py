@@ -4,14 +4,15 @@ Tried with SQLAlchemy 2.1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from sqlalchemy import BindParameter, Column, Dialect, Engine, Table, orm
+from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Table, orm
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from pgauthkit.repositories.generic.conditions import CONSTANT
+from pgauthkit.repositories.generic.description import Description
 
 __all__ = [
     "MINORS",
@@ -26,9 +27,11 @@ __all__ = [
     "reader_of",
     "session_listeners",
     "shape_of",
+    "without_entities",
     "write_listeners",
 ]
 
+S = TypeVar("S", bound=Executable)
 Binds: TypeAlias = Sequence[BindParameter[Any]]
 Converter: TypeAlias = Callable[[Any], Any]
 
@@ -133,6 +136,18 @@ def engine_listeners(engine: Engine, *, ours: int) -> bool:
         or len(of_engine.after_cursor_execute) > ours
         or len(of_dialect.handle_error) > ours
     )
+
+
+def without_entities(of: Description[Any], statement: S) -> S:
+    """Return a statement, to which SQLAlchemy does not add what rows of a class must meet: our conditions say it.
+
+    Args:
+        of: the model.
+        statement: on its table, with conditions on the class.
+    """
+    if of.kinds:
+        cast("Any", statement)._propagate_attrs = {}
+    return statement
 
 
 def load_listeners(mapper: Mapper[Any]) -> bool:

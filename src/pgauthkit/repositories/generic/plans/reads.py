@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
 
 from pgauthkit.identifiers import is_storable
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
@@ -12,7 +12,7 @@ from pgauthkit.repositories.generic.includes import Include, branches
 from pgauthkit.repositories.generic.loading import at_most
 from pgauthkit.repositories.generic.plans.calls import OnEngine
 from pgauthkit.repositories.generic.plans.fitness import unfit_engine, unfit_model
-from pgauthkit.repositories.generic.plans.internals import load_listeners
+from pgauthkit.repositories.generic.plans.internals import load_listeners, without_entities
 from pgauthkit.repositories.generic.plans.known import Planned, plans_of
 from pgauthkit.repositories.generic.plans.linking import Linking
 from pgauthkit.repositories.generic.plans.plan import Asked, planned
@@ -137,11 +137,10 @@ class Reads(Planning[M]):
 
         def build() -> Planned[Any]:
             found = conditions(self._of, where, self._bound(shape, equals), deleted_too=deleted_too)
-            table = self._of.table
-            if method == "count":
-                statement = select(func.count()).select_from(table).where(*found)
-            else:
-                statement = select(exists().select_from(table).where(*found))
+            figure = func.count() if method == "count" else literal_column("1")
+            counted = select(figure).select_from(self._of.table).where(*found)
+            counted = without_entities(self._of, counted)
+            statement = counted if method == "count" else select(counted.exists())
             return Planned(planned(statement, self.plans.dialect, shape.binds), lambda rows, _: rows[0][0])
 
         _refuse_unstorable(equals)
@@ -167,6 +166,7 @@ class Reads(Planning[M]):
         columns = root_columns(of) if tree else of.columns.values()
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
+        rows = without_entities(of, rows)
         if not tree:
             return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of])
         statement = tree_statement(found, rows, order)

@@ -27,6 +27,7 @@ from pgauthkit.repositories.generic.conditions import conditions, orders
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.includes import Branch, Branches
 from pgauthkit.repositories.generic.loading import at_most
+from pgauthkit.repositories.generic.plans.internals import without_entities
 from pgauthkit.repositories.generic.plans.joins import Join, join_of
 
 __all__ = ["Place", "places", "root_columns", "tree_statement"]
@@ -122,14 +123,14 @@ class _Writing:
         source = _source(place, self._parents[cast("Place", place.parent)])
         if not place.included:
             rows = self._padded(place, [source.number, _NOBODY], source.columns, source.rows)
-            return rows.where(*source.where).order_by(*source.order)
+            return without_entities(place.of, rows.where(*source.where).order_by(*source.order))
         number = func.row_number().over(order_by=source.order).label("n")
         rows = select(source.number.label("p"), number, *_labelled(source.columns))
         return self._kept(place, rows.select_from(source.rows).where(*source.where))
 
     def _kept(self, place: Place, selected: AnySelect) -> AnySelect:
         """Name the rows of a place for those that hang on them, and select all of them."""
-        rows = selected.cte(f"pgauthkit_rows_{place.number}")
+        rows = without_entities(place.of, selected).cte(f"pgauthkit_rows_{place.number}")
         keys = [rows.c[_label(place.of, name)] for name in place.of.primary_key]
         first = select(rows).ext(distinct_on(*keys)).order_by(*keys, rows.c.n)
         self._parents[place] = first.cte(f"pgauthkit_parents_{place.number}") if place.repeats else rows
@@ -172,7 +173,8 @@ def _source(place: Place, parents: FromClause) -> _Source:
         return _Source(join.rows(parents, same), number, columns, [number, *order], where)
     rank = func.row_number().over(order_by=order).label("m")
     few = select(*_labelled(columns), rank).select_from(join.rows()).where(*same, *where).order_by(*order)
-    lateral = few.limit(literal_column(str(at_most("take", branch.take)))).correlate(parents).lateral("few")
+    few = few.limit(literal_column(str(at_most("take", branch.take)))).correlate(parents)
+    lateral = without_entities(target, few).lateral("few")
     columns_of_few = [lateral.c[_label(target, name)] for name in target.columns]
     return _Source(parents.join(lateral, true()), number, columns_of_few, [number, lateral.c.m])
 

@@ -14,6 +14,7 @@ from pgauthkit.repositories.generic.conditions import conditions
 from pgauthkit.repositories.generic.conflicts import contradictions, deleted, on_conflict
 from pgauthkit.repositories.generic.description import not_found
 from pgauthkit.repositories.generic.plans.fitness import unfit_write
+from pgauthkit.repositories.generic.plans.internals import without_entities
 from pgauthkit.repositories.generic.plans.known import Planned
 from pgauthkit.repositories.generic.plans.plan import planned
 from pgauthkit.repositories.generic.plans.reads import Planning
@@ -117,7 +118,7 @@ class Writes(Planning[M]):
 
     def _returning(self, shape: Shape, statement: UpdateBase) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
-        returning = statement.returning(*of.columns.values())
+        returning = without_entities(of, statement.returning(*of.columns.values()))
         return Planned(planned(returning, dialect, shape.binds), Rows(of, dialect).objects, [of])
 
     def _refuse(self) -> None:
