@@ -100,6 +100,21 @@ class Versioned(Host):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's
 
 
+class Filled(Host):
+    """Its constructor says something of a relation."""
+
+    __tablename__ = "filled"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelves.id"))
+
+    shelf: Mapped["Shelf | None"] = relationship()
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - of any column
+        super().__init__(**values)
+        self.shelf = None
+
+
 class Careful(TypeDecorator[str]):
     """A type that does not take every value."""
 
@@ -214,6 +229,7 @@ CASES: list[tuple[type[Any], Call, object, str]] = [
     (Dog, lambda r: r.count(), 0, "as with a list of values"),
     (Animal, lambda r: r.upsert({"id": 1}, create={"name": "a", "kind": "cat"}, update={}).id, 1, "several classes"),
     (Counted, lambda r: r.create(name="a").id, 1, "has a sequence"),
+    (Filled, lambda r: r.create(id=1).id, 1, "a relation is given"),
     (Versioned, lambda r: r.create(id=1).version, 1, "has a version"),
     (Changing, lambda r: r.create(id=1, extra={"a": 1}).extra, {"a": 1}, "listens to the loading"),
     (Changing, lambda r: r.find_many(), [], "listens to the loading"),

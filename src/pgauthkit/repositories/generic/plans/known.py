@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 import attrs
 from sqlalchemy import Dialect
@@ -20,6 +20,8 @@ Rows = Sequence[tuple[Any, ...]]
 
 # Shapes of calls on one model that are kept; an application has some tens.
 MOST: Final = 500
+# Where a dialect has them: they end with their engine.
+_KEPT: Final = "pgauthkit_plans"
 _log: Final = logging.getLogger("pgauthkit.plans")
 
 
@@ -69,7 +71,8 @@ class Plans(Generic[M]):
         if found is None:
             found = self._known[key] = self._built(build)
             if len(self._known) > MOST:
-                self._known.pop(next(iter(self._known)), None)
+                with suppress(RuntimeError):  # another thread adds one at this moment, and removes one as well
+                    self._known.pop(next(iter(self._known)), None)
         if isinstance(found, str):
             raise UnplannedError(found)
         return found
@@ -106,10 +109,7 @@ def plans_of(of: Description[M], dialect: Dialect) -> Plans[M]:
         of: the model.
         dialect: of the engine; engines with options of their own have that of the engine that they come from.
     """
-    found = _KNOWN.setdefault(dialect, {})
+    found: dict[Description[Any], Plans[Any]] = vars(dialect).setdefault(_KEPT, {})
     if of not in found:
         found[of] = Plans(of, dialect)
     return found[of]
-
-
-_KNOWN: Final[WeakKeyDictionary[Dialect, dict[Description[Any], Plans[Any]]]] = WeakKeyDictionary()

@@ -20,7 +20,7 @@ from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 from pgauthkit.repositories.generic.plans.trees import places, root_columns, tree_statement
 
-__all__ = ["Reads"]
+__all__ = ["Planning", "Reads"]
 
 M = TypeVar("M")
 T = TypeVar("T")

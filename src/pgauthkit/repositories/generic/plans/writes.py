@@ -66,9 +66,9 @@ class Writes(Planning[M]):
         unique = of.unique_key(key, deleted_too=False, partial=True)
         if None in key.values() or contradictions(validated(of, key), validated(of, create)):
             raise UnplannedError("the key has no value, or is contradicted")
-        inserted = with_defaults(of.columns.values(), assigned(of, {**of.kind, **create, **key}))
+        inserted = _with_defaults(of.columns.values(), assigned(of, {**of.kind, **create, **key}))
         changes = assigned(of, update)
-        changes = with_defaults(of.columns.values(), changes, on_update=True) if changes else {}
+        changes = _with_defaults(of.columns.values(), changes, on_update=True) if changes else {}
         shape = Shape("upsert", *unique.columns)
         _add(shape, "+", inserted)
         _add(shape, "=", changes)
@@ -97,7 +97,7 @@ class Writes(Planning[M]):
         """Update the row with a key."""
         of = self._of
         columns = {of.columns[name]: value for name, value in (fixed or {}).items()}
-        given = with_defaults(of.columns.values(), changes, on_update=True, but=columns)
+        given = _with_defaults(of.columns.values(), changes, on_update=True, but=columns)
         shape = Shape(method, deleted_too)
         shape.equal(key)
         _add(shape, "=", given)
@@ -131,7 +131,7 @@ class Writes(Planning[M]):
         return found[0]
 
 
-def with_defaults(
+def _with_defaults(
     columns: Iterable[Column[Any]], given: Values, *, on_update: bool = False, but: Values | None = None
 ) -> dict[Column[Any], Any]:
     """Return values for columns, and with them those that Python computes for the other columns.
