@@ -37,7 +37,7 @@ class Creates(Planning[M]):
         else:
             refuse_unsuitable(of, instance)
         held = vars(instance)
-        if any(name in held for name in of.relations):
+        if held.keys() & of.relations.keys():
             raise UnplannedError("a relation is given")
         empty = without_null(of, instance)
         given = dict(_written(of.columns, held))
