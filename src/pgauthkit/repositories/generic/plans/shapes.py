@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeEngine
 
 from pgauthkit.repositories.generic.conditions import sequence
 from pgauthkit.repositories.generic.plans.internals import shape_of
-from pgauthkit.repositories.generic.typed import own_type
+from pgauthkit.repositories.generic.typed import Compared, own_type
 
 __all__ = ["Shape", "UnplannedError"]
 
@@ -93,8 +93,9 @@ class Shape:
         place = self._ours.get(name)
         if place is None:
             return None
-        compared = kind if own_type(kind) else kind.coerce_compared_value(operators.eq, self.values[place])
-        return self.bound(name, compared)
+        own = own_type(kind)
+        coerced = kind.coerce_compared_value(operators.eq, self.values[place]) if own is None else Compared(kind, own)
+        return self.bound(name, coerced)
 
     @property
     def binds(self) -> list[BindParameter[Any]]:
