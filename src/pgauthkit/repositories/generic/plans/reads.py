@@ -137,7 +137,7 @@ class Reads(Planning[M]):
 
         def build() -> Planned[Any]:
             found = conditions(self._of, where, self._bound(shape, equals), deleted_too=deleted_too)
-            figure = func.count() if method == "count" else literal_column("1")
+            figure: ColumnElement[Any] = func.count() if method == "count" else literal_column("1")
             counted = select(figure).select_from(self._of.table).where(*found)
             counted = without_entities(self._of, counted)
             statement = counted if method == "count" else select(counted.exists())
