@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
-from pgauthkit.database.line import Line
+from pgauthkit.database.line import MOST_PREPARED, Line
 from pgauthkit.errors import ConfigError, RetryableError
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ class TestAsking:
         ask(connection, "SELECT 1")
         assert driver.autocommit is False
         assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+    def test_as_many_as_the_server_should_keep(self, connection: "PoolProxiedConnection") -> None:
+        """The eldest makes room for a new one, and is prepared again when it comes again."""
+        for number in (*range(MOST_PREPARED + 2), 0):
+            assert ask(connection, f"SELECT {number}") == [(number,)]
+        assert Line.of(connection).prepared == MOST_PREPARED
+        assert ask(connection, "SELECT count(*)::int FROM pg_prepared_statements") == [(MOST_PREPARED,)]
 
     def test_an_error_is_psycopgs(self, connection: "PoolProxiedConnection") -> None:
         """What the server refuses is raised as psycopg would, with its SQLSTATE, and the line is good for the next."""

@@ -27,13 +27,19 @@ from pgauthkit.database.forking import sever
 from pgauthkit.database.suitability import check_encoding
 
 if TYPE_CHECKING:
+    from psycopg import abc
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["Line", "Rows", "UnacknowledgedError"]
+__all__ = ["MOST_PREPARED", "Line", "Rows", "UnacknowledgedError"]
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Steps: TypeAlias = Generator[Any, Any, Any]
+_Key: TypeAlias = tuple[bytes, tuple[int, ...]]
+
+# Statements that the server keeps for one connection, some 10 to 50 kB each: those of the service are fewer than a
+# hundred, those of repositories as many as there are shapes of calls.
+MOST_PREPARED: Final = 500
 
 _LINE: Final = "pgauthkit: line"
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
@@ -65,7 +71,7 @@ class Line:
         self._process = os.getpid()
         self._pgconn = driver.pgconn
         self._transformer = Transformer(PlainContext(driver))
-        self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self._names: dict[_Key, bytes] = {}
         self._numbers = count()
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
@@ -115,30 +121,56 @@ class Line:
             UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone.
         """
-        sent = self._dumped(sql, parameters)
+        text, names, formats = _numbered(sql)
+        sent = self._dumped(text, [parameters[name] for name in names], formats, self._transformer)
+        return self.read((yield from self._answer(sent, Format.BINARY)))
+
+    def query(self, text: bytes, values: "Sequence[object]", formats: "Sequence[PyFormat]") -> Steps:
+        """Run a statement of a host's model; for psycopg's `Connection.wait`, which returns the types and the rows.
+
+        As `ask`, but values and rows pass through what the host has taught its connection, as with a cursor of
+        psycopg: rows come as text, for which a host registers its loaders.
+
+        Args:
+            text: with parameters as `$1`, `$2` …
+            values: in this order.
+            formats: of the values, as many.
+
+        Raises:
+            UnsuitableError: the connection speaks another encoding.
+            UnacknowledgedError: nobody knows whether a synchronous standby has it.
+            psycopg.Error: the server refuses it, or is gone, or a value of either side cannot be converted.
+        """
+        transformer = Transformer(self._driver)  # as new as a cursor's: it keeps the time zone and the style of dates
+        sent = self._dumped(text, values, formats, transformer)
+        result: PGresult = yield from self._answer(sent, Format.TEXT)
+        transformer.set_pgresult(result)
+        types = tuple(map(result.ftype, range(result.nfields)))
+        return types, transformer.load_rows(0, result.ntuples, tuple)
+
+    def _answer(self, sent: "_Sent", wanted: Format) -> Steps:
+        """Return the result of a statement; where it is stale, prepare it again."""
         known = self._names.get(sent.key)
         try:
-            results = yield from self._execute(sent, known)
-            return self._rows(results)
+            return self._with_rows((yield from self._execute(sent, known, wanted)))
         except psycopg.Error as error:
             self._tell_of_standby(error)
             if known is None or not _STALE.fullmatch(error.sqlstate or ""):
                 raise
             yield from self._forget(sent, known, error)
-        results = yield from self._execute(sent, None)
-        return self._rows(results)
+        return self._with_rows((yield from self._execute(sent, None, wanted)))
 
     def read(self, result: "PGresult") -> Rows:
         """Return the rows of a result that came through a cursor of the host's."""
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
-    def _dumped(self, sql: str, parameters: Mapping[str, object]) -> "_Sent":
+    def _dumped(
+        self, text: bytes, values: "Sequence[object]", formats: "Sequence[PyFormat]", transformer: "abc.Transformer"
+    ) -> "_Sent":
         if self._pgconn.parameter_status(b"client_encoding") != b"UTF8":
             check_encoding(self._driver)
-        text, names, formats = _numbered(sql)
-        transformer = self._transformer
-        given = transformer.dump_sequence([parameters[name] for name in names], formats)
+        given = transformer.dump_sequence(values, formats)
         return _Sent((text, transformer.types or ()), given, transformer.formats)
 
     def _is_closed(self) -> bool:
@@ -167,32 +199,38 @@ class Line:
             # name may come a second time.
             self._names.clear()
             return
-        del self._names[sent.key]
+        yield from self._deallocate(sent.key, name)
+
+    def _deallocate(self, key: "_Key", name: bytes) -> Steps:
+        del self._names[key]
         self._pgconn.send_query(b"DEALLOCATE " + name)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
 
-    def _execute(self, sent: "_Sent", known: bytes | None) -> Steps:
+    def _execute(self, sent: "_Sent", known: bytes | None, wanted: Format) -> Steps:
         self._is_unacknowledged = False
         if self._driver.prepare_threshold is None:  # so says a host behind a pooler that cannot prepare
             text, types = sent.key
-            self._pgconn.send_query_params(text, sent.given, types, sent.formats, Format.BINARY)
+            self._pgconn.send_query_params(text, sent.given, types, sent.formats, wanted)
         else:
             name = known or (yield from self._prepare(sent))
-            self._pgconn.send_query_prepared(name, sent.given, sent.formats, Format.BINARY)
+            self._pgconn.send_query_prepared(name, sent.given, sent.formats, wanted)
         return (yield from execute(self._pgconn))
 
     def _prepare(self, sent: "_Sent") -> Steps:
+        if len(self._names) >= MOST_PREPARED:
+            key, eldest = next(iter(self._names.items()))
+            yield from self._deallocate(key, eldest)
         name = b"pgauthkit_%d" % next(self._numbers)
         self._pgconn.send_prepare(name, *sent.key)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
         self._names[sent.key] = name
         return name
 
-    def _rows(self, results: "list[PGresult]") -> Rows:
+    def _with_rows(self, results: "list[PGresult]") -> "PGresult":
         result = self._checked(results, ExecStatus.TUPLES_OK)
         if self._is_unacknowledged:
             raise UnacknowledgedError
-        return self.read(result)
+        return result
 
     def _checked(self, results: "list[PGresult]", wanted: ExecStatus) -> "PGresult":
         # All of them: what fails at the commit (a serialization, a deferred constraint) is reported after the rows.
@@ -205,7 +243,7 @@ class Line:
 class _Sent(NamedTuple):
     """A statement (its text, and the types of its parameters) and the parameters, as libpq takes them."""
 
-    key: tuple[bytes, tuple[int, ...]]
+    key: "_Key"
     given: "Sequence[Buffer | None]"
     formats: "Sequence[Format] | None"
 

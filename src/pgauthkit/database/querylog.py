@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, Self, TypeAlias, cast
+from typing import Any, Final, Self, TypeAlias, TypeVar, cast
 
 import attrs
 import psycopg
@@ -17,8 +17,10 @@ from pgauthkit.database.line import Line
 
 __all__ = ["Ask", "QueryLog"]
 
-Ask: TypeAlias = Callable[[PoolProxiedConnection, str, Mapping[str, object]], list[Sequence[Any]]]
-"""Runs one statement on a driver's connection in autocommit."""
+G = TypeVar("G")
+R = TypeVar("R", bound=Sequence[Any])
+Ask: TypeAlias = Callable[[PoolProxiedConnection, str, G], R]
+"""Runs one statement on a driver's connection in autocommit, with what it is given, and returns its rows."""
 
 _OPTION: Final = "pgauthkit_query_log"
 _NONE: Final = timedelta(0)
@@ -81,14 +83,14 @@ class QueryLog:
         event.listen(engine, "after_cursor_execute", self._after)
         event.listen(engine, "handle_error", self._failed)
 
-    def logged(self, ask: Ask) -> Ask:
+    def logged(self, ask: Ask[G, R]) -> Ask[G, R]:
         """Return what runs statements on a driver's connection, with each statement logged."""
 
-        def ask_and_log(connection: PoolProxiedConnection, sql: str, parameters: Mapping[str, object]) -> list[Any]:
+        def ask_and_log(connection: PoolProxiedConnection, sql: str, given: G) -> R:
             line = Line.of(connection)
             running = _Running(lambda: line.prepared)
             try:
-                rows = ask(connection, sql, parameters)
+                rows = ask(connection, sql, given)
             except psycopg.Error as error:
                 self._write(running.record(sql, None), error.sqlstate, failed=True)
                 raise
@@ -96,6 +98,11 @@ class QueryLog:
             return rows
 
         return ask_and_log
+
+    def tell(self, message: str) -> None:
+        """Log what is no statement: it explains some that follow."""
+        if self.all:
+            _log.info(message)
 
     def _before(self, connection: Connection, *event: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         driver = cast("psycopg.BaseConnection[Any]", connection.connection.driver_connection)

@@ -1,6 +1,7 @@
 """A host's models, and its unit of work: sync, then async with every call waited for, so that a test serves both."""
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -221,6 +222,23 @@ class EngineWork(Work):
         return UserRepository(self._engine)
 
     @contextmanager
+    def listening(self) -> Generator[None]:
+        """Note the statements that are logged: a listener would have every call go through a session."""
+        handler = logging.Handler()
+        handler.emit = self._note_record  # type: ignore[method-assign]
+        log = logging.getLogger("pgauthkit.queries")
+        level = log.level
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        yield
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+    def _note_record(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "statement"):
+            self._sent.append(record.statement)
+
+    @contextmanager
     def savepoint(self) -> Generator[None]:
         """Nothing has to be undone: what fails is undone by itself."""
         yield
@@ -299,6 +317,13 @@ def blog_engine(blog_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
+def blog_logged_engine(blog_url: str) -> Iterator[Engine]:
+    engine = create_engine(blog_url, query_log=True)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
@@ -342,9 +367,8 @@ def engine_work(engine: Engine) -> Generator[EngineWork]:
     """Give repositories on an engine, and leave no row of theirs."""
     with orm.Session(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False) as db:
         work = EngineWork(engine, db)
-        work.listen(engine)
-        yield work
-        event.remove(engine, "before_cursor_execute", work._note)
+        with work.listening():
+            yield work
         _tidy(db)
 
 
@@ -368,13 +392,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def work(
-    request: pytest.FixtureRequest, blog_engine: Engine, blog_async_engine: AsyncEngine, runner: asyncio.Runner
+    request: pytest.FixtureRequest,
+    blog_engine: Engine,
+    blog_logged_engine: Engine,
+    blog_async_engine: AsyncEngine,
+    runner: asyncio.Runner,
 ) -> Iterator[Work]:
     """A unit of work: sync, then async; then an engine, but for a test marked `in_session`."""
     ways: dict[str, Callable[[], AbstractContextManager[Work]]] = {
         "sync": lambda: sync_work(blog_engine),
         "async": lambda: async_work(blog_async_engine, runner),
-        "engine": lambda: engine_work(blog_engine),
+        "engine": lambda: engine_work(blog_logged_engine),
     }
     with ways[request.param]() as work:
         yield work

@@ -1,6 +1,6 @@
 """What was written is found, by equality, key, include, page and upsert, whatever the type of its column."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -35,6 +35,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     case,
+    event,
     literal,
     not_,
     orm,
@@ -65,6 +66,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.types import TypeEngine
 
+from pgauthkit.database import create_engine
 from pgauthkit.repositories import Repository
 
 # SQLAlchemy's own types of domains and money lack what it says that every type will need.
@@ -301,6 +303,56 @@ def test_a_walk_by_pages(db: orm.Session, name: str) -> None:
         assert seen == expected
         back = rows.page(order_by=order, size=len(seen), before=page.start_cursor)
         assert [(_shown(row), row.number) for row in back.items] == expected[:-1]
+
+
+@pytest.fixture(scope="module")
+def by_session(blog_url: str) -> Iterator[Engine]:
+    """An engine on which somebody listens to each statement, so that calls go through a session."""
+    engine = create_engine(blog_url)
+    event.listen(engine, "before_cursor_execute", lambda *_: None)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_by_plan_and_by_session(every_engine: Engine, by_session: Engine, name: str) -> None:
+    """On an engine a value is written and read as a session does it, in each direction."""
+    parent, child = MODELS[name]
+    engines = (every_engine, by_session)
+    try:
+        for number, value in enumerate(TYPES[name][1]):
+            for way, engine in enumerate(engines):
+                made = Repository(engine, parent).create(value=value, number=2 * number + way)
+                assert made.value == value
+                Repository(engine, child).create(value=value, number=made.number)
+            for way in range(2):
+                key = {"value": value, "number": 2 * number + way}
+                first, second = (Repository(engine, parent).get(**key, include="children.parent") for engine in engines)
+                assert [_columns(row) for row in (first, *first.children)] == [
+                    _columns(row) for row in (second, *second.children)
+                ]
+                assert first.children[0].parent is first
+                changes: list[Callable[[Repository[Any]], Any]] = [
+                    lambda rows, key=key: rows.update(key, note="one"),  # type: ignore[misc]
+                    lambda rows, key=key: rows.upsert(key, create={}, update={"note": "two"}),  # type: ignore[misc]
+                    lambda rows, value=value: rows.find_many(value=value, order_by="number")[-1],  # type: ignore[misc]
+                    lambda rows, value=value: rows.count(value=value),  # type: ignore[misc]
+                ]
+                for change in changes:
+                    answers = [change(Repository(engine, parent)) for engine in engines]
+                    assert _columns(answers[0]) == _columns(answers[1])
+    finally:
+        Repository(every_engine, child).delete_many(all=True)
+        Repository(every_engine, parent).delete_many(all=True)
+
+
+def _columns(row: object) -> object:
+    """Return what a row has, with the types, which may be equal where they are not the same."""
+    if isinstance(row, int):
+        return row
+    return {
+        name: (type(value), value) for name, value in vars(row).items() if name in {"id", "value", "number", "note"}
+    }
 
 
 def _rest(order: list[str]) -> list[str]:

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 from sqlalchemy import ForeignKey, insert, orm, update
 from sqlalchemy.orm import DeclarativeBase, DynamicMapped, Mapped, WriteOnlyMapped, mapped_column, relationship
-from tests.integration.repositories.conftest import Account, Category, Comment, Post, Tag, Work, post_tags, related
+from tests.integration.repositories.conftest import (
+    Account,
+    Category,
+    Comment,
+    EngineWork,
+    Post,
+    Tag,
+    Work,
+    post_tags,
+    related,
+)
 
 from pgauthkit.errors import RepositoryError
 from pgauthkit.models import User, UserRole
@@ -77,11 +87,12 @@ def test_an_object_that_comes_along_shows_what_is_there_now(
     ],
 )
 def test_one_statement_and_one_for_each_collection(blog: Blog, work: Work, include: Include, statements: int) -> None:
-    """To-one relations come with a join, and a collection with a statement, however many rows there are."""
+    """To-one relations come with a join, and a collection with a statement; on an engine it is one for all of them."""
+    expected = 1 if isinstance(work, EngineWork) else statements
     work.of(Post).find_many(include=include)
-    assert statements == len(work.sent())
+    assert expected == len(work.sent())
     work.of(Post).get(id=blog.first.id, include=include)
-    assert statements == len(work.sent())
+    assert expected == len(work.sent())
 
 
 def test_a_collection_of_nobody(work: Work) -> None:

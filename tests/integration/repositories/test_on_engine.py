@@ -238,6 +238,8 @@ def test_a_failure_of_the_commit(on_engine: OnEngine, db: orm.Session) -> None:
     db.execute(text("ALTER TABLE categories ALTER CONSTRAINT categories_parent_id_fkey DEFERRABLE INITIALLY DEFERRED"))
     with pytest.raises(ForeignKeyViolationError):
         on_engine(Category).create(id=1, parent_id=2)
+    with pytest.raises(ForeignKeyViolationError):
+        on_engine(Category).create_many([{"id": 1, "parent_id": 2}])
     db.execute(text("ALTER TABLE categories ALTER CONSTRAINT categories_parent_id_fkey NOT DEFERRABLE"))
     assert on_engine(Category).count() == 0
 
@@ -262,11 +264,13 @@ def test_a_connection_that_the_server_closed(db: orm.Session, blog_url: str, run
     """It is noticed before anything is sent."""
     options: dict[str, Any] = {"connect_args": {"application_name": "cut"}}
     engine, async_engine = create_engine(blog_url, **options), create_async_engine(blog_url, **options)
-    tags = Repository(engine, Tag), Waiting(Loop(runner), AsyncRepository(async_engine, Tag))
+    tags: list[Any] = [Repository(engine, Tag), Waiting(Loop(runner), AsyncRepository(async_engine, Tag))]
     assert [repository.count() for repository in tags] == [0, 0]
     cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'cut'"
     assert db.scalars(text(cut)).all() == [True, True]
     assert [repository.count() for repository in tags] == [0, 0]
+    assert db.scalars(text(cut)).all() == [True, True]
+    assert [repository.page(order_by="id", size=1).items for repository in tags] == [(), ()]  # through a session
     engine.dispose()
     runner.run(async_engine.dispose())
 

@@ -23,6 +23,7 @@ from pgauthkit.repositories.generic.batches import (
     refuse_missing,
 )
 from pgauthkit.repositories.generic.conditions import sequence
+from pgauthkit.repositories.generic.conflicts import arbiter, on_conflict
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.unit import by_batches
 from pgauthkit.repositories.generic.upserting import Upserting
@@ -170,10 +171,10 @@ class Bulk(Upserting[M]):
 
     def _or_update(self, statement: Insert, key: UniqueKey, update: Sequence[str]) -> Insert:
         if not update:
-            return statement.on_conflict_do_nothing(**self._arbiter(key))
+            return statement.on_conflict_do_nothing(**arbiter(self._of, key))
         columns = [self._of.columns[name] for name in update]
         changes = {column: statement.excluded[column.key] for column in columns}
-        return self._on_conflict(statement, key, touched(self._of, changes))
+        return on_conflict(self._of, statement, key, touched(self._of, changes))
 
     def _inserted(self, dialect: Dialect, group: Group, *, order_by: Sequence[str] = ()) -> Insert:
         values = completed(self._of, group)

@@ -1,9 +1,9 @@
 """Conditions and orders, as a host gives them: SQLAlchemy's expressions, and names of columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, SQLColumnExpression
+from sqlalchemy import ColumnElement, SQLColumnExpression, bindparam
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
@@ -14,10 +14,13 @@ from pgauthkit.repositories.generic.mapping.comparisons import compared
 from pgauthkit.repositories.generic.typed import own_type, typed
 from pgauthkit.repositories.generic.values import check_storable
 
-__all__ = ["Condition", "Order", "conditions", "equalities", "orders", "sequence"]
+__all__ = ["CONSTANT", "Condition", "Order", "conditions", "equalities", "orders", "sequence"]
 
 Condition: TypeAlias = SQLColumnExpression[bool]
 Order: TypeAlias = str | SQLColumnExpression[Any]
+
+# The name of a parameter that has the same value in every call.
+CONSTANT: Final = "pgauthkit_constant"
 
 
 def sequence(given: object) -> Sequence[Any]:
@@ -36,10 +39,17 @@ def conditions(
     found = [_condition(of, condition) for condition in where]
     found += equalities(of, equals or {})
     if of.kinds:  # SQLAlchemy adds it to the SELECT of a class, but not to an UPDATE or DELETE of its table
-        found.append(of.attribute(*of.kind).in_(of.kinds))
+        found.append(_is_of_class(of))
     if of.soft and not deleted_too:
         found.append(of.attribute("deleted_at").is_(None))
     return found
+
+
+def _is_of_class(of: Description[Any]) -> ColumnElement[bool]:
+    attribute = of.attribute(*of.kind)
+    if len(of.kinds) > 1:
+        return attribute.in_(of.kinds)
+    return attribute == bindparam(CONSTANT, next(iter(of.kinds)), attribute.type, unique=True)
 
 
 def equalities(of: Description[Any], equals: Mapping[str, object]) -> list[ColumnElement[bool]]:

@@ -9,13 +9,13 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
 
-from pgauthkit.errors import RepositoryError
+from pgauthkit.errors import NotFoundError, RepositoryError
 from pgauthkit.models import SoftDelete, User
 from pgauthkit.models.account import standing
 from pgauthkit.repositories.generic.keys import UniqueKey, find_key, unique_keys
 from pgauthkit.repositories.generic.values import is_json
 
-__all__ = ["Description", "describe"]
+__all__ = ["Description", "describe", "not_found"]
 
 M = TypeVar("M")
 
@@ -165,6 +165,11 @@ def describe(model: type[M]) -> Description[M]:
     if model not in _KNOWN:
         _KNOWN[model] = Description(model)
     return _KNOWN[model]
+
+
+def not_found(of: Description[Any]) -> NotFoundError:
+    """Return the error for a row that is not there."""
+    return NotFoundError(f"There is no such row in {of.table.name}.", table=of.table.name)
 
 
 _KNOWN: Final[dict[type[Any], Description[Any]]] = {}

@@ -6,6 +6,7 @@ from typing import TypeVar
 from sqlalchemy import exists, func, select
 
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
+from pgauthkit.repositories.generic.description import not_found
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.generic.loading import at_most
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
@@ -58,7 +59,7 @@ class Reading(Unit[M]):
         """
         found = self.find_unique(include=include, with_deleted=with_deleted, **key)
         if found is None:
-            raise self._not_found()
+            raise not_found(self._of)
         return found
 
     @on_its_own

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.database.connecting import watch_session
 from pgauthkit.database.violations import guarded
-from pgauthkit.errors import NotAUniqueKeyError, NotFoundError, RepositoryError
+from pgauthkit.errors import NotAUniqueKeyError, RepositoryError
 from pgauthkit.repositories.generic.conditions import conditions
-from pgauthkit.repositories.generic.description import describe
+from pgauthkit.repositories.generic.description import describe, not_found
 from pgauthkit.repositories.generic.includes import Include, branches
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.loading import AnyRow, AnySelect, load
 from pgauthkit.repositories.generic.mapping.listeners import refuse_listeners
+from pgauthkit.repositories.generic.plans.by_plan import SLOW, ByPlan
 from pgauthkit.repositories.generic.plans.calls import Limit, OnEngine
 
 __all__ = ["Unit", "by_batches", "on_its_own"]
@@ -36,6 +37,7 @@ class Unit(Generic[M]):
 
     _db: orm.Session
     _calls: OnEngine | None = None
+    _planned: ByPlan[M]
     # Whether the session is ours and ends with the call.
     _alone: bool = False
     _limit: Limit = nullcontext
@@ -43,7 +45,8 @@ class Unit(Generic[M]):
     def __init__(self, db: orm.Session | Engine, model: type[M]) -> None:
         self._of = describe(model)
         if isinstance(db, Engine):
-            self._calls = OnEngine(db)
+            self._calls = OnEngine(db, self._of.table)
+            self._planned = ByPlan(self._calls, self._of)
         elif isinstance(cast("object", db), AsyncEngine | AsyncSession):
             raise RepositoryError(f"{type(db).__name__} is for {'Async' + type(self).__name__}.")
         else:
@@ -119,15 +122,12 @@ class Unit(Generic[M]):
 
     def _only(self, found: Sequence[M]) -> M:
         if not found:
-            raise self._not_found()
+            raise not_found(self._of)
         return found[0]
-
-    def _not_found(self) -> NotFoundError:
-        return NotFoundError(f"There is no such row in {self._of.table.name}.", table=self._of.table.name)
 
 
 def on_its_own(method: F) -> F:
-    """Make a method of a repository that is on an engine run in a session and a transaction of its own."""
+    """Make a method of a repository that is on an engine run by a plan, or else in a session of its own."""
 
     @functools.wraps(method)
     def run(self: Any, /, *args: object, **kwargs: object) -> object:  # noqa: ANN401 - a unit
@@ -138,7 +138,8 @@ def on_its_own(method: F) -> F:
         def work(db: orm.Session) -> object:
             return method(self._within(db), *args, **kwargs)
 
-        return calls.in_session(work, self._of.table, one_snapshot=bool(kwargs.get("include")))
+        found = self._planned.attempt(method.__name__, args, kwargs)
+        return found if found is not SLOW else calls.in_session(work, one_snapshot=bool(kwargs.get("include")))
 
     return cast("F", run)
 
@@ -158,6 +159,6 @@ def by_batches(method: F) -> F:
         def work(db: orm.Session) -> object:
             return method(self._within(db, calls.limit), rows, *args, **kwargs)
 
-        return calls.in_batches(work, self._of.table, can_repeat=isinstance(rows, Sequence))
+        return calls.in_batches(work, can_repeat=isinstance(rows, Sequence))
 
     return cast("F", run)

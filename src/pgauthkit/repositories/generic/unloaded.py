@@ -15,7 +15,7 @@ from pgauthkit.database.violations import violation
 from pgauthkit.errors import PgAuthKitError, RepositoryError
 from pgauthkit.repositories.generic.mapping.rereading import has_typed_key, reread
 
-__all__ = ["NotIncluded", "NotLoaded", "close"]
+__all__ = ["NotIncluded", "NotLoaded", "close", "closed_relations"]
 
 # Their attributes are queries, which load nothing by themselves.
 _QUERIES = frozenset({"dynamic", "write_only"})
@@ -104,7 +104,7 @@ def close(
     for instance in instances:
         state: InstanceState[Any] = instance_state(instance)
         if state.mapper not in known:
-            known[state.mapper] = _closed(state.mapper, included, prefix)
+            known[state.mapper] = closed_relations(state.mapper, included, prefix)
             columns[state.mapper] = frozenset(prop.key for prop in state.mapper.column_attrs)
         closed = known[state.mapper]
         stale = [] if fresh else [name for name in closed if name in state.dict]
@@ -121,7 +121,8 @@ def _is_shown() -> bool:
     return any(frame.f_code.co_name == "__repr__" for frame in frames)
 
 
-def _closed(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict[str, NotIncluded]:
+def closed_relations(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict[str, NotIncluded]:
+    """Return the loaders of the relations that are not included, which raise."""
     return {
         relation.key: NotIncluded(mapper.class_.__name__, relation.key, prefix + relation.key)
         for relation in mapper.relationships

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, literal_column
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import insert
 
-from pgauthkit.errors import RepositoryError, UniqueViolationError
+from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.assignments import assigned, touched, validated
-from pgauthkit.repositories.generic.keys import UniqueKey
+from pgauthkit.repositories.generic.conflicts import contradictions, deleted, on_conflict
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Upserting"]
@@ -46,32 +45,14 @@ class Upserting(Unit[M]):
         """
         unique = self._key(key, deleted_too=False, partial=True)
         wanted, given = validated(self._of, key), validated(self._of, create)
-        if clash := sorted(name for name in wanted.keys() & given.keys() if given[name] != wanted[name]):
+        if clash := contradictions(wanted, given):
             message = f"create of {self._of.name} contradicts the key: {', '.join(clash)}."
             raise RepositoryError(message, columns=clash, table=self._of.table.name)
         changes = assigned(self._of, update)
         statement = insert(self._of.table).values(
             assigned(self._of, {**self._of.kind, **self._of.version, **create, **key})
         )
-        found = self._written(self._on_conflict(statement, unique, touched(self._of, changes) if changes else {}))
+        found = self._written(on_conflict(self._of, statement, unique, touched(self._of, changes) if changes else {}))
         if not found:
-            columns = [self._of.columns[name].name for name in unique.columns]
-            message = f"The row of {self._of.table.name} with this key is deleted: restore it, or free the key."
-            raise UniqueViolationError(message, columns=columns, table=self._of.table.name)
+            raise deleted(self._of, unique)
         return found[0]
-
-    def _on_conflict(self, statement: Insert, unique: UniqueKey, changes: Mapping[Column[Any], Any]) -> Insert:
-        column = self._of.columns[unique.columns[0]]
-        # Setting a column to itself returns the row, under its lock, where DO NOTHING would return none.
-        return statement.on_conflict_do_update(
-            **self._arbiter(unique),
-            set_=dict(changes) or {column: column},
-            where=self._of.attribute("deleted_at").is_(None) if self._of.soft else None,
-        )
-
-    def _arbiter(self, unique: UniqueKey) -> dict[str, Any]:
-        columns = [self._of.columns[name] for name in unique.columns]
-        return {
-            "index_elements": columns,
-            "index_where": None if unique.where is None else literal_column(unique.where),
-        }

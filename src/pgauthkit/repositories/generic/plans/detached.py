@@ -1,0 +1,81 @@
+"""Objects of rows, in no session, whose state SQLAlchemy gets when it first asks for it.
+
+The state of an object, of which most callers read a few columns and nothing else, takes three times as long to make as
+the object. It is left out until something touches it: an assignment, a relation, `inspect`, a session.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import inspect
+
+from pgauthkit.repositories.generic.plans.internals import STATE, new_state
+from pgauthkit.repositories.generic.unloaded import closed_relations
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
+__all__ = ["MARK", "Origin", "origin"]
+
+# Begins as SQLAlchemy's own name does, which web frameworks leave out when they encode an object.
+MARK: Final = "_sa_pgauthkit_origin"
+
+
+class Origin:
+    """What the objects of one place in a tree have in common.
+
+    Attributes:
+        primary_key: the names of its attributes.
+    """
+
+    def __init__(self, model: type[Any], included: frozenset[str], prefix: str) -> None:
+        self._of = model, included, prefix
+        self._mapper: Mapper[Any] = inspect(model)
+        self._closed = closed_relations(self._mapper, included, prefix)
+        self._identity = self._mapper.identity_key_from_primary_key(())[0]
+        keys = (self._mapper.get_property_by_column(column).key for column in self._mapper.primary_key)
+        self.primary_key = tuple(keys)
+        if not isinstance(vars(model).get(STATE), _LazyState):
+            # Past what SQLAlchemy's metaclass does, which takes attributes for columns.
+            type.__setattr__(model, STATE, _LazyState())
+
+    def state(self, instance: object, held: Mapping[str, object]) -> object:
+        """Return the state of an object, given what it holds."""
+        key = (self._identity, tuple(held[name] for name in self.primary_key), None)
+        return new_state(instance, self._mapper, key, self._closed)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return origin, self._of  # as part of an object that is copied or pickled
+
+
+class _LazyState:
+    """Stands in for the state on the class: an object that has one of its own never comes here."""
+
+    def __get__(self, instance: object, owner: type[object]) -> object:
+        held = {} if instance is None else vars(instance)
+        made: Origin | None = held.get(MARK)
+        if made is not None:
+            held.setdefault(STATE, made.state(instance, held))  # in one step: another thread may ask as well
+            held.pop(MARK, None)
+        try:
+            return held[STATE]
+        except KeyError:  # of a new object, which SQLAlchemy makes a state for
+            raise AttributeError(STATE) from None
+
+
+def origin(model: type[Any], included: frozenset[str], prefix: str) -> Origin:
+    """Return the origin of objects, made once.
+
+    Args:
+        model: a mapped class.
+        included: the relations that the objects have.
+        prefix: the path to them, with a dot behind it.
+    """
+    mapper: Mapper[Any] = inspect(model)
+    key = model, included, prefix, len(mapper.relationships)  # a host may add relations at any time
+    if key not in _KNOWN:
+        _KNOWN[key] = Origin(model, included, prefix)
+    return _KNOWN[key]
+
+
+_KNOWN: Final[dict[tuple[type[Any], frozenset[str], str, int], Origin]] = {}

@@ -1,0 +1,169 @@
+"""What plans use of SQLAlchemy beyond its documented names: all of it, so that another version has one place to try.
+
+Tried with SQLAlchemy 2.1.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar, cast
+
+from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Table, orm
+from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from pgauthkit.repositories.generic.conditions import CONSTANT
+from pgauthkit.repositories.generic.description import Description
+
+__all__ = [
+    "MINORS",
+    "STATE",
+    "commit_new",
+    "converter_of",
+    "engine_listeners",
+    "load_listeners",
+    "new_state",
+    "parameters",
+    "plain_column",
+    "reader_of",
+    "session_listeners",
+    "shape_of",
+    "without_entities",
+    "write_listeners",
+]
+
+S = TypeVar("S", bound=Executable)
+Binds: TypeAlias = Sequence[BindParameter[Any]]
+Converter: TypeAlias = Callable[[Any], Any]
+
+MINORS: Final = ("2.1",)
+# Where an object has what SQLAlchemy knows of it.
+STATE: Final = "_sa_instance_state"
+# Of a session that never does anything: it has the listeners that any session has.
+_ANY_SESSION: Final = tuple(
+    getattr(orm.Session().dispatch, name) for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
+)
+_OF_ENGINES: Final = (
+    "before_execute",
+    "after_execute",
+    "begin",
+    "commit",
+    "rollback",
+    "engine_connect",
+    "set_connection_execution_options",
+)
+_OF_DIALECTS: Final = ("do_execute", "do_execute_no_params")
+_WRITES: Final = ("insert", "update", "delete")
+
+
+def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
+    """Return what two expressions have in common that differ in their values alone, and the places of the values."""
+    key = cast("Any", element)._generate_cache_key()
+    return None if key is None else (key.key, key.bindparams)
+
+
+def parameters(compiled: SQLCompiler, binds: Binds) -> tuple[Mapping[str, int], Sequence[object]] | None:
+    """Return which of the given places each parameter of a statement takes its value from, by its name in the text.
+
+    Behind these places come those of constants of ours, which are returned as well. None where there is a parameter
+    that is neither, as a constant of a relation, or that the text has not as it is.
+    """
+    if compiled.post_compile_params or compiled.literal_execute_params:
+        return None
+    numbers = {bind: number for number, bind in enumerate(binds)}
+    escaped: Mapping[str, str] = compiled.escaped_bind_names
+    found: dict[str, int] = {}
+    constants: list[object] = []
+    for bind, name in cast("Mapping[Any, str]", compiled.bind_names).items():
+        # A copy, as of a condition that was adapted, knows what it was copied from.
+        number = next((numbers[origin] for origin in bind._cloned_set if origin in numbers), None)
+        if number is None and bind._orig_key == CONSTANT:
+            number = len(binds) + len(constants)
+            constants.append(bind.value)
+        if number is None:
+            return None
+        found[escaped.get(name, name)] = number
+    return found, constants
+
+
+def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
+    """Return what a type of SQLAlchemy makes of a value before the driver gets it."""
+    return cast("Converter | None", cast("Any", compiled)._bind_processors.get(name))
+
+
+def reader_of(kind: Any, dialect: Dialect, oid: int) -> Converter | None:  # noqa: ANN401 - any type
+    """Return what a type of SQLAlchemy makes of a value that the driver has read."""
+    return cast("Converter | None", kind._cached_result_processor(dialect, oid))
+
+
+def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], callables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """Return the state of an object that was read and is in no session."""
+    state: InstanceState[Any] = InstanceState(instance, mapper.class_manager)
+    state.key = key
+    state.callables = dict(callables)  # each its own: what is expired is taken out of it
+    return state
+
+
+def commit_new(instance: object, written: Mapping[str, object]) -> None:
+    """Make an object that was new one of a row that was inserted, as it is after a session has ended.
+
+    Args:
+        instance: of a mapped class, with what was inserted.
+        written: what the server has added.
+    """
+    state: Any = getattr(instance, STATE)
+    state.dict.update(written)
+    state.key = state.mapper._identity_key_from_state(state)
+    state._commit_all(state.dict)
+
+
+def session_listeners() -> bool:
+    """Tell whether anyone listens to all sessions."""
+    return any(_ANY_SESSION)
+
+
+def engine_listeners(engine: Engine, *, ours: int) -> bool:
+    """Tell whether anyone but us listens to what an engine does.
+
+    Args:
+        engine: also one with options of its own.
+        ours: how many of our own listen to each statement.
+    """
+    of_engine, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
+    return (
+        any(getattr(of_engine, name) for name in _OF_ENGINES)
+        or any(getattr(of_dialect, name) for name in _OF_DIALECTS)
+        or len(of_engine.before_cursor_execute) > ours
+        or len(of_engine.after_cursor_execute) > ours
+        or len(of_dialect.handle_error) > ours
+    )
+
+
+def without_entities(of: Description[Any], statement: S) -> S:
+    """Return a statement, to which SQLAlchemy does not add what rows of a class must meet: our conditions say it.
+
+    Args:
+        of: the model.
+        statement: on its table, with conditions on the class.
+    """
+    if of.kinds:
+        cast("Any", statement)._propagate_attrs = {}
+    return statement
+
+
+def load_listeners(mapper: Mapper[Any]) -> bool:
+    """Tell whether anyone waits for objects of a class to be loaded."""
+    dispatch = cast("Any", mapper.class_manager).dispatch
+    return bool(dispatch.load) or bool(dispatch.refresh)
+
+
+def write_listeners(mapper: Mapper[Any]) -> bool:
+    """Tell whether anyone waits for objects of a class to be written."""
+    dispatch = cast("Any", mapper).dispatch
+    return any(getattr(dispatch, f"{when}_{what}") for when in ("before", "after") for what in _WRITES)
+
+
+def plain_column(element: object) -> Column[Any] | None:
+    """Return the column of a table that stands in a relation's condition, as the table has it; None if it is none."""
+    found: Any = cast("Any", element)._deannotate() if isinstance(element, Column) else None
+    table: object = getattr(found, "table", None)
+    return cast("Any", table).columns.get(found.key) if isinstance(table, Table) else None

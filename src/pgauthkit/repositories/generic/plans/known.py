@@ -1,0 +1,115 @@
+"""`Plans`: the plans of a model on an engine, each made once for its shape."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
+
+import attrs
+from sqlalchemy import Dialect
+
+from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.plan import Plan
+from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
+
+__all__ = ["Planned", "Plans", "plans_of"]
+
+T = TypeVar("T")
+M = TypeVar("M")
+Rows = Sequence[tuple[Any, ...]]
+
+# Shapes of calls on one model that are kept; an application has some tens.
+MOST: Final = 500
+# Where a dialect has them: they end with their engine.
+_KEPT: Final = "pgauthkit_plans"
+_log: Final = logging.getLogger("pgauthkit.plans")
+
+
+@attrs.frozen
+class Planned(Generic[T]):
+    """A plan, and what becomes of its rows.
+
+    Attributes:
+        plan: the statement.
+        answer: makes the answer of the rows, and of the types of their columns.
+        models: those whose objects it makes.
+    """
+
+    plan: Plan
+    answer: Callable[[Rows, tuple[int, ...]], T]
+    models: Sequence[Description[Any]] = ()
+
+
+class Plans(Generic[M]):
+    """What is known of the calls on a model.
+
+    Attributes:
+        of: the model.
+        dialect: of the engine.
+        built: how many plans were made so far.
+    """
+
+    def __init__(self, of: Description[M], dialect: Dialect) -> None:
+        self.of = of
+        self.dialect = dialect
+        self.built = 0
+        self._known: dict[object, Planned[Any] | str] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def find(self, shape: Shape, build: Callable[[], Planned[T]]) -> Planned[T]:
+        """Return the plan of a shape, made the first time.
+
+        Raises:
+            UnplannedError: there is none.
+            RepositoryError: the call is wrong.
+        """
+        key = (len(self.of.relations), shape.key)  # a host may add relations at any time
+        try:
+            found = self._known.get(key)
+        except TypeError:
+            raise UnplannedError("what is included cannot be told from another") from None
+        if found is None:
+            found = self._known[key] = self._built(build)
+            if len(self._known) > MOST:
+                with suppress(RuntimeError):  # another thread adds one at this moment, and removes one as well
+                    self._known.pop(next(iter(self._known)), None)
+        if isinstance(found, str):
+            raise UnplannedError(found)
+        return found
+
+    def is_news(self, method: str, reason: str) -> bool:
+        """Tell whether it is the first time that a method goes through a session for this reason."""
+        known = len(self._told)
+        self._told.add((method, reason))
+        return len(self._told) > known
+
+    def shown(self) -> str:
+        """Return the statements of all plans.
+
+        Example:
+            >>> print(plans_of(describe(Post), engine.dialect).shown())  # doctest: +SKIP
+        """
+        found = [planned.plan.sql for planned in self._known.values() if isinstance(planned, Planned)]
+        return "\n\n".join(found)
+
+    def _built(self, build: Callable[[], Planned[Any]]) -> Planned[Any] | str:
+        try:
+            planned = build()
+        except UnplannedError as reason:
+            return str(reason)
+        self.built += 1
+        _log.debug("%s: %s", self.of.name, planned.plan.sql)
+        return planned
+
+
+def plans_of(of: Description[M], dialect: Dialect) -> Plans[M]:
+    """Return the plans of a model on an engine.
+
+    Args:
+        of: the model.
+        dialect: of the engine; engines with options of their own have that of the engine that they come from.
+    """
+    found: dict[Description[Any], Plans[Any]] = vars(dialect).setdefault(_KEPT, {})
+    if of not in found:
+        found[of] = Plans(of, dialect)
+    return found[of]

@@ -1,0 +1,106 @@
+"""Links the objects of a tree, from the rows that its statement returned."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+from sqlalchemy import Dialect
+from sqlalchemy.orm.attributes import set_committed_value
+
+from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
+from pgauthkit.repositories.generic.plans.trees import Place
+
+if TYPE_CHECKING:
+    from pgauthkit.repositories.generic.includes import Branch
+    from pgauthkit.repositories.generic.plans.joins import Join
+
+__all__ = ["Linking"]
+
+Numbered = list[tuple[int, object]]
+Children = dict[int, list[Any]]
+
+
+@attrs.frozen
+class _Making:
+    """How the objects of a place are made; with the class by which they are known where they may come again."""
+
+    place: Place
+    rows: Rows[Any]
+    identity: type[Any] | None
+
+
+class Linking:
+    """The objects of every place of a tree, linked as a session would have them: one object for each row."""
+
+    def __init__(self, places: Sequence[Place], dialect: Dialect) -> None:
+        self._places = places
+        identities = Counter(_identity(place) for place in places)
+        self._making = [
+            _Making(
+                place,
+                Rows(place.of, dialect, place.first, place.included, place.prefix),
+                _identity(place) if place.repeats or identities[_identity(place)] > 1 else None,
+            )
+            # Nearest to the root first: an object that is met again further away is what it was.
+            for place in sorted(places, key=lambda place: (place.depth, -place.number))
+        ]
+        # Nearest to the root last: it has the last word.
+        below = [place for place in places if place.parent is not None]
+        self._linking = sorted(below, key=lambda place: -place.depth)
+
+    def objects(self, rows: Sequence[Row], types: Types) -> list[Any]:
+        """Return the objects of the root."""
+        levels: list[list[Row]] = [[] for _ in self._places]
+        for row in rows:
+            place_number: int = row[0]
+            levels[place_number].append(row)
+        found, children = self._made(levels, types)
+        for place in self._linking:
+            _link(found[cast("Place", place.parent).number], place, children[place.number])
+        return [instance for _, instance in found[0]]
+
+    def _made(self, levels: Sequence[list[Row]], types: Types) -> tuple[list[Numbered], list[Children]]:
+        """Return each place's objects, by the number of the row in which they came first, and as children."""
+        known: dict[type[Any], dict[object, Any]] = {}
+        found: list[Numbered] = [[] for _ in levels]
+        children: list[Children] = [{} for _ in levels]
+        for making in self._making:
+            place, rows = making.place, levels[making.place.number]
+            if making.identity is None:
+                made = making.rows.objects(rows, types)
+            else:
+                made = making.rows.shared(rows, types, known.setdefault(making.identity, {}))
+            below = children[place.number]
+            for row, instance in zip(rows, made, strict=True):
+                if row[1] in below:
+                    below[row[1]].append(instance)
+                else:
+                    below[row[1]] = [instance]
+            if place.included or place.parent is None:
+                found[place.number] = _firsts(rows, made)
+        return found, children
+
+
+def _firsts(rows: Sequence[Row], made: Sequence[object]) -> Numbered:
+    """Return each object once, with the number of the row in which it came first."""
+    first: dict[int, tuple[int, object]] = {}
+    for row, instance in zip(rows, made, strict=True):
+        first.setdefault(id(instance), (row[2], instance))
+    return list(first.values())
+
+
+def _link(parents: Numbered, place: Place, children: Children) -> None:
+    name = cast("Branch", place.branch).relation.key
+    if cast("Join", place.join).is_collection:
+        for number, parent in parents:
+            set_committed_value(parent, name, children.get(number, ()))
+        return
+    for number, parent in parents:
+        found = children.get(number)
+        vars(parent)[name] = found[0] if found else None
+
+
+def _identity(place: Place) -> type[Any]:
+    identity: type[Any] = place.of.mapper.identity_key_from_primary_key(())[0]
+    return identity

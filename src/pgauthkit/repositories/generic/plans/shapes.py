@@ -1,0 +1,164 @@
+"""`Shape`: what a call has in common with others like it, and the values in which it differs from them."""
+
+from collections.abc import Hashable, Iterable, Mapping, Set as AbstractSet
+from typing import Any, Final, cast
+
+from sqlalchemy import BindParameter, bindparam
+from sqlalchemy.sql import ClauseElement, operators
+from sqlalchemy.types import TypeEngine
+
+from pgauthkit.repositories.generic.conditions import sequence
+from pgauthkit.repositories.generic.plans.internals import shape_of
+from pgauthkit.repositories.generic.typed import Compared, own_type
+
+__all__ = ["Shape", "UnplannedError"]
+
+# What needs no second look.
+_PLAIN: Final = frozenset({str, int, float, bytes})
+_SMALL: Final = 31  # bits of PostgreSQL's integer
+
+
+class UnplannedError(Exception):
+    """A call goes through a session; the message says why."""
+
+
+class Shape:
+    """Collects a call's arguments, each as something that its shape has, or as a value.
+
+    Attributes:
+        values: what the call gives, in the order in which it was collected.
+    """
+
+    def __init__(self, *parts: Hashable) -> None:
+        self._parts: list[Hashable] = list(parts)
+        self.values: list[object] = []
+        self._binds: list[BindParameter[Any] | None] = []
+        self._ours: dict[str, int] = {}
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What calls of this shape are known by."""
+        return tuple(self._parts)
+
+    def equal(self, values: Mapping[str, object]) -> None:
+        """Add columns with their values. NULL, true and false are part of the statement.
+
+        Raises:
+            UnplannedError: one is an SQL expression.
+        """
+        for name, value in values.items():
+            if value is None or value is True or value is False:
+                self._parts.append((name, value))
+                continue
+            if type(value) not in _PLAIN and (isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")):
+                raise UnplannedError("a value is an SQL expression")
+            # SQLAlchemy takes the parameter's type from both, and an integer's from its size as well.
+            self._parts.append((name, type(value), isinstance(value, int) and value.bit_length() > _SMALL))
+            self._ours[name] = self._place(value)
+        self._parts.append(None)
+
+    def assign(self, name: str, value: object, *, is_fixed: bool = False) -> None:
+        """Add a value to write; a fixed one is part of the statement.
+
+        Raises:
+            UnplannedError: it is an SQL expression.
+        """
+        if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
+            raise UnplannedError("a value is an SQL expression")
+        self._parts.append((name, is_fixed))
+        if not is_fixed:
+            self._ours[name] = self._place(value)
+
+    def number(self, name: str, value: int | None) -> None:
+        """Add a number of rows, or that there is none."""
+        self._parts.append(value is None)
+        if value is not None:
+            self._ours[name] = self._place(value)
+
+    def bound(self, name: str, kind: TypeEngine[Any]) -> BindParameter[Any] | None:
+        """Return the parameter for a column or a number; None where the call gives none.
+
+        Args:
+            name: as it was given.
+            kind: of the column.
+        """
+        place = self._ours.get(name)
+        if place is None:
+            return None
+        bind = self._binds[place] = bindparam(None, self.values[place], kind, unique=True)
+        return bind
+
+    def compared(self, name: str, kind: TypeEngine[Any]) -> BindParameter[Any] | None:
+        """Return the parameter for a value that a column is compared to, of the type that SQLAlchemy gives it."""
+        place = self._ours.get(name)
+        if place is None:
+            return None
+        own = own_type(kind)
+        coerced = kind.coerce_compared_value(operators.eq, self.values[place]) if own is None else Compared(kind, own)
+        return self.bound(name, coerced)
+
+    @property
+    def binds(self) -> list[BindParameter[Any]]:
+        """The parameters of the call's values, in their order, once a statement is made with them."""
+        return [bind for bind in self._binds if bind is not None]
+
+    def expressions(self, given: object) -> None:
+        """Add conditions, or what to order by: expressions and names.
+
+        Raises:
+            UnplannedError: SQLAlchemy cannot tell an expression from another one.
+        """
+        for item in sequence(given):
+            self._parts.append(item if isinstance(item, str) else self._expression(item))
+        self._parts.append(None)
+
+    def include(self, include: object) -> None:
+        """Add what is included.
+
+        Raises:
+            UnplannedError: SQLAlchemy cannot tell a condition in it from another one.
+        """
+        if isinstance(include, Mapping):
+            self._parts.append("{")
+            for path, nested in cast("Mapping[str, object]", include).items():
+                self._parts.append(path)
+                self._nested(nested)
+            self._parts.append("}")
+        elif isinstance(include, AbstractSet):
+            self._parts.append(frozenset(cast("AbstractSet[str]", include)))
+        else:
+            self._parts.append((include,) if isinstance(include, str) else tuple(cast("Iterable[str]", include)))
+
+    def _place(self, value: object) -> int:
+        self.values.append(value)
+        self._binds.append(None)
+        return len(self.values) - 1
+
+    def _nested(self, nested: object) -> None:
+        if not isinstance(nested, Mapping):
+            self._parts.append(bool(nested))
+            return
+        for name, value in cast("Mapping[str, Any]", nested).items():
+            self._parts.append(name)
+            if name == "include":
+                self.include(value)
+            elif name in {"where", "order_by"}:
+                self.expressions(value)
+            else:
+                self._parts.append(value)
+        self._parts.append(None)
+
+    def _expression(self, item: Any) -> Hashable:  # noqa: ANN401 - of a host
+        element = item.__clause_element__() if hasattr(item, "__clause_element__") else item
+        if not isinstance(element, ClauseElement):
+            raise UnplannedError("a condition is no SQL expression")
+        known = shape_of(element)
+        if known is None:
+            raise UnplannedError("an SQL expression has no cache key")
+        key, binds = known
+        for bind in binds:
+            if bind.required and bind.callable is None:
+                raise UnplannedError("an SQL expression has a parameter without a value")
+            self.values.append(bind.effective_value)
+            self._binds.append(bind)
+        return key
