@@ -184,6 +184,9 @@ class Calls:
             if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 connection.invalidate()
             connection.close()
+        return self._translated(error)
+
+    def _translated(self, error: Exception) -> PgAuthKitError:
         return translate(error, self._engine.url)
 
 
