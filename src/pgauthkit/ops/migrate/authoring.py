@@ -9,6 +9,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 
 from pgauthkit.errors import ConfigError, PendingMigrationsError
+from pgauthkit.ops.migrate.rendering import render_escaped
 from pgauthkit.ops.migrate.supplement import supplement
 from pgauthkit.ops.revisions.diagnosis import status
 from pgauthkit.ops.revisions.environment import read_environment
@@ -65,6 +66,7 @@ def new_revision(
 
         def complete(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
             by_hand.extend(supplement(context, engine, directives[0]))
+            render_escaped(context)
             if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
                 directives.clear()
 
