@@ -57,7 +57,10 @@ TIMED_OUT = "No answer in time: check the network, a firewall, or raise connect_
 NO_HOST = "The host's name cannot be resolved: check its spelling and the DNS."
 FULL = "The server has no connection left: lower the pools, or use PgBouncer."
 STARTING = "The server is starting up: try again in a moment."
-STANDBY = "The server is a read-only standby: connect to the primary."
+STANDBY = (
+    "The server is a read-only standby: connect to the primary. Or default_transaction_read_only is on for this"
+    " database or role: set it to off."
+)
 STOPPING = "The server is shutting down, or an administrator ended the connection: try again in a moment."
 CRASHED = "The server recovers from a crash: try again in a moment, and see its log."
 NOT_ALLOWED = "The server does not let this user in from here: see its pg_hba.conf, which may also demand TLS."

@@ -13,6 +13,7 @@ from pgauthkit.database.connecting import watch
 from pgauthkit.database.deadline import limit_calls
 from pgauthkit.database.patience import AsyncPatientPool, PatientPool
 from pgauthkit.database.querylog import QueryLog
+from pgauthkit.database.styles import read_times
 from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError
 
@@ -42,6 +43,7 @@ class _Plan:
     def finish(self, engine: Engine) -> None:
         """Keep a new engine apart in forked processes, and listen on it where that is asked for."""
         watch(engine)
+        read_times(engine)
         if self.settings.call_timeout is not None:
             limit_calls(engine, self.settings.call_timeout)
         if self.log is not None:

@@ -68,11 +68,15 @@ _TOO_LONG: Final = (
 _UNACKNOWLEDGED: Final = (
     "The wait for a synchronous standby was cancelled: it was committed, and a failover may still lose it."
 )
+_READ_ONLY: Final = (
+    "The server is a read-only standby: connect to the primary. Or default_transaction_read_only is on for this"
+    " database or role: set it to off."
+)
 _HINTS_BY_CLASS: Final[Mapping[type[Exception], str]] = {
     CallTimeoutError: _TOO_LONG,
     UnacknowledgedError: _UNACKNOWLEDGED,
     PoolTimeoutError: "Every connection of the pool is in use: raise pool_size, or look for a leak.",
-    pg.ReadOnlySqlTransaction: "The server is a read-only standby: connect to the primary.",
+    pg.ReadOnlySqlTransaction: _READ_ONLY,
     pg.QueryCanceled: "The statement was cancelled: see statement_timeout, and who holds a lock.",
     pg.LockNotAvailable: "The statement waited for a lock in vain: see lock_timeout, and who holds it.",
     pg.IdleInTransactionSessionTimeout: _IDLE_IN_TRANSACTION,

@@ -142,10 +142,12 @@ class TestServer:
         """A database that cannot hold every character, or does not know what they are, is worth a warning."""
         assert judge_encoding(encoding).level == level
 
-    @pytest.mark.parametrize(("is_standby", "level"), [(False, "ok"), (True, "wrong")])
-    def test_standby(self, *, is_standby: bool, level: str) -> None:
+    @pytest.mark.parametrize(
+        ("is_standby", "is_read_only", "level"), [(False, False, "ok"), (True, True, "wrong"), (False, True, "wrong")]
+    )
+    def test_standby(self, *, is_standby: bool, is_read_only: bool, level: str) -> None:
         """A server that takes no writes signs nobody in."""
-        assert judge_standby(is_standby=is_standby).level == level
+        assert judge_standby(is_standby=is_standby, is_read_only=is_read_only).level == level
 
 
 class TestConnections:

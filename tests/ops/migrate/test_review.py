@@ -70,6 +70,14 @@ class TestLint:
         """What a deployment settles itself, such as timeouts, is not told."""
         assert lint("BEGIN;\nALTER TABLE posts ADD COLUMN note text;\nCOMMIT;\n") == ()
 
+    def test_virtual(self) -> None:
+        """A generated column rewrites the table where it is stored, and not where it is computed when read."""
+        virtual = 'ALTER TABLE posts ADD COLUMN "ü" bigint GENERATED ALWAYS AS (id * 2);\n'
+        told = virtual.replace(")", "\n) VIRTUAL")
+
+        assert lint(virtual) == lint(told) == ()
+        assert [finding.rule for finding in lint(told.replace("VIRTUAL", "STORED"))] == ["adding-field-with-default"]
+
     def test_not_installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without squawk it says how to get it."""
         monkeypatch.setenv("PATH", str(tmp_path))

@@ -82,11 +82,17 @@ def judge_encoding(encoding: str) -> Finding:
 
 def check_standby(connection: Connection) -> Iterator[Finding]:
     """See whether the server takes writes."""
-    yield judge_standby(is_standby=bool(connection.scalar(text("SELECT pg_catalog.pg_is_in_recovery()"))))
+    query = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only') = 'on'"
+    is_standby, is_read_only = connection.execute(text(query)).one()
+    yield judge_standby(is_standby=is_standby, is_read_only=is_read_only)
 
 
-def judge_standby(*, is_standby: bool) -> Finding:
-    """Say what is to be said of a server that is, or is not, in recovery."""
+def judge_standby(*, is_standby: bool, is_read_only: bool) -> Finding:
+    """Say what is to be said of a server that is, or is not, in recovery, and whose sessions may not write."""
+    if is_read_only and not is_standby:
+        message = "default_transaction_read_only is on here, so nothing is written: nobody can sign in."
+        advice = "Set it to off where that is meant to end: ALTER DATABASE or ALTER ROLE … RESET it."
+        return Finding(check="standby", level="wrong", message=message, advice=advice)
     if not is_standby:
         return Finding(check="standby", level="ok", message="The server takes writes.")
     message = "The server is a standby, which takes no writes: nobody can sign in there."

@@ -14,6 +14,7 @@ from pgauthkit.ops.migrate.autogenerate.hazards import Hazard, find_hazards
 from pgauthkit.ops.migrate.autogenerate.ordering import ordered
 from pgauthkit.ops.migrate.autogenerate.renames import Rename, rename_columns
 from pgauthkit.ops.migrate.autogenerate.schemas import schemas_for
+from pgauthkit.ops.migrate.rendering import render_escaped
 from pgauthkit.ops.migrate.supplement import supplement
 from pgauthkit.ops.revisions.diagnosis import status
 from pgauthkit.ops.revisions.environment import read_environment
@@ -80,6 +81,7 @@ def new_revision(
             by_hand.extend(supplement(context, engine, directives[0]))
             hazards.extend(_finish(context, directives[0]))
             hazards.extend(Hazard(message=rename.warning, is_refused=False) for rename in doubtful)
+            render_escaped(context)
             if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
                 directives.clear()
 

@@ -18,6 +18,7 @@ class Covered:
 
     Attributes:
         tables: those that are made, with all that is in them.
+        gone: those that are dropped.
         columns: those that are added, dropped or altered.
         retyped: of these, the ones whose type is settled.
         parts: indexes and constraints with their table, by name, or by the first word of what they say where the
@@ -28,6 +29,7 @@ class Covered:
     """
 
     tables: set[str] = attrs.field(factory=set[str])
+    gone: set[str] = attrs.field(factory=set[str])
     columns: set[str] = attrs.field(factory=set[str])
     retyped: set[str] = attrs.field(factory=set[str])
     parts: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]])
@@ -60,6 +62,8 @@ def _add(found: Covered, operation: MigrateOperation, owner: str) -> None:
         case ops.CreateTableOp():
             found.tables.add(owner)
             found.types |= {_type(item) for item in operation.columns}
+        case ops.DropTableOp():
+            found.gone.add(owner)
         case ops.AddColumnOp():
             _add_column(found, f"{owner}.{operation.column.name}")
             if getattr(operation.column.type, "create_constraint", False):
@@ -81,7 +85,7 @@ def _add_part(found: Covered, operation: MigrateOperation, owner: str) -> None:
     elif isinstance(operation, ops.CreateForeignKeyOp):
         schema = operation.kw.get("source_schema") or owner.partition(".")[0]
         found.parts.add((f"{schema}.{operation.source_table}", str(operation.constraint_name or "FOREIGN")))
-    else:  # A UNIQUE, a constraint that is dropped by name, or what has none, such as a comment or a dropped table.
+    else:  # A UNIQUE, a constraint that is dropped by name, or what has none, such as a comment.
         found.parts.add((owner, str(getattr(operation, "constraint_name", None) or "UNIQUE")))
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import attrs
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, make_url, text
 
 from pgauthkit.migrations import LEDGER_TABLE, VERSION_TABLE
 from pgauthkit.models import SCHEMA
@@ -99,8 +99,9 @@ def find_drift(
     engine = engine_for(target)
     with explained("Looking for drift", engine.url), own_connection(engine) as connection:
         tracks = [(track, _heads(track, connection)) for track in (BUNDLED, host) if track]
+        home = connection.scalar(text("SELECT quote_ident(current_schema())"))
         with _shadow(connection, shadow_url) as url:
-            expected, schemas, hidden = _expected(url, tracks, ignored)
+            expected, schemas, hidden = _expected(url, tracks, ignored, home or "public")
         found = describe(connection, schemas, ignored=hidden)
         theirs = declared_on_users() if host is None else frozenset[str]()
     return _differences(expected, {item: found[item] for item in found if item.name not in theirs})
@@ -119,11 +120,13 @@ def _shadow(connection: Connection, url: str | None) -> AbstractContextManager[s
 
 
 def _expected(
-    url: str, tracks: list[tuple[Track, tuple[str, ...]]], ignored: Collection[str]
+    url: str, tracks: list[tuple[Track, tuple[str, ...]]], ignored: Collection[str], home: str
 ) -> tuple[Mapping[Item, str], tuple[str, ...], tuple[str, ...]]:
     engine = engine_for(url)
     hidden = [VERSION_TABLE, LEDGER_TABLE, *ignored]
     with explained("The shadow database", make_url(url)), migration_lock(engine) as connection:
+        # The one that the search path leads to may have been made by hand.
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {home}"))
         begin_migrating(connection, lock_timeout=timedelta(seconds=5))
         for track, heads in tracks:
             applied = track.applied(heads)

@@ -46,6 +46,7 @@ class Made:
         found: as they are in the database.
         tables: the schema and the name of each table, by its full name in the catalog.
         home: the schema of a table without one.
+        dropped: the exclusion constraints of tables that no model has.
         columns: of CHECKs and exclusion constraints that are on one side alone, by their full names.
     """
 
@@ -53,6 +54,7 @@ class Made:
     found: Mapping[Item, str]
     tables: Mapping[str, tuple[str, str]]
     home: str
+    dropped: Mapping[Item, str]
     columns: Mapping[str, frozenset[str]]
 
 
@@ -82,7 +84,14 @@ def make(engine: Engine, metadata: MetaData) -> Made:
         columns |= _columns(connection, {other: real for real, other in scratch.items()})
         connection.rollback()
         known = {f"{table.schema or home}.{table.name}": (table.schema or home, table.name) for table in tables}
-        return Made(wanted=_of(wanted, known), found=_of(found, known), tables=known, home=home, columns=columns)
+        return Made(
+            wanted=_of(wanted, known),
+            found=_of(found, known),
+            tables=known,
+            home=home,
+            dropped={item: said for item, said in found.items() if _is_unread(item, said) and item.owner not in known},
+            columns=columns,
+        )
 
 
 def _columns(connection: Connection, schemas: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -122,3 +131,8 @@ def _of(items: Mapping[Item, str], tables: Mapping[str, object]) -> dict[Item, s
         for item, said in items.items()
         if item.kind == "type" or (item.kind in kinds and item.owner in tables)
     }
+
+
+def _is_unread(item: Item, said: str) -> bool:
+    """Say whether SQLAlchemy does not read it, so that a table that is made again would be without it."""
+    return item.kind == "constraint" and said.startswith("EXCLUDE")

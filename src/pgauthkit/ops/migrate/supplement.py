@@ -1,18 +1,18 @@
 """What Alembic's comparison leaves out of a revision: written into it, or named where it must be written by hand."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from alembic.operations.ops import MigrateOperation, MigrationScript
+from alembic.operations.ops import MigrateOperation, MigrationScript, OpContainer
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
 from sqlalchemy.exc import CompileError, DBAPIError
 
 from pgauthkit.ops.migrate.making import Made, make
+from pgauthkit.ops.migrate.rendering import escape_read, escaped
 from pgauthkit.ops.migrate.written import written
 
 __all__ = ["supplement"]
@@ -21,7 +21,6 @@ _UNMADE: Final = (
     "{what}, so that indexes' conditions, CHECKs, enum labels and the precision of types were not compared."
 )
 _OTHERS: Final = "All else that differs: run the command again once the enum's new labels are applied."
-_BIND: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
 class _Labels(MigrateOperation):
@@ -37,7 +36,7 @@ class _LabelsStay(MigrateOperation):
 
 @renderers.dispatch_for(_Labels)
 def _render_labels(_context: AutogenContext, operation: _Labels) -> list[str]:
-    lines = [f"op.execute({_escaped(statement)!r})" for statement in operation.statements]
+    lines = [f"op.execute({escaped(statement)!r})" for statement in operation.statements]
     return ["with op.get_context().autocommit_block():", *lines, ""]
 
 
@@ -81,6 +80,10 @@ def _add(script: MigrationScript, made: Made) -> list[str]:
     up, down = script.upgrade_ops, script.downgrade_ops
     assert up is not None  # noqa: S101 - one script has one of each
     assert down is not None  # noqa: S101 - the same
+    same = frozenset((str(item.owner), item.name) for item, said in made.wanted.items() if made.found.get(item) == said)
+    for container in (up, down):
+        _leave_indexes(container, made, same)
+    escape_read(_flat(down.ops))
     more = written(made, list(_flat(up.ops)))
     if more.labels:  # Alone, as a revision runs in a transaction or outside of one, and a default may be a new label.
         others = [_OTHERS] if up.ops or more.before or more.after else []
@@ -92,6 +95,25 @@ def _add(script: MigrationScript, made: Made) -> list[str]:
     return more.by_hand
 
 
+def _leave_indexes(container: OpContainer, made: Made, same: Collection[tuple[str, str]]) -> None:
+    """Take out indexes that the server describes in the same words, which Alembic makes anew each time."""
+
+    def is_same(operation: MigrateOperation) -> bool:
+        if not isinstance(operation, ops.CreateIndexOp | ops.DropIndexOp):
+            return False
+        schema = operation.schema or made.home
+        return (f"{schema}.{operation.table_name}", f"{schema}.{operation.index_name}") in same
+
+    for inner in container.ops:
+        if isinstance(inner, ops.ModifyTableOps):
+            _leave_indexes(inner, made, same)
+    container.ops[:] = [
+        inner
+        for inner in container.ops
+        if not (is_same(inner) or (isinstance(inner, ops.ModifyTableOps) and inner.is_empty()))
+    ]
+
+
 def _flat(operations: Iterable[MigrateOperation]) -> Iterable[MigrateOperation]:
     for operation in operations:
         if isinstance(operation, ops.ModifyTableOps):
@@ -101,8 +123,4 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterable[MigrateOperation]:
 
 
 def _executed(statements: Iterable[str | None]) -> list[MigrateOperation]:
-    return [ops.ExecuteSQLOp(_escaped(statement)) for statement in statements if statement]
-
-
-def _escaped(statement: str) -> str:
-    return _BIND.sub(r"\\:", statement)
+    return [ops.ExecuteSQLOp(escaped(statement)) for statement in statements if statement]

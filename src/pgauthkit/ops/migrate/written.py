@@ -48,7 +48,7 @@ def written(made: Made, operations: Sequence[MigrateOperation]) -> Written:
     """Return what is missing in the operations that Alembic has found.
 
     Example:
-        >>> written(Made(wanted={}, found={}, tables={}, home="public", columns={}), []).by_hand
+        >>> written(Made(wanted={}, found={}, tables={}, home="public", dropped={}, columns={}), []).by_hand
         []
     """
     known, more = covered(operations, made.home), Written()
@@ -56,6 +56,7 @@ def written(made: Made, operations: Sequence[MigrateOperation]) -> Written:
     for old, new in renamed.items():
         rename, names = f"ALTER TABLE {_table(old, made)} RENAME CONSTRAINT", (_quote(_short(old)), _quote(_short(new)))
         more.before.append(Step(f"{rename} {names[0]} TO {names[1]}", f"{rename} {names[1]} TO {names[0]}"))
+    more.before += [_restored(item, said) for item, said in made.dropped.items() if item.owner in known.gone]
     settled = {*renamed, *renamed.values()}
     for item in sorted(made.wanted.keys() | made.found.keys(), key=lambda item: (item.kind, item.name)):
         wanted, found = made.wanted.get(item), made.found.get(item)
@@ -80,6 +81,8 @@ def _write_type(more: Written, item: Item, wanted: str | None, found: str | None
     if found is None and (name in known.types or wanted.startswith("ENUM")):
         make = None if name in known.types else f"CREATE TYPE {full} AS {wanted}"
         more.before.append(Step(make, f"DROP TYPE {full}"))
+    elif found is None and wanted.startswith("DOMAIN "):
+        more.before.append(Step(f"CREATE DOMAIN {full} AS {wanted.removeprefix('DOMAIN ')}", f"DROP DOMAIN {full}"))
     elif wanted.startswith("ENUM") and [label for label in new if label in old] == old:
         for position, label in enumerate(new):
             if label not in old:
@@ -130,6 +133,11 @@ def _replace(more: Written, item: Item, wanted: str | None, found: str | None, m
         more.before.append(Step(drop, old))
     if new:
         more.after.append(Step(new, drop))
+
+
+def _restored(item: Item, said: str) -> Step:
+    table = ".".join(_quote(name) for name in str(item.owner).split("."))
+    return Step(None, f"ALTER TABLE {table} ADD CONSTRAINT {_quote(_short(item))} {said}")
 
 
 def _renamed(made: Made, known: Covered) -> dict[Item, Item]:

@@ -31,6 +31,7 @@ Target: TypeAlias = Engine | AsyncEngine | str
 APPLICATION_NAME: Final = "pgauthkit migrate"
 _SETTINGS: Final[Mapping[str, str]] = {
     "application_name": APPLICATION_NAME,
+    "datestyle": "ISO",  # The one that psycopg reads, also on an engine of the host's.
     "lock_timeout": "5s",
     # A role's own limits are made for requests: a migration may take as long as it takes, its lock with it.
     "statement_timeout": "0",

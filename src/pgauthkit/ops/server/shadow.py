@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -12,10 +13,17 @@ from pgauthkit.ops.server.failure import server_message, sqlstate
 
 __all__ = ["shadow_database"]
 
+# Of the database or the role: what has no schema is made in the same one as there. Roles' own settings hold here too.
+_PATH: Final = text(
+    "SELECT coalesce(nullif(reset_val, ''), '\"\"') FROM pg_catalog.pg_settings WHERE name = 'search_path'"
+)
+
 
 @contextmanager
 def shadow_database(connection: Connection, *, cure: str) -> Generator[str]:
     """Make an empty database `pgauthkit_shadow_…` on the server, yield its URL, and drop it at the end.
+
+    Its search path is that of the other one.
 
     Args:
         connection: in AUTOCOMMIT, see `pgauthkit.ops.server.connection.own_connection`.
@@ -37,6 +45,7 @@ def shadow_database(connection: Connection, *, cure: str) -> Generator[str]:
             f" {cure}"
         ) from None
     try:
+        connection.execute(text(f"ALTER DATABASE {name} SET search_path = {connection.scalar(_PATH)}"))
         yield connection.engine.url.set(database=name).render_as_string(hide_password=False)
     finally:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
