@@ -117,7 +117,7 @@ def test_every_command(elsewhere: Blog, tmp_path: Path) -> None:
     lasts = sign_in(elsewhere.url)
 
     assert [done.stderr for done in (*first, *rest) if done.exit_code] == []
-    assert json.loads(rest[2].stdout) == {"written": None, "by_hand": []}
+    assert json.loads(rest[2].stdout) == {"written": None, "by_hand": [], "warnings": []}
     assert "No drift" in rest[len(READING)].stdout
     assert lasts == [lasts[0]] * 2
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Engine, orm
+from sqlalchemy import Engine, event, orm
 from sqlalchemy.exc import MissingGreenlet, UnboundExecutionError
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -12,7 +12,13 @@ from pgauthkit.database.deadline import ENDLESS, bind, time_left
 from pgauthkit.database.patience import in_task, in_thread
 from pgauthkit.database.suitability import UnsuitableError, check_suitability
 
-__all__ = ["watch", "watch_session"]
+__all__ = ["read_times", "watch", "watch_session"]
+
+# https://www.postgresql.org/docs/16/runtime-config-client.html: only how they are written, not in which order they are
+# read (DMY).
+_STYLES: Final = (
+    "SELECT pg_catalog.set_config('datestyle', 'ISO', false), pg_catalog.set_config('intervalstyle', 'postgres', false)"
+)
 
 
 def watch(engine: Engine) -> None:
@@ -38,6 +44,27 @@ def watch_session(db: orm.Session, model: type[object]) -> None:
     except UnboundExecutionError:
         return
     watch(bind.engine)
+
+
+def read_times(engine: Engine) -> None:
+    """Have an engine's connections written times and intervals to as psycopg reads them.
+
+    The server says on connecting which styles it has, so that only where they differ there is one more round trip.
+
+    Args:
+        engine: a new one, which has not connected yet.
+
+    Example:
+        >>> read_times(engine)  # doctest: +SKIP
+    """
+
+    @event.listens_for(engine, "connect")
+    def set_styles(connection: Any, _record: object) -> None:  # noqa: ANN401 - of psycopg, or SQLAlchemy's coat of an async one
+        said = getattr(connection, "driver_connection", connection).info.parameter_status
+        dates, intervals = said("DateStyle") or "ISO", said("IntervalStyle") or "postgres"
+        if not dates.startswith("ISO") or intervals != "postgres":
+            connection.cursor().execute(_STYLES)
+            connection.commit()
 
 
 class _Creator:

@@ -9,11 +9,10 @@ from sqlalchemy import URL, Connection, Engine, Pool, event
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pgauthkit.database.connecting import watch
+from pgauthkit.database.connecting import read_times, watch
 from pgauthkit.database.deadline import limit_calls
 from pgauthkit.database.patience import AsyncPatientPool, PatientPool
 from pgauthkit.database.querylog import QueryLog
-from pgauthkit.database.styles import read_times
 from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError
 

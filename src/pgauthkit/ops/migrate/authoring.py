@@ -98,9 +98,9 @@ def new_revision(
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep back what Alembic says of generated columns, which the catalog compares, and of cycles of foreign keys."""
+    """Keep back what Alembic says of cycles, and of what the catalog compares: generated columns, some CHECKs."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Computed default on")
+        warnings.filterwarnings("ignore", "Computed default on|Could not parse CHECK")
         warnings.filterwarnings("ignore", "Cannot correctly sort tables")
         yield
 

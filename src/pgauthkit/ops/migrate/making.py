@@ -27,8 +27,11 @@ _UNSAID: Final = {
         # The sequence of a serial column keeps its name when the table or the column is renamed.
         r"|(?<=nextval)\('(?:[^']|'')*'::regclass\)"
     ),
+    # New in PostgreSQL 18.
+    "constraint": re.compile(r" NOT ENFORCED$"),
     "index": re.compile(r" CLUSTER(?= INVALID|$)"),
 }
+_PERIODS: Final = re.compile(r"(?<=[(, ])PERIOD (?=\S)| WITHOUT OVERLAPS(?=\))")
 _COLUMNS: Final = text(
     "SELECT nspname, format('%s.%s', relname, conname), array_agg(attname::text)"
     " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace"
@@ -127,10 +130,16 @@ def _wanted(
 def _of(items: Mapping[Item, str], tables: Mapping[str, object]) -> dict[Item, str]:
     kinds = ("table", "column", "constraint", "index")
     return {
-        item: _UNSAID[item.kind].sub("", said) if item.kind in _UNSAID else said
+        item: _sayable(item, said)
         for item, said in items.items()
         if item.kind == "type" or (item.kind in kinds and item.owner in tables)
     }
+
+
+def _sayable(item: Item, said: str) -> str:
+    if item.kind == "constraint" and said.startswith(("PRIMARY KEY", "UNIQUE", "FOREIGN KEY")):
+        said = _PERIODS.sub("", said)
+    return _UNSAID[item.kind].sub("", said) if item.kind in _UNSAID else said
 
 
 def _is_unread(item: Item, said: str) -> bool:
