@@ -41,7 +41,7 @@ def test_writes(pgauthkit_url: str) -> None:
 
     (file,) = written()
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"Backed up {file}: {file.stat().st_size:,} bytes, 4 rows, ")
+    assert result.stdout.startswith(f"Backed up {file}: {file.stat().st_size:,} bytes, 5 rows, ")
 
 
 def test_keeps(pgauthkit_url: str) -> None:

@@ -20,6 +20,7 @@ from pgauthkit.errors import (
 )
 from pgauthkit.testing import Clock
 from pgauthkit.tokens import Kind, SecretToken
+from pgauthkit.user_agents import packed
 from pgauthkit.values import Identity, IssuedMagicLink, MagicLinkPreview, UserRole
 
 if TYPE_CHECKING:
@@ -265,7 +266,14 @@ class TestVerify:
 
         now = pgauthkit_clock()
         times = (now, now, now, now + timedelta(minutes=15), now + timedelta(days=14), now + timedelta(days=30))
-        expected = (signed_in.tokens.session_id, signed_in.user.user_id, *times, "203.0.113.7", AGENT, *[None] * 6)
+        expected = (
+            signed_in.tokens.session_id,
+            signed_in.user.user_id,
+            *times,
+            "203.0.113.7",
+            packed(AGENT),
+            *[None] * 6,
+        )
         assert [expected] == database.ask(
             "SELECT id, user_id, created_at, authenticated_at, last_used_at, access_expires_at, idle_expires_at, "
             "expires_at, ip, user_agent, previous_access_token_hash, previous_access_expires_at, "

@@ -325,6 +325,7 @@ class TestRehearsal:
             "essay_topics: 12 rows deleted",
             "essays: 12 rows deleted",
             '"Notes": 1 row deleted',
+            "pgauthkit.devices: 1 row deleted",
             "pgauthkit.sessions: 1 row deleted",
             "pgauthkit.magic_links: 1 row changed: the reference is set to NULL, or to its default",
         ]

@@ -21,7 +21,7 @@ COMMANDS: Final = {
     "erd": "Draw the tables and their relations, in Mermaid.",
     "migrate": "Bring a database to what this release needs.",
     "pull": "Write models of the tables that a database has.",
-    "purge": "Delete expired links, sessions and rate limits.",
+    "purge": "Delete expired links, sessions, devices and rate limits.",
     "restore": "Put a dump into a database, all of it or nothing.",
     "revoke": "End the sessions of everybody, and every pending link.",
     "seed": "Run the application's seed, in one transaction.",

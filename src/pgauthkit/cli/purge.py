@@ -1,4 +1,4 @@
-"""`pgauthkit purge`: delete expired links, sessions and rate limits."""
+"""`pgauthkit purge`: delete expired links, sessions, devices and rate limits."""
 
 import json
 from collections.abc import Callable, Generator

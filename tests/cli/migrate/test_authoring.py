@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from pgauthkit.models.base import SCHEMA, Base as OurBase
 from pgauthkit.ops.migrate import status
 from pgauthkit.ops.revisions.bundled import bundled_revisions
 from pgauthkit.ops.revisions.tracks import host_track
@@ -64,8 +65,11 @@ class TestInit:
         "models",
         ["blog.models", "blog.models:Base, blog.more:metadata", "blog.models:several", "blog.more, blog.models"],
     )
-    def test_whatever_holds_models(self, models: str, blog: Blog) -> None:
+    def test_whatever_holds_models(self, models: str, blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
         """A module, a list in it and several of these do as well; metadata with our tables alone adds nothing."""
+        # What other tests of this process have put on our base is not this application's.
+        ours = {name: table for name, table in OurBase.metadata.tables.items() if table.schema == SCHEMA}
+        monkeypatch.setattr(OurBase.metadata, "tables", ours)
         more = "from sqlalchemy import Column, Integer, MetaData, Table\nfrom pgauthkit.models import User\n"
         (blog.path / "blog" / "more.py").write_text(
             f"{more}metadata = MetaData()\nTable('tags', metadata, Column('id', Integer, primary_key=True))\n"

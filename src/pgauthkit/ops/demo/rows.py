@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Table, delete, select
 
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.unavailable import translated
-from pgauthkit.hashing import Hasher, Purpose
+from pgauthkit.hashing import KEPT_BYTES, Hasher, Purpose
 from pgauthkit.models import SCHEMA, Base
 from pgauthkit.secret import Secret
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
@@ -106,8 +106,12 @@ def search(tables: Mapping[str, Sequence[Row]], issued: Collection[Secret]) -> S
 
 
 def kept_hash(token: Secret) -> bytes:
-    """Return what the tables keep of a token that was made without a pepper: SHA-256, labelled by purpose."""
-    return Hasher(AuthConfig()).digest(_PURPOSES[_kind(token)], _proof_of(token), 0)
+    """Return what the tables keep of a token that was made without a pepper: SHA-256, labelled by purpose.
+
+    Of the tokens of a session it is the first half.
+    """
+    digest = Hasher(AuthConfig()).digest(_PURPOSES[_kind(token)], _proof_of(token), 0)
+    return digest[:KEPT_BYTES] if isinstance(_parsed(token), SessionToken) else digest
 
 
 def _spellings(token: Secret) -> tuple[str, ...]:
