@@ -32,6 +32,12 @@ LOSING_ONCE = """
     ALTER TABLE pgauthkit.users RENAME TO people;
     CREATE VIEW pgauthkit.users AS SELECT * FROM pgauthkit.people WHERE pgauthkit.is_let();
 """
+AS_BEFORE = """
+    DROP VIEW pgauthkit.users;
+    ALTER TABLE pgauthkit.people RENAME TO users;
+    DROP FUNCTION pgauthkit.is_let;
+    DROP SEQUENCE pgauthkit.asked;
+"""
 
 
 @pytest.fixture
@@ -147,9 +153,11 @@ def test_after_a_conflict(pgauthkit_url: str, token: str) -> None:
 
     async def work() -> None:
         async with warm(pgauthkit_url, token) as (_, call):
-            with psycopg.connect(pgauthkit_url, autocommit=True) as other:
+            with psycopg.connect(pgauthkit_url) as other:  # other tests are given the same database
                 other.execute(LOSING_ONCE)
-            await call()
+                other.commit()
+                await call()
+                other.execute(AS_BEFORE)
 
     asyncio.run(work())
 
