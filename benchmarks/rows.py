@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import psycopg
 
+from pgauthkit.hashing import FOUND_BY_BYTES, KEPT_BYTES
 from pgauthkit.service.pairs import Pair
 from pgauthkit.tokens import GENERATION_BYTES, SecretToken, SessionToken
 
@@ -75,9 +76,9 @@ def _session(number: int, users: int, moments: list[str]) -> tuple[str, ...]:
     selector = _digest(b"at" + _digest(b"selector %d" % number)[:16])[:16]
     return (
         f"s{number}",
-        _hash(b"selector", selector),
-        _hash(b"access", FIRST + _digest(b"access %d" % number)),
-        _hash(b"refresh", FIRST + _digest(b"refresh %d" % number)),
+        _hash(b"selector", selector, FOUND_BY_BYTES),
+        _hash(b"access", FIRST + _digest(b"access %d" % number), KEPT_BYTES),
+        _hash(b"refresh", FIRST + _digest(b"refresh %d" % number), KEPT_BYTES),
         *moments,
         user_id(number % users),
     )
@@ -87,9 +88,9 @@ def _digest(text: bytes) -> bytes:
     return hashlib.sha256(text).digest()
 
 
-def _hash(purpose: bytes, secret: bytes) -> str:
+def _hash(purpose: bytes, secret: bytes, size: int = 32) -> str:
     """Return how the service stores a secret, without a pepper, as COPY reads it."""
-    return "\\\\x" + hashlib.sha256(purpose + b"\0" + secret).hexdigest()
+    return "\\\\x" + hashlib.sha256(purpose + b"\0" + secret).digest()[:size].hex()
 
 
 def _copy(connection: psycopg.Connection[Any], command: str, rows: Iterable[tuple[str, ...]]) -> None:

@@ -16,9 +16,10 @@ __all__ = ["main"]
 SCRIPT: Final = r"""\set i random(0, :sessions - 1)
 SELECT s.id, s.user_id, u.email, u.role, s.authenticated_at, s.access_expires_at
 FROM pgauthkit.sessions s JOIN pgauthkit.users u ON u.id = s.user_id
-WHERE s.selector_hash = sha256('selector\000'::bytea || substr(sha256(
-    'at'::bytea || substr(sha256(convert_to('selector ' || :i, 'UTF8')), 1, 16)), 1, 16))
-  AND s.access_token_hash = sha256('access\000'::bytea || sha256(convert_to('access ' || :i, 'UTF8')))
+WHERE s.selector_hash = substr(sha256('selector\000'::bytea || substr(sha256(
+    'at'::bytea || substr(sha256(convert_to('selector ' || :i, 'UTF8')), 1, 16)), 1, 16)), 1, 15)
+  AND s.access_token_hash = substr(sha256('access\000'::bytea || '\x000000000000'::bytea
+    || sha256(convert_to('access ' || :i, 'UTF8'))), 1, 16)
   AND s.revoked_at IS NULL AND u.is_active AND s.access_expires_at > now();
 """
 FIRST: Final = 200  # transactions of each client, to learn how many go into a block

@@ -23,7 +23,8 @@ OTHERS: Final = b"""UPDATE pgauthkit.magic_links SET revoked_at = now()
 SESSION: Final = b"""INSERT INTO pgauthkit.sessions (id, selector_hash, access_token_hash, refresh_token_hash,
     authenticated_at, last_used_at, access_expires_at, idle_expires_at, expires_at, user_id)
     VALUES (%(session_id)s, %(selector_hash)s, %(access_token_hash)s, %(refresh_token_hash)s, now(), now(),
-    now() + %(access_ttl)s, now() + %(session_idle_ttl)s, now() + %(session_ttl)s, %(user)s)
+    now() + make_interval(secs => %(access_ttl)s), now() + make_interval(secs => %(session_idle_ttl)s),
+    now() + make_interval(secs => %(session_ttl)s), %(user)s)
     RETURNING authenticated_at, access_expires_at, expires_at"""
 
 

@@ -12,9 +12,10 @@ import attrs
 from benchmarks.contenders.scene import LINKS_A_SECOND, Scene
 from benchmarks.contenders.service import config
 from benchmarks.rows import link_of, pair_of
-from pgauthkit.hashing import Hasher, Purpose, selector_hash
+from pgauthkit.hashing import FOUND_BY_BYTES, Hasher, Purpose, selector_hash
 from pgauthkit.identifiers import new_id
 from pgauthkit.service.limits import link_limits, parameters
+from pgauthkit.service.moments import in_seconds
 from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
 from pgauthkit.statements import authentication, magic_links, sessions
@@ -34,7 +35,7 @@ LIST_SESSIONS: Final = """
     WHERE user_id = %(user_id)s AND revoked_at IS NULL AND least(idle_expires_at, expires_at) > now()
     ORDER BY created_at DESC, id DESC"""
 USERS_100: Final = "SELECT * FROM pgauthkit.users WHERE id > %(start)s ORDER BY id LIMIT 100"
-SESSIONS_OF: Final = "SELECT * FROM pgauthkit.sessions WHERE user_id = ANY(%(ids)s)"
+SESSIONS_OF: Final = "SELECT *, user_id AS owner FROM pgauthkit.sessions WHERE user_id = ANY(%(ids)s)"
 
 
 def _nothing(_used: Parameters) -> None:
@@ -85,15 +86,18 @@ def _authenticate(scene: Scene, hasher: Hasher, *, least: bool) -> Asking:
         for number in scene.some_sessions():
             token = pair_of(number).access
             digest = hasher.digest(Purpose.ACCESS, token.proof, 0)
-            found = {"selector_hash": selector_hash(token.selector), "access_token_hash": digest}
-            yield found if least else {**found, "touch_interval": config().touch_interval, "clock": None}
+            selector = selector_hash(token.selector)
+            if least:
+                yield {"selector_hash": selector[:FOUND_BY_BYTES], "access_token_hash": hasher.kept(digest)}
+            else:
+                interval = {"touch_interval": config().touch_interval}
+                yield in_seconds({"selector_hash": selector, "access_token_hash": digest, **interval})
 
     return Asking(AUTHENTICATE if least else authentication.AUTHENTICATE.sql, _endless(parameters()))
 
 
 def _list_sessions(scene: Scene, *, least: bool) -> Asking:
-    clock = {} if least else {"clock": None}
-    keys = _endless({"user_id": user, **clock} for user in scene.some_users())
+    keys = _endless({"user_id": user} for user in scene.some_users())
     return Asking(LIST_SESSIONS if least else sessions.LIST_SESSIONS.sql, keys)
 
 
@@ -101,7 +105,7 @@ def _request_link(scene: Scene, hasher: Hasher) -> Asking:
     given, wanted = config(), cycle(scene.some_links_wanted())
 
     def link(email: str, ip: str) -> Parameters:
-        return {
+        made = {
             **NewLink.new(given, hasher, bind=False).hashes(hasher),
             **parameters(link_limits(given, hasher, email, ip)),
             "code_hash": None,
@@ -111,13 +115,14 @@ def _request_link(scene: Scene, hasher: Hasher) -> Asking:
             "user_agent": None,
             "magic_link_ttl": given.magic_link_ttl,
             "allow_sign_up": True,
-            "clock": None,
         }
+        return in_seconds(made)
 
     def made(seconds: float) -> Iterable[Parameters]:
         return [link(*next(wanted)) for _ in range(int(LINKS_A_SECOND * seconds) + 100)]
 
-    return Asking(magic_links.request_magic_link(("ip", "email_and_ip", "email")).sql, made)
+    names = tuple(link_limits(given, hasher, *scene.some_links_wanted()[0]))
+    return Asking(magic_links.request_magic_link(names).sql, made)
 
 
 def _verify_link(scene: Scene, hasher: Hasher) -> Asking:
@@ -125,15 +130,19 @@ def _verify_link(scene: Scene, hasher: Hasher) -> Asking:
 
     def made(seconds: float) -> Iterable[Parameters]:
         return [
-            {
-                "token_hash": hasher.digest(Purpose.MAGIC_LINK, link_of(number).secret, 0),
-                "binding_hash": None,
-                **Opening.new(given, hasher, None, None, None).row,
-                "user_id": new_id(),
-                "allow_sign_up": True,
-                "require_binding": False,
-                "clock": None,
-            }
+            in_seconds(
+                {
+                    "token_hash": hasher.digest(Purpose.MAGIC_LINK, link_of(number).secret, 0),
+                    "binding_hash": None,
+                    **Opening.new(given, hasher, None, None, None).row,
+                    "session_nonce": None,
+                    "user_id": new_id(),
+                    "allow_sign_up": True,
+                    "require_binding": False,
+                    "magic_link_ttl": given.magic_link_ttl,
+                    "refresh_grace": given.refresh_grace,
+                }
+            )
             for number in scene.own_links(seconds)
         ]
 
@@ -141,24 +150,25 @@ def _verify_link(scene: Scene, hasher: Hasher) -> Asking:
 
 
 def _refresh(scene: Scene, hasher: Hasher) -> Asking:
-    given = config()
+    settings = config()
 
     def parameters_of(number: int) -> Parameters:
         refresh, access = pair_of(number).refresh, pair_of(number).access
         digest = hasher.digest(Purpose.REFRESH, refresh.proof, 0)
-        return {
+        given = {
             "selector_hash": selector_hash(access.selector),
             "refresh_token_hash": digest,
+            "generation": 0,
             "next_access_token_hash": digest,
             "next_refresh_token_hash": digest[::-1],
             "rotation_nonce": digest[:17],
-            "refresh_grace": given.refresh_grace,
-            "access_ttl": given.access_ttl,
-            "session_idle_ttl": given.session_idle_ttl,
+            "refresh_grace": settings.refresh_grace,
+            "access_ttl": settings.access_ttl,
+            "session_idle_ttl": settings.session_idle_ttl,
             "ip": None,
-            "user_agent": None,
-            "clock": None,
+            "browser": None,
         }
+        return in_seconds(given)
 
     def swap(used: Parameters) -> None:
         # The limit derives no tokens: it goes to and fro between two hashes.
