@@ -422,10 +422,14 @@ class TestHazards:
         applied(project, pgauthkit_url, STAYS + "    at = mapped_column(DateTime)\n")
         write(project, STAYS + "    at = mapped_column(DateTime(timezone=True))\n")
         told: list[Hazard] = []
+        warned: list[str] = []
 
-        new_revision(pgauthkit_url, project.track, "Zone", on_hazards=told.extend)
+        made = new_revision(pgauthkit_url, project.track, "Zone", on_hazards=told.extend)
+        made.unlink() if made else None
+        developed = develop(pgauthkit_url, project.track, "Zone", on_warnings=warned.extend)
 
         (hazard,) = told
+        assert (hazard.message,) == (*warned,) == developed.warnings
         assert hazard.message.startswith("stays.at changes from timestamp to timestamptz, ")
         assert "postgresql_using=\"at AT TIME ZONE 'UTC'\"" in hazard.message
         assert not hazard.is_refused

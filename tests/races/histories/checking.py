@@ -4,7 +4,7 @@ Of two calls at once nobody can say which was first. So a rule speaks only of ca
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 from tests.races.histories.playing import Call, Letter
@@ -159,8 +159,8 @@ def theft_ends_a_session(history: History) -> Iterable[Any]:
 def one_successor(history: History) -> Iterable[Any]:
     after: dict[str, set[str]] = {}
     for call in history.done("refresh"):
-        if isinstance(call.outcome, TokenPair):
-            after.setdefault(call.about.refresh_token.reveal(), set()).add(call.outcome.refresh_token.reveal())
+        next_pair = cast("TokenPair", call.outcome)
+        after.setdefault(call.about.refresh_token.reveal(), set()).add(next_pair.refresh_token.reveal())
     return [pairs for pairs in after.values() if len(pairs) > 1]
 
 
@@ -200,8 +200,8 @@ def who(call: Call) -> str | None:
 def a_moved_address_has_no_old_links(history: History) -> Iterable[Any]:
     moves = [(call.about[1], call) for call in history.done("change")]
     for call in history.done("confirm"):
-        if isinstance(call.outcome, EmailChange):
-            moves += [(call.outcome.old_email, call), (call.outcome.email, call)]
+        change = cast("EmailChange", call.outcome)
+        moves += [(change.old_email, call), (change.email, call)]
     return [
         (move, use)
         for email, move in moves

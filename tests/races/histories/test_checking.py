@@ -110,3 +110,17 @@ def test_a_good_one() -> None:
         IN, ALIVE, ("refresh", P, Q), ("sign_out", Q, None), ("authenticate", Q, SessionRevokedError()), INVITED
     )
     assert [rule.__name__ for rule in RULES if list(rule(good))] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (IN, "about=request l1 ada@example.com, begun=1, ended=1.5, outcome=ada@example.com in s1,"),
+        (ALIVE, "about=TokenPair s1, begun=1, ended=1.5, outcome=Identity s1,"),
+        (("revoke", "ada", PENDING), "about=str ada, begun=1, ended=1.5, outcome=ApprovalPendingError "),
+    ],
+)
+def test_a_call_is_shown_in_a_line(call: tuple[str, object, object], said: str) -> None:
+    """What a rule finds can be read: which letter and session, and no more of them."""
+    (shown,) = map(repr, history(call).log)
+    assert said in shown
