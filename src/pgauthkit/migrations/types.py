@@ -18,7 +18,7 @@ class NamedType(UserDefinedType[Any]):
         NamedType('hstore')
     """
 
-    cache_ok = True
+    cache_ok: bool | None = True
 
     def __init__(self, sql: str) -> None:
         self.sql = sql

@@ -1,8 +1,9 @@
 """`BrowserText`: the type of a column that keeps what a browser calls itself in short."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, TypeDecorator
+from sqlalchemy.types import TypeEngine
 
 from pgauthkit.user_agents import packed, unpacked
 
@@ -22,8 +23,8 @@ class BrowserText(TypeDecorator[str]):
         ' Chrome/142.0.0.0 Safari/537.36'
     """
 
-    impl = Text
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Text
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: str | None, dialect: "Dialect") -> str | None:  # noqa: ARG002 - SQLAlchemy's
         """Return what the column keeps."""

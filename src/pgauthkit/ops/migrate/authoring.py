@@ -1,7 +1,7 @@
 """Making a new revision of the application's: from the difference between its models and the database, or empty."""
 
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -79,8 +79,7 @@ def new_revision(
         def complete(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
             doubtful = _prepare(context, directives[0], renames or {}, on_rename or (lambda _: False))
             by_hand.extend(supplement(context, engine, directives[0]))
-            hazards.extend(_finish(context, directives[0]))
-            hazards.extend(Hazard(message=rename.warning, is_refused=False) for rename in doubtful)
+            hazards.extend(_finish(context, directives[0], doubtful))
             render_escaped(context)
             if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
                 directives.clear()
@@ -117,11 +116,12 @@ def _prepare(
     return doubtful
 
 
-def _finish(context: MigrationContext, script: MigrationScript) -> tuple[Hazard, ...]:
+def _finish(context: MigrationContext, script: MigrationScript, doubtful: Sequence[Rename]) -> tuple[Hazard, ...]:
     up, down, connection = script.upgrade_ops, script.downgrade_ops, context.connection
     assert up is not None  # noqa: S101 - as above
     assert down is not None  # noqa: S101 - the same
     assert connection is not None  # noqa: S101 - it has been compared
     made, gone = schemas_for(connection, up.ops, context.version_table_schema)
     up.ops[:], down.ops[:] = [*made, *up.ops], [*down.ops, *gone]
-    return find_hazards(connection, up.ops)
+    renamed = (Hazard(message=rename.warning, is_refused=False) for rename in doubtful)
+    return (*find_hazards(connection, up.ops), *renamed)

@@ -37,7 +37,7 @@ _ITEMS: Final = [
 class _Named(UserDefinedType[Any]):
     """A type of the server, by its name."""
 
-    cache_ok = True
+    cache_ok: bool | None = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -50,7 +50,7 @@ class _Named(UserDefinedType[Any]):
 class Compared(UserDefinedType[Any]):
     """The type of a parameter: a value as one type turns it into a parameter, and then cast to what a column has."""
 
-    cache_ok = True
+    cache_ok: bool | None = True
 
     def __init__(self, kind: TypeEngine[Any], own: TypeEngine[Any]) -> None:
         self.kind = kind

@@ -35,7 +35,7 @@ class OnEngine(Calls):
         self._awaiting = Awaiting() if engine.dialect.is_async else None
         super().__init__(engine, self._awaiting or SyncWire())
         self._table = table
-        self.log = QueryLog.on(engine)
+        self.log: QueryLog | None = QueryLog.on(engine)
         self._ask = self.log.logged(self._asked) if self.log else self._asked
 
     @property

@@ -34,7 +34,7 @@ class Origin:
         self._closed = closed_relations(self._mapper, included, prefix)
         self._identity = self._mapper.identity_key_from_primary_key(())[0]
         keys = (self._mapper.get_property_by_column(column).key for column in self._mapper.primary_key)
-        self.primary_key = tuple(keys)
+        self.primary_key: tuple[str, ...] = tuple(keys)
         if not isinstance(vars(model).get(STATE), _LazyState):
             # Past what SQLAlchemy's metaclass does, which takes attributes for columns.
             type.__setattr__(model, STATE, _LazyState())

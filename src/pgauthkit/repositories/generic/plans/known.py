@@ -52,7 +52,7 @@ class Plans(Generic[M]):
     def __init__(self, of: Description[M], dialect: Dialect) -> None:
         self.of = of
         self.dialect = dialect
-        self.built = 0
+        self.built: int = 0
         self._known: dict[object, Planned[Any] | str] = {}
         self._told: set[tuple[str, str]] = set()
 

@@ -13,7 +13,7 @@ from pgauthkit.repositories.generic.loading import at_most
 from pgauthkit.repositories.generic.plans.calls import OnEngine
 from pgauthkit.repositories.generic.plans.fitness import unfit_engine, unfit_model
 from pgauthkit.repositories.generic.plans.internals import load_listeners, without_entities
-from pgauthkit.repositories.generic.plans.known import Planned, plans_of
+from pgauthkit.repositories.generic.plans.known import Planned, Plans, plans_of
 from pgauthkit.repositories.generic.plans.linking import Linking
 from pgauthkit.repositories.generic.plans.plan import Asked, planned
 from pgauthkit.repositories.generic.plans.rows import Rows
@@ -32,7 +32,7 @@ class Planning(Generic[M]):
     def __init__(self, calls: OnEngine, of: Description[M]) -> None:
         self._calls = calls
         self._of = of
-        self.plans = plans_of(of, calls.engine.dialect)
+        self.plans: Plans[M] = plans_of(of, calls.engine.dialect)
 
     def _run(self, shape: Shape, build: Callable[[], Planned[T]], *, writes: bool = False) -> T:
         if reason := unfit_engine(self._calls.engine, ours=self._calls.log is not None):
