@@ -95,7 +95,9 @@ class TestEvents:
         device = signed_in.device.reveal()
         signed_in = auth.verify_code(third.id, third.code.reveal() if third.code else "", ip=HERE, device=device)
         told("signed_in", ip=HERE, detail={"by": "code"}, **{**who, "session_id": signed_in.user.session_id})
-        signed_in = auth.open_session(signed_in.user.user_id, ip=HERE)
+        who["session_id"] = auth.open_session(signed_in.user.user_id, ip=HERE).user.session_id
+        told("signed_in", ip=HERE, detail={"by": "host"}, **who)
+        signed_in = auth.open_session(signed_in.user.user_id, device="", ip=HERE)
         who["session_id"] = signed_in.user.session_id
         assert (events.pop().kind, signed_in.known_device) == ("signed_in", False)
         device_id = auth.list_sessions(signed_in.user.user_id)[0].device_id

@@ -40,7 +40,7 @@ def by_handoff(auth: AuthService, device: str | None) -> SignIn:
 
 def by_host(auth: AuthService, device: str | None) -> SignIn:
     user = auth.find_user(ADA)
-    return by_link(auth, device) if user is None else auth.open_session(user.id, device=device)
+    return by_link(auth, device) if user is None else auth.open_session(user.id, device=device or "")
 
 
 WAYS: dict[str, Enter] = {"link": by_link, "code": by_code, "handoff": by_handoff, "host": by_host}

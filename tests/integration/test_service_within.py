@@ -112,7 +112,7 @@ class TestCommitted:
         assert PurgeReport(magic_links=1, sessions=3, rate_limits=3) == transaction(work)
         assert [
             *("link_requested", "signed_in", "refreshed", "signed_out"),
-            *("new_device", "signed_in", "new_device", "signed_in", "device_forgotten"),
+            *("signed_in", "signed_in", "device_forgotten"),
             *("sessions_revoked", "sessions_revoked", "email_changed", "user_deactivated", "user_activated"),
         ] == kinds(events)
 
@@ -333,7 +333,7 @@ class TestScopedSession:
         db.commit()
         db.remove()
         engine.dispose()
-        assert kinds(events) == ["new_device", "signed_in"]
+        assert kinds(events) == ["signed_in"]
 
     def test_async(self, pgauthkit_async_engine: AsyncEngine) -> None:
         """The async twin resolves an `async_scoped_session` as well."""

@@ -112,8 +112,8 @@ class Service:
         rows = self._rows(statement, **parameters)
         return tuple(rows[0]) if rows else None
 
-    def _tell_signed_in(self, signed_in: SignIn, opening: Opening, by: str) -> None:
+    def _tell_signed_in(self, signed_in: SignIn, opening: Opening, by: str, *, of_device: bool = True) -> None:
         # Whose account was made just now has no other device to be warned on.
-        if not (signed_in.known_device or signed_in.created):
+        if of_device and not (signed_in.known_device or signed_in.created):
             self._audit.tell("new_device", **who(signed_in.user), ip=opening.ip, device_id=opening.device_id)
         self._audit.tell("signed_in", **who(signed_in.user), ip=opening.ip, by=by)

@@ -84,8 +84,9 @@ class Sessions(Authentication):
 
         Args:
             user_id: who.
-            device: the token of this browser as a known device (`SignIn.device`), from its cookie. Where it is none of
-                this user's, the browser becomes a new one, whose token replaces it.
+            device: the token of this browser as a known device (`SignIn.device`), from its cookie; "" where it has
+                none. Where it is none of this user's, the browser becomes a new one, whose token replaces it. With
+                None the event `new_device` is left to the host, who may know the browser by other means.
             ip: where the request comes from; kept with the session.
             user_agent: the browser; kept with the session.
 
@@ -102,7 +103,7 @@ class Sessions(Authentication):
         if row[0] is None:
             raise UserInactiveError
         signed_in = opening.signed_in(*row)
-        self._tell_signed_in(signed_in, opening, by="host")
+        self._tell_signed_in(signed_in, opening, by="host", of_device=device is not None)
         return signed_in
 
     def sign_out(self, token: str, /) -> None:
