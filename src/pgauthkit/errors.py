@@ -287,7 +287,7 @@ class BaselineError(MigrationError):
 
 
 class BackupError(PgAuthKitError):
-    """The backup was not made, or is none that can be restored."""
+    """The backup could not be made, or cannot be restored."""
 
 
 class RestoreError(BackupError):

@@ -223,6 +223,7 @@ class TestStandby:
         error = asked.exception(PATIENCE)
         assert isinstance(error, DatabaseUnavailableError)
         assert error.hints == (UNACKNOWLEDGED,)
+        assert str(error).startswith("The database did not confirm the commit")
         assert auth.find_user(ADA) is None
 
 

@@ -23,7 +23,7 @@ def upgrade() -> None:
     """Move to a newer version of PostgreSQL.
 
     The servers copy every row and every change by logical replication, and the application goes on. It pauses for
-    seconds, and nobody is signed out. Each command can be stopped and called again.
+    less than a second as a rule, and nobody is signed out. Each command can be stopped and called again.
     """
 
 
@@ -31,7 +31,9 @@ def _servers(command: T) -> T:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs."),
         click.option("--to", "new", metavar="URL", required=True, help="An empty database on the new server."),
-        click.option("--url", metavar="URL", help="The database that is left.  [default: DIRECT_URL, DATABASE_URL]"),
+        click.option(
+            "--url", metavar="URL", help="The old database, to move away from.  [default: DIRECT_URL, DATABASE_URL]"
+        ),
     ):
         command = option(command)
     return command

@@ -139,6 +139,8 @@ def translate(error: Exception, url: URL | None = None) -> PgAuthKitError:
 
 
 def _headline(cause: BaseException | None) -> str:
+    if isinstance(cause, UnacknowledgedError):
+        return "The database did not confirm the commit"
     if isinstance(cause, pg.QueryCanceled | pg.LockNotAvailable):
         return f"The database gave the statement up (SQLSTATE {cause.sqlstate}, {type(cause).__name__})"
     return "Cannot reach the database"
