@@ -264,6 +264,7 @@ class TestWriting:
         page.locator("tr", has_text="Essay 7").locator("[data-sa-name=edit]").click()
         box = page.get_by_label("Empty text").first
         expect(box).to_be_hidden()
+        expect(page.locator(".select2-selection").first).to_contain_text("@example.com")  # is fetched by a script
         page.get_by_label("Title").fill("")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("This field is required.")).to_be_visible()
