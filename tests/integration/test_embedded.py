@@ -24,7 +24,7 @@ from pgauthkit.database.account import Switch, find_account
 from pgauthkit.database.binaries import copy_binaries, find_binaries, prepare_binaries
 from pgauthkit.database.cluster import Cluster, claim
 from pgauthkit.database.embedded import EmbeddedPostgres
-from pgauthkit.database.replication import catch_up
+from pgauthkit.database.replication import PAUSE_REPLAY, catch_up
 from pgauthkit.errors import DatabaseUnavailableError
 
 AS_ROOT = os.geteuid() == 0
@@ -193,7 +193,7 @@ class TestReplica:
     def test_one_that_is_paused(self) -> None:
         """A replica that is paused does not catch up, and the error says what to look at; it has none of its own."""
         with EmbeddedPostgres(replica=True) as pair:
-            tell(pair.replica.url(), "SELECT pg_wal_replay_pause()")
+            tell(pair.replica.url(), PAUSE_REPLAY)
             tell(pair.url(), "CREATE TABLE notes (id int)")
             with pytest.raises(DatabaseUnavailableError, match=r"not caught up within 0\.05 s"):
                 catch_up(pair.url(), pair.replica.url(), timeout=0.05)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pgauthkit.cli import main
+from pgauthkit.database.replication import PAUSE_REPLAY
 from pgauthkit.ops.doctor import Finding, SetUp, examine
 from pgauthkit.ops.doctor.replica import judge_replica
 from pgauthkit.testing import TestServer
@@ -32,7 +33,7 @@ def found(url: str, replica: str) -> Finding:
 def paused(replicated: tuple["Database", str]) -> Iterator[None]:
     """The replica replays nothing."""
     with psycopg.connect(replicated[1], autocommit=True) as connection:
-        connection.execute("SELECT pg_wal_replay_pause()")
+        connection.execute(PAUSE_REPLAY)
         yield
         connection.execute("SELECT pg_wal_replay_resume()")
 

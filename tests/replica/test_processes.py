@@ -25,6 +25,7 @@ import os, signal, sys
 from datetime import timedelta
 from pgauthkit import AuthService, ReplicaReads
 from pgauthkit.database import create_engine
+from pgauthkit.database.replication import PAUSE_REPLAY
 from pgauthkit.values import UserRole
 
 engine, replica, token = create_engine(sys.argv[1]), create_engine(sys.argv[2]), sys.argv[3]
@@ -34,7 +35,7 @@ while not known._positions.seen(0.0):
     known._look_at_primary._try()
     known._look_at_replica._try()
 with replica.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-    connection.exec_driver_sql("SELECT pg_wal_replay_pause()")
+    connection.exec_driver_sql(PAUSE_REPLAY)
 with engine.begin() as connection:
     connection.exec_driver_sql("UPDATE pgauthkit.users SET role = 'ADMIN'")
 assert auth.authenticate(token).role is UserRole.USER

@@ -20,6 +20,7 @@ from tests.races.test_session_cache import BY_SQL, HOST, KILL, Seen, end, let_en
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
+from pgauthkit.database.replication import PAUSE_REPLAY
 from pgauthkit.service.memory.marks import elapsed
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def lagging(url: str, lag: float) -> Generator[None]:
         connection.execute(sql.SQL("ALTER SYSTEM SET recovery_min_apply_delay = {}").format(delay))
         connection.execute("SELECT pg_reload_conf()")
         if math.isinf(lag):
-            connection.execute("SELECT pg_wal_replay_pause()")
+            connection.execute(PAUSE_REPLAY)
         try:
             yield
         finally:

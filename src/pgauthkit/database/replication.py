@@ -10,11 +10,18 @@ from sqlalchemy import Connection, orm, text
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import DatabaseUnavailableError
 
-__all__ = ["STREAMING", "catch_up", "has_replayed", "log_position", "written"]
+__all__ = ["PAUSE_REPLAY", "STREAMING", "catch_up", "has_replayed", "log_position", "written"]
 
 # What a server needs to be copied and followed, and the copy as well: a standby refuses less than its primary has.
 STREAMING: Final[Mapping[str, str]] = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"}
 _PAUSE: Final = 0.005  # seconds between two questions
+# The function alone asks for a pause: what has arrived by then is still replayed.
+# https://www.postgresql.org/docs/16/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL
+PAUSE_REPLAY: Final = (
+    "DO $$ BEGIN PERFORM pg_catalog.pg_wal_replay_pause();"
+    " WHILE pg_catalog.pg_get_wal_replay_pause_state() <> 'paused' LOOP PERFORM pg_catalog.pg_sleep(0.005); END LOOP;"
+    " END $$"
+)
 
 
 def log_position(db: orm.Session | Connection) -> str:

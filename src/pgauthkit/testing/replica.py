@@ -6,7 +6,7 @@ import attrs
 import psycopg
 from sqlalchemy import Engine
 
-from pgauthkit.database.replication import catch_up
+from pgauthkit.database.replication import PAUSE_REPLAY, catch_up
 
 __all__ = ["Replica"]
 
@@ -55,7 +55,7 @@ class Replica:
         Example:
             >>> pgauthkit_replica.pause()  # doctest: +SKIP
         """
-        self._ask("SELECT pg_catalog.pg_wal_replay_pause()")
+        self._ask(PAUSE_REPLAY)
 
     def resume(self) -> None:
         """Replay again.
