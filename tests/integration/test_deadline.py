@@ -31,7 +31,8 @@ LIMIT = 0.3  # seconds
 MOST = LIMIT + 1.0  # what is promised
 PATIENCE = 20.0
 TOO_LONG = (
-    "No answer within call_timeout; the call may have been carried out or not: ask, or call again what may be repeated."
+    "No answer within call_timeout. The call may have been carried out or not: read what it would have changed,"
+    " or make it again where that does no harm."
 )
 UNACKNOWLEDGED = "The wait for a synchronous standby was cancelled: it was committed, and a failover may still lose it."
 

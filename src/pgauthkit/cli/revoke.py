@@ -18,7 +18,7 @@ __all__ = ["revoke"]
     metavar="URL",
     help="The database, postgresql://…, without a password.  [default: DATABASE_URL, or pyproject.toml]",
 )
-@click.option("--all", "everybody", is_flag=True, required=True, help="Everybody's: there is no other choice.")
+@click.option("--all", "everybody", is_flag=True, required=True, help="Of every user. It has to be given.")
 @click.option(
     "--batch-size", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Rows in one statement."
 )

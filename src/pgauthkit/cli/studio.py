@@ -34,7 +34,7 @@ def studio(url: str | None, *, host: str, port: int, write: bool, reflect: bool,
     address; the token in it is good once. Ctrl-C ends it.
     """
     if not find_spec("starlette_admin"):
-        raise ConfigError(["studio: it is an extra: pip install 'pgauthkit[cli,studio]'"])
+        raise ConfigError(["studio needs packages that are not installed: pip install 'pgauthkit[cli,studio]'"])
     from pgauthkit.studio.server import Studio  # noqa: PLC0415 - only now is it known to be importable
 
     logging.getLogger("starlette_admin").setLevel(logging.CRITICAL)  # Its warnings quote what was entered.

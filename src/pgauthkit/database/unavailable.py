@@ -59,11 +59,12 @@ _ADVICE: Final[Mapping[str, str]] = {
     "22P05": "The database's encoding lacks a character: keep the application in one with ENCODING 'UTF8'.",
     "53100": "The server's disk is full: make room on it.",
     "53200": "The server is out of memory: ask for less at once, or lower work_mem.",
-    "54000": "A limit of PostgreSQL was exceeded, such as the size of a value in an index.",
-    "55000": "The object is not ready for it: refresh a materialized view first; no upsert has a deferrable key.",
+    "54000": "A limit of PostgreSQL was exceeded, such as 2,704 bytes of values in an entry of an index: store less.",
+    "55000": "Refresh a materialized view before it is read, and give an upsert a key that is not deferrable.",
 }
 _TOO_LONG: Final = (
-    "No answer within call_timeout; the call may have been carried out or not: ask, or call again what may be repeated."
+    "No answer within call_timeout. The call may have been carried out or not: read what it would have changed,"
+    " or make it again where that does no harm."
 )
 _UNACKNOWLEDGED: Final = (
     "The wait for a synchronous standby was cancelled: it was committed, and a failover may still lose it."

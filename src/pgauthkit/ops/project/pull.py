@@ -14,7 +14,7 @@ __all__ = ["BaseKind", "Pulled", "pull"]
 BaseKind: TypeAlias = Literal["pgauthkit", "plain"]
 """On our `Base`, whose convention names constraints, or on a `DeclarativeBase` of the application's own."""
 
-_EXTRA: Final = "pull: it is an extra: pip install 'pgauthkit[cli,pull]'"
+_EXTRA: Final = "pull needs packages that are not installed: pip install 'pgauthkit[cli,pull]'"
 
 
 @attrs.frozen(kw_only=True)
