@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import greenlet
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import AsyncAdaptedQueuePool, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Call = Callable[[], Awaitable[object]]
 
 BUSY = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+ONE_LEFT = "SELECT 1 WHERE 1 = (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'too-old')"
 # The first to ask is refused as if it had lost a race, by a view that stands where the table was.
 LOSING_ONCE = """
     CREATE SEQUENCE pgauthkit.asked;
@@ -107,6 +108,25 @@ def test_a_connection_that_is_gone(pgauthkit_url: str, token: str, database: "Da
             assert await switches(call) == 0
 
     asyncio.run(work())
+
+
+def test_a_connection_that_is_too_old(
+    pgauthkit_url: str, token: str, database: "Database", caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is ended as it is replaced, on a pool of ours and on one of SQLAlchemy's own, and there is nothing to log."""
+
+    async def work(**options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        query = {"application_name": "too-old"}
+        url = make_url(pgauthkit_url).update_query_dict(query).render_as_string(hide_password=False)
+        async with warm(url, token, **options) as (engine, call):
+            engine.sync_engine.pool._invalidate_time = time()  # as after a failover
+            await call()
+            await asyncio.to_thread(database.wait_until, ONE_LEFT)
+            assert bool(await switches(call)) is bool(options)
+
+    asyncio.run(work())
+    asyncio.run(work(poolclass=AsyncAdaptedQueuePool))
+    assert not caplog.records
 
 
 def test_a_transaction_that_was_left_open(pgauthkit_url: str, token: str) -> None:

@@ -5,13 +5,14 @@ from time import monotonic
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import AsyncAdaptedQueuePool, Pool
+from sqlalchemy import Pool
 from sqlalchemy.exc import MissingGreenlet, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.deadline import CALL_ENDS, CallTimeoutError, Steps, stop
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.database.line import Line
+from pgauthkit.database.patience import AsyncPatientPool
 from pgauthkit.database.runner import Autocommit, Parameters, Row, is_idle
 from pgauthkit.errors import PgAuthKitError, RetryableError
 
@@ -75,11 +76,14 @@ class Quick(Autocommit):
 
 
 def _has_idle(pool: Pool) -> bool:
-    """Tell whether a connection can be had without waiting for it, and without work of the host's on it."""
+    """Tell whether a connection can be had without waiting for it, and without work of the host's on it.
+
+    Another pool than ours cannot end a connection that is too old here, and would leave it open.
+    """
     own: Any = pool  # names of SQLAlchemy's own
     events = own.dispatch
     is_observed = events.checkout or events.checkin or events.reset or own._pre_ping  # noqa: SLF001 - the same
-    return isinstance(pool, AsyncAdaptedQueuePool) and not is_observed and pool.checkedin() > 0
+    return isinstance(pool, AsyncPatientPool) and not is_observed and pool.checkedin() > 0
 
 
 async def _waited(driver: "psycopg.AsyncConnection[Any]", steps: Steps, end: float) -> Any:  # noqa: ANN401 - of the steps

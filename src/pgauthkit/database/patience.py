@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import AsyncAdaptedQueuePool, QueuePool
 from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
 
 from pgauthkit.database.deadline import CallTimeoutError, time_left
 
@@ -41,7 +42,17 @@ class PatientPool(_Patience, QueuePool):
 
 
 class AsyncPatientPool(_Patience, AsyncAdaptedQueuePool):
-    """The pool of `create_async_engine`."""
+    """The pool of `create_async_engine`.
+
+    A connection that is too old is replaced as it is asked for, which need not be in a greenlet. To make the next one
+    waits for the network, and is refused there; to end the old one does not, and without it nobody would.
+    """
+
+    def _close_connection(self, connection: Any, *, terminate: bool = False) -> None:  # noqa: ANN401 - the driver's
+        if in_greenlet():
+            super()._close_connection(connection, terminate=terminate)
+        else:
+            connection.driver_connection.pgconn.finish()
 
 
 def in_thread(create: Create, seconds: float) -> Any:  # noqa: ANN401 - the driver's
