@@ -1,7 +1,7 @@
 """Authentication: who holds an access token, on the way of each request."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final, NamedTuple
 
 import attrs
@@ -156,6 +156,7 @@ class Authentication(Service):
         verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, touch, *kept_until = row
         if verdict != "ok":
             raise refusal(verdict)
+        asked_at = asked_at.astimezone(UTC)  # so that durations from it are not by the clocks of the session's zone
         identity = Identity(
             user_id=user_id,
             email=email,
