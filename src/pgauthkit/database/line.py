@@ -6,7 +6,7 @@ import select
 from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -22,7 +22,7 @@ from psycopg.pq import ExecStatus, Format
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
-from pgauthkit.database.deadline import bind
+from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
 from pgauthkit.database.suitability import check_encoding
 
@@ -105,6 +105,10 @@ class Line:
         if self._process != os.getpid():
             sever(self._driver)
         return self._driver.closed or (bool(self._poll.poll(0)) and self._is_closed())
+
+    def wait(self, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
+        """Go through the steps of a statement in this thread, and return its rows: see `wait_in_thread`."""
+        return wait_in_thread(cast("psycopg.Connection[Any]", self._driver), self._poll, steps)
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> Steps:
         """Run a statement, prepared on the server; for psycopg's `Connection.wait`, which returns the rows.

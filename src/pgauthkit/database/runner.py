@@ -16,6 +16,7 @@ from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPo
 from pgauthkit.database.connecting import watch
 from pgauthkit.database.deadline import CALL_ENDS, ENDLESS, call_timeout_of
 from pgauthkit.database.line import Line
+from pgauthkit.database.pool.loan import borrow
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
@@ -82,7 +83,8 @@ class SyncWire:
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
-        rows: list[Row] = cast("Any", connection.driver_connection).wait(Line.of(connection).ask(sql, parameters))
+        line = Line.of(connection)
+        rows: list[Row] = line.wait(line.ask(sql, parameters))
         return rows
 
     def pause(self, seconds: float) -> None:
@@ -168,20 +170,18 @@ class Calls:
         cast("Any", connection)._checkin(transaction_was_reset=True)  # noqa: SLF001
 
     def _checked_out(self) -> PoolProxiedConnection:
-        connection = self._engine.raw_connection()
+        connection = borrow(self._engine)
         while Line.of(connection).is_hung_up():
             connection.invalidate()
-            connection = self._engine.raw_connection()
+            connection = borrow(self._engine)
         return connection
 
     def _failed(self, connection: PoolProxiedConnection | None, error: Exception) -> PgAuthKitError:
         """Give a connection back after an error, and return what the caller gets for that."""
         if connection is not None:
-            driver = _driver(connection)
-            # Lost while it was waited for: psycopg may call it open still, and it could not even be rolled back.
-            is_lost = driver.closed or driver.pgconn.transaction_status == TransactionStatus.ACTIVE
-            # A server that takes no writes any more is left: the next connection looks for the one that does.
-            if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            # Closed, or lost while it was waited for: psycopg may call it open still, and it could not even be rolled
+            # back. A server that takes no writes any more is left: the next connection looks for the one that does.
+            if not is_idle(connection) or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 connection.invalidate()
             connection.close()
         return self._translated(error)
