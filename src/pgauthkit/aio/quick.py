@@ -16,7 +16,7 @@ from pgauthkit.database.line import Line
 from pgauthkit.database.pool.loan import borrow, is_plain
 from pgauthkit.database.pool.patience import AsyncPatientPool
 from pgauthkit.database.runner import Autocommit, Parameters, Row, is_idle
-from pgauthkit.errors import PgAuthKitError, RetryableError
+from pgauthkit.errors import RetryableError
 
 __all__ = ["Quick"]
 
@@ -30,30 +30,9 @@ class Quick(Autocommit):
 
     async def answered(self, sql: str, parameters: Parameters) -> list[Row]:
         """Run one statement, as a whole call."""
-        if (connection := await self._at_hand()) is None:
-            return await in_greenlet(self.fetch, sql, parameters)
-        outcome = await self._asked_on(connection, sql, parameters)
-        if isinstance(outcome, RetryableError):
-            return await in_greenlet(self.fetch, sql, parameters)
-        if isinstance(outcome, PgAuthKitError):
-            raise outcome
-        return outcome
-
-    async def _at_hand(self) -> PoolProxiedConnection | None:
-        if self._log or not _has_idle(self._engine.pool):
-            return None
-        try:
-            connection = borrow(self._engine)
-        except MissingGreenlet:  # it is to be made again
-            return None
-        if Line.of(connection).is_hung_up() or not is_idle(connection):
-            await in_greenlet(connection.invalidate)
-            return None
-        return connection
-
-    async def _asked_on(
-        self, connection: PoolProxiedConnection, sql: str, parameters: Parameters
-    ) -> list[Row] | PgAuthKitError:
+        connection = self._at_hand()
+        if connection is None or Line.of(connection).is_hung_up() or not is_idle(connection):
+            return await in_greenlet(self._fetched_anew, connection, sql, parameters)
         driver: Any = connection.driver_connection
         outer = CALL_ENDS.get()
         end = monotonic() + self._limit if outer is None else outer
@@ -62,14 +41,31 @@ class Quick(Autocommit):
         except (psycopg.Error, SQLAlchemyError) as error:
             if isinstance(error, CallTimeoutError):
                 await stop(driver)
-            # Returned, so that the driver's, which has row values, does not become the context of ours.
-            return await in_greenlet(self._failed, connection, error)
+            failure = await in_greenlet(self._failed, connection, error)
         except BaseException:
             await stop(driver)
             await in_greenlet(connection.invalidate)
             raise
-        self._finished(connection)
-        return rows
+        else:
+            self._finished(connection)
+            return rows
+        # Raised here, so that the driver's, which has row values, does not become the context of ours.
+        if not isinstance(failure, RetryableError):
+            raise failure
+        return await in_greenlet(self.fetch, sql, parameters)
+
+    def _at_hand(self) -> PoolProxiedConnection | None:
+        if self._log or not _has_idle(self._engine.pool):
+            return None
+        try:
+            return borrow(self._engine)
+        except MissingGreenlet:  # it is to be made again
+            return None
+
+    def _fetched_anew(self, unfit: PoolProxiedConnection | None, sql: str, parameters: Parameters) -> list[Row]:
+        if unfit is not None:
+            unfit.invalidate()
+        return self.fetch(sql, parameters)
 
 
 def _has_idle(pool: Pool) -> bool:

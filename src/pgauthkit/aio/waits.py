@@ -5,13 +5,14 @@ import select
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from pgauthkit.database.deadline import ENDLESS, LONGEST, READ, WRITE
 
-__all__ = ["TIMED_OUT", "Waits", "Wake"]
+__all__ = ["TIMED_OUT", "Loop", "Waits", "Wake"]
 
+T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
 Woken = Callable[[int, int], None]
 
@@ -19,20 +20,26 @@ TIMED_OUT: Final = 0
 _OF: Final[WeakKeyDictionary[Loop, "ref[Waits]"]] = WeakKeyDictionary()
 
 
-class Wake(asyncio.Future[int]):
+class Wake(asyncio.Future[T]):
     """What one task waits for, and is resumed by at once: after another future it would be a turn of the loop later."""
 
-    _resume: Callable[["Wake"], object]
+    _resume: Callable[["Wake[T]"], object]
     _context: Context
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
         """Note what resumes the task, which is all that waits for it."""
         self._resume, self._context = fn, context or Context()
 
-    def wake(self, state: int) -> None:
-        """Resume the task. To be called by the event loop alone, while no task runs."""
+    def wake(self, result: T) -> None:
+        """Resume the task, unless it was cancelled. To be called by the event loop alone, while no task runs."""
         if not self.done():
-            self.set_result(state)
+            self.set_result(result)
+            self._context.run(self._resume, self)
+
+    def fail(self, error: Exception) -> None:
+        """Do the same, with an error."""
+        if not self.done():
+            self.set_exception(error)
             self._context.run(self._resume, self)
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ANN401 - asyncio's own
@@ -52,7 +59,7 @@ class Waits:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._waiting: dict[int, tuple[Wake, float]] = {}
+        self._waiting: dict[int, tuple[Wake[int], float]] = {}
         self._next_look = ENDLESS
         self._sockets = _Epoll(loop, self._wake) if hasattr(select, "epoll") else _Loop(loop, self._wake)
 
@@ -66,9 +73,9 @@ class Waits:
             _OF[loop] = ref(waits)
         return waits
 
-    def ready(self, socket: int, wanted: int, end: float) -> Wake:
+    def ready(self, socket: int, wanted: int, end: float) -> Wake[int]:
         """Return what is woken when a socket is ready, by `READ` or `WRITE`, or, at its end, by `TIMED_OUT`."""
-        wake = Wake(loop=self._loop)
+        wake: Wake[int] = Wake(loop=self._loop)
         self._waiting[socket] = wake, end
         self._sockets.watch(socket, wanted)
         if end < self._next_look:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from pgauthkit.database.adapters import Binaries
 from pgauthkit.database.runner import Row
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import KEPT_BYTES, Purpose, selector_hash
@@ -190,6 +191,6 @@ class Authentication(Service):
         self._sent(statements.TOUCH, parameters)
 
 
-def _filled(hashes: Sequence[bytes]) -> list[bytes | None]:
+def _filled(hashes: Sequence[bytes]) -> Binaries:
     """Add what no row has."""
-    return [*hashes, *[None] * (UNKNOWN - len(hashes))]
+    return Binaries([*hashes, *[None] * (UNKNOWN - len(hashes))])
