@@ -2,7 +2,7 @@
 
 import asyncio
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Pool
@@ -13,9 +13,9 @@ from pgauthkit.aio.waits import Waits
 from pgauthkit.database.deadline import CALL_ENDS, CallTimeoutError, Steps, stop
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.database.line import Line
-from pgauthkit.database.pool.loan import borrow, is_plain
+from pgauthkit.database.pool.loan import Loan, is_plain
 from pgauthkit.database.pool.patience import AsyncPatientPool
-from pgauthkit.database.runner import Autocommit, Parameters, Row, is_idle
+from pgauthkit.database.runner import Autocommit, Parameters, Row
 from pgauthkit.errors import RetryableError
 
 __all__ = ["Quick"]
@@ -31,13 +31,14 @@ class Quick(Autocommit):
     async def answered(self, sql: str, parameters: Parameters) -> list[Row]:
         """Run one statement, as a whole call."""
         connection = self._at_hand()
-        if connection is None or Line.of(connection).is_hung_up() or not is_idle(connection):
+        line = connection and Line.of(connection)
+        if connection is None or line is None or line.is_hung_up() or not line.is_idle:
             return await in_greenlet(self._fetched_anew, connection, sql, parameters)
-        driver: Any = connection.driver_connection
+        driver = line.driver
         outer = CALL_ENDS.get()
         end = monotonic() + self._limit if outer is None else outer
         try:
-            rows: list[Row] = await _waited(driver, Line.of(connection).ask(sql, parameters), end)
+            rows: list[Row] = await _waited(driver, line.ask(sql, parameters), end)
         except (psycopg.Error, SQLAlchemyError) as error:
             if isinstance(error, CallTimeoutError):
                 await stop(driver)
@@ -47,7 +48,7 @@ class Quick(Autocommit):
             await in_greenlet(connection.invalidate)
             raise
         else:
-            self._finished(connection)
+            connection.close()
             return rows
         # Raised here, so that the driver's, which has row values, does not become the context of ours.
         if not isinstance(failure, RetryableError):
@@ -58,7 +59,7 @@ class Quick(Autocommit):
         if self._log or not _has_idle(self._engine.pool):
             return None
         try:
-            return borrow(self._engine)
+            return cast("PoolProxiedConnection", Loan(self._engine.pool))
         except MissingGreenlet:  # it is to be made again
             return None
 

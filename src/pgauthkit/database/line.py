@@ -18,7 +18,7 @@ from psycopg.errors import (
     error_from_result,
 )
 from psycopg.generators import execute
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
@@ -94,6 +94,16 @@ class Line:
     def prepared(self) -> int:
         """How many statements the server keeps prepared for it."""
         return len(self._names)
+
+    @property
+    def driver(self) -> Any:  # noqa: ANN401 - psycopg's, of either kind
+        """The driver's connection."""
+        return self._driver
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is open, and in no transaction."""
+        return bool(self._pgconn.transaction_status == TransactionStatus.IDLE)
 
     def is_hung_up(self) -> bool:
         """Tell, without a round trip, that the server closed an idle connection.

@@ -8,7 +8,6 @@ from threading import Thread
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
@@ -22,7 +21,7 @@ from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 
-__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire", "is_idle"]
+__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire"]
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -151,7 +150,7 @@ class Calls:
         connection: PoolProxiedConnection | None = None
         try:
             connection = self._checked_out()
-            if not is_idle(connection):
+            if not Line.of(connection).is_idle:
                 connection.commit()  # what a listener of the host did, such as setting the search_path
             found = ask(connection, *given)
         except (psycopg.Error, SQLAlchemyError) as error:
@@ -181,7 +180,7 @@ class Calls:
         if connection is not None:
             # Closed, or lost while it was waited for: psycopg may call it open still, and it could not even be rolled
             # back. A server that takes no writes any more is left: the next connection looks for the one that does.
-            if not is_idle(connection) or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            if not Line.of(connection).is_idle or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 connection.invalidate()
             connection.close()
         return self._translated(error)
@@ -239,11 +238,6 @@ def _joined(host: Connection, sql: str, parameters: Parameters) -> list[Row]:
     with host.exec_driver_sql(sql, dict(parameters)) as result:
         cursor: Any = result.cursor
         return cast("list[Row]", line.read(getattr(cursor, "_cursor", cursor).pgresult))
-
-
-def is_idle(connection: PoolProxiedConnection) -> bool:
-    """Tell whether a connection is in no transaction."""
-    return _driver(connection).pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _driver(connection: PoolProxiedConnection) -> "psycopg.BaseConnection[Row]":

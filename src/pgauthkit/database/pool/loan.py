@@ -28,10 +28,15 @@ def is_plain(pool: Pool) -> bool:
         >>> is_plain(engine.pool)  # doctest: +SKIP
         True
     """
+    if not isinstance(pool, QueuePool):
+        return False
     own: Any = pool  # names of SQLAlchemy's own
-    events = own.dispatch
-    is_observed = events.checkout or events.checkin or events.reset or own._pre_ping or own._should_log_debug()  # noqa: SLF001 - the same
-    return isinstance(pool, QueuePool) and not is_observed
+    if own._pre_ping or own.echo:  # noqa: SLF001 - the same
+        return False
+    # Not by their truth, which is worked out anew each time.
+    given, back, reset = own.dispatch.checkout, own.dispatch.checkin, own.dispatch.reset
+    is_own = given.listeners or back.listeners or reset.listeners
+    return not (is_own or given.parent_listeners or back.parent_listeners or reset.parent_listeners)
 
 
 class Loan:
