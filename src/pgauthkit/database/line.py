@@ -6,7 +6,7 @@ import select
 from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -18,11 +18,11 @@ from psycopg.errors import (
     error_from_result,
 )
 from psycopg.generators import execute
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
-from pgauthkit.database.deadline import bind
+from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
 from pgauthkit.database.suitability import check_encoding
 
@@ -95,6 +95,16 @@ class Line:
         """How many statements the server keeps prepared for it."""
         return len(self._names)
 
+    @property
+    def driver(self) -> Any:  # noqa: ANN401 - psycopg's, of either kind
+        """The driver's connection."""
+        return self._driver
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is open, and in no transaction."""
+        return bool(self._pgconn.transaction_status == TransactionStatus.IDLE)
+
     def is_hung_up(self) -> bool:
         """Tell, without a round trip, that the server closed an idle connection.
 
@@ -105,6 +115,10 @@ class Line:
         if self._process != os.getpid():
             sever(self._driver)
         return self._driver.closed or (bool(self._poll.poll(0)) and self._is_closed())
+
+    def wait(self, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
+        """Go through the steps of a statement in this thread, and return its rows: see `wait_in_thread`."""
+        return wait_in_thread(cast("psycopg.Connection[Any]", self._driver), self._poll, steps)
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> Steps:
         """Run a statement, prepared on the server; for psycopg's `Connection.wait`, which returns the rows.
