@@ -3,14 +3,16 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.adapt import AdaptersMap
+from psycopg.abc import Loader
 from psycopg.postgres import register_default_adapters, register_default_types
+from psycopg.pq import Format
 from psycopg.types import TypesRegistry
 from psycopg.types.array import register_all_arrays
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["PlainContext"]
+__all__ = ["PlainContext", "plain_loader"]
 
 
 def _plain() -> AdaptersMap:
@@ -23,6 +25,11 @@ def _plain() -> AdaptersMap:
 
 
 _PLAIN: Final = _plain()
+
+
+def plain_loader(oid: int, form: Format) -> type[Loader] | None:
+    """Return what psycopg reads values of a type with by itself; None for a type that it does not know."""
+    return _PLAIN.get_loader(oid, form)
 
 
 class PlainContext:

@@ -4,7 +4,8 @@ The state of an object, of which most callers read a few columns and nothing els
 the object. It is left out until something touches it: an assignment, a relation, `inspect`, a session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
@@ -32,20 +33,27 @@ class Origin:
         self._of = model, included, prefix
         self._mapper: Mapper[Any] = inspect(model)
         self._closed = closed_relations(self._mapper, included, prefix)
-        self._identity = self._mapper.identity_key_from_primary_key(())[0]
+        self._class = self._mapper.identity_key_from_primary_key(())[0]
         keys = (self._mapper.get_property_by_column(column).key for column in self._mapper.primary_key)
         self.primary_key: tuple[str, ...] = tuple(keys)
+        self._identity: Callable[[Mapping[str, object]], tuple[object, ...]] = _tuple_of(self.primary_key)
         if not isinstance(vars(model).get(STATE), _LazyState):
             # Past what SQLAlchemy's metaclass does, which takes attributes for columns.
             type.__setattr__(model, STATE, _LazyState())
 
     def state(self, instance: object, held: Mapping[str, object]) -> object:
         """Return the state of an object, given what it holds."""
-        key = (self._identity, tuple(held[name] for name in self.primary_key), None)
-        return new_state(instance, self._mapper, key, self._closed)
+        return new_state(instance, self._mapper, (self._class, self._identity(held), None), self._closed)
 
     def __reduce__(self) -> tuple[object, ...]:
         return origin, self._of  # as part of an object that is copied or pickled
+
+
+def _tuple_of(names: Sequence[str]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    (name,) = names
+    return lambda held: (held[name],)
 
 
 class _LazyState:

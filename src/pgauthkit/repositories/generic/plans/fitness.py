@@ -13,6 +13,7 @@ from pgauthkit.repositories.generic.plans.internals import (
     session_listeners,
     write_listeners,
 )
+from pgauthkit.repositories.generic.plans.plain import plain_class
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -63,7 +64,8 @@ def _reasons(of: Description[Any]) -> Iterator[str]:
         yield f"a row of {of.name} may be of several classes"
     if any(prop.deferred for prop in mapper.column_attrs) or len(mapper.column_attrs) != len(of.columns):
         yield f"{of.name} has columns that are not of its table, or are not always read"
-    if any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__")):
+    own = any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__"))
+    if own or plain_class(model) is None:
         yield f"{of.name} has its own way to make objects"
     if any(map(_is_compared_otherwise, _attributes(of))):
         yield f"{of.name} has a column with comparisons of its own"

@@ -1,6 +1,5 @@
 """`Plans`: the plans of a model on an engine, each made once for its shape."""
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
@@ -10,6 +9,7 @@ from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.plan import Plan
+from pgauthkit.repositories.generic.plans.showing import show
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 
 __all__ = ["Planned", "Plans", "plans_of"]
@@ -22,7 +22,6 @@ Rows = Sequence[tuple[Any, ...]]
 MOST: Final = 500
 # Where a dialect has them: they end with their engine.
 _KEPT: Final = "pgauthkit_plans"
-_log: Final = logging.getLogger("pgauthkit.plans")
 
 
 @attrs.frozen
@@ -98,7 +97,7 @@ class Plans(Generic[M]):
         except UnplannedError as reason:
             return str(reason)
         self.built += 1
-        _log.debug("%s: %s", self.of.name, planned.plan.sql)
+        show(f"-- {self.of.name}\n{planned.plan.sql}")
         return planned
 
 

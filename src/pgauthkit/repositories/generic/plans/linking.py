@@ -1,13 +1,15 @@
 """Links the objects of a tree, from the rows that its statement returned."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 from sqlalchemy import Dialect
-from sqlalchemy.orm.attributes import set_committed_value
 
+from pgauthkit.repositories.generic.plans.internals import collect
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.trees import Place
 
@@ -52,9 +54,8 @@ class Linking:
     def objects(self, rows: Sequence[Row], types: Types) -> list[Any]:
         """Return the objects of the root."""
         levels: list[list[Row]] = [[] for _ in self._places]
-        for row in rows:
-            place_number: int = row[0]
-            levels[place_number].append(row)
+        for place_number, group in groupby(rows, itemgetter(0)):
+            levels[place_number].extend(group)
         found, children = self._made(levels, types)
         for place in self._linking:
             _link(found[cast("Place", place.parent).number], place, children[place.number])
@@ -64,7 +65,7 @@ class Linking:
         """Return each place's objects, by the number of the row in which they came first, and as children."""
         known: dict[type[Any], dict[object, Any]] = {}
         found: list[Numbered] = [[] for _ in levels]
-        children: list[Children] = [{} for _ in levels]
+        children: list[Children] = [defaultdict(list) for _ in levels]
         for making in self._making:
             place, rows = making.place, levels[making.place.number]
             if making.identity is None:
@@ -73,10 +74,7 @@ class Linking:
                 made = making.rows.shared(rows, types, known.setdefault(making.identity, {}))
             below = children[place.number]
             for row, instance in zip(rows, made, strict=True):
-                if row[1] in below:
-                    below[row[1]].append(instance)
-                else:
-                    below[row[1]] = [instance]
+                below[row[1]].append(instance)
             if place.included or place.parent is None:
                 found[place.number] = _firsts(rows, made)
         return found, children
@@ -93,8 +91,7 @@ def _firsts(rows: Sequence[Row], made: Sequence[object]) -> Numbered:
 def _link(parents: Numbered, place: Place, children: Children) -> None:
     name = cast("Branch", place.branch).relation.key
     if cast("Join", place.join).is_collection:
-        for number, parent in parents:
-            set_committed_value(parent, name, children.get(number, ()))
+        collect(name, ((parent, children.get(number, ())) for number, parent in parents))
         return
     for number, parent in parents:
         found = children.get(number)

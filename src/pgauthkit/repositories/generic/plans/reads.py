@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from pgauthkit.identifiers import is_storable
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
@@ -162,17 +162,15 @@ class Reads(Planning[M]):
         for place in found:
             if reason := unfit_model(place.of):
                 raise UnplannedError(reason)
-        limits = {name: shape.bound(f"+{name}", BigInteger()) for name in ("take", "skip")}
+        limits = {name: shape.numbered(f"+{name}") for name in ("take", "skip")}
         columns = root_columns(of) if tree else of.columns.values()
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
         if not tree:
-            return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of])
-        statement = tree_statement(found, rows, order)
-        return Planned(
-            planned(statement, dialect, shape.binds), Linking(found, dialect).objects, [place.of for place in found]
-        )
+            return Planned(planned(rows, dialect, shape.binds, many=True), Rows(of, dialect).objects, [of])
+        plan = planned(tree_statement(found, rows, order), dialect, shape.binds, many=True)
+        return Planned(plan, Linking(found, dialect).objects, [place.of for place in found])
 
 
 def _refuse_unstorable(values: Mapping[str, object]) -> None:

@@ -1,14 +1,17 @@
 """`Rows`: makes detached objects of the rows of one statement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from keyword import iskeyword
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.code import compiled
 from pgauthkit.repositories.generic.plans.detached import MARK, origin
 from pgauthkit.repositories.generic.plans.internals import Converter, reader_of
+from pgauthkit.repositories.generic.plans.plain import plain_class
 
 __all__ = ["Rows"]
 
@@ -31,15 +34,14 @@ class Rows(Generic[M]):
     def __init__(
         self, of: Description[M], dialect: Dialect, first: int = 0, included: Sequence[str] = (), prefix: str = ""
     ) -> None:
-        self._model = of.model
-        self._names = tuple(of.columns)
-        self._kinds = [column.type for column in of.columns.values()]
+        self._of = of
         self._dialect = dialect
-        self._columns = slice(first, first + len(self._names))
+        self._first = first
         self._origin = origin(of.model, frozenset(included), prefix)
-        keys = [first + self._names.index(name) for name in self._origin.primary_key]
-        self._key: Callable[[Row], object] = itemgetter(*keys)
-        self._readers: dict[Types, list[tuple[str, Converter]]] = {}
+        names = tuple(of.columns)
+        self._columns = slice(first, first + len(names))
+        self._key: Callable[[Row], object] = itemgetter(*(first + names.index(name) for name in self._origin.primary_key))
+        self._makers: dict[Types, Callable[[Sequence[Row]], list[M]]] = {}
 
     def objects(self, rows: Sequence[Row], types: Types) -> list[M]:
         """Return an object for each row.
@@ -48,18 +50,10 @@ class Rows(Generic[M]):
             rows: with the columns at their place.
             types: of all columns of the rows, as the server numbers them.
         """
-        made: list[M] = []
-        model, names, columns, mark = self._model, self._names, self._columns, self._origin
-        readers, new = self._readers_of(types[columns]), object.__new__
-        for row in rows:
-            held = dict(zip(names, row[columns]))  # noqa: B905 - as many, and a fifth slower to count again
-            for name, read in readers:
-                held[name] = read(held[name])
-            held[MARK] = mark
-            instance = new(model)
-            instance.__dict__ = held
-            made.append(instance)
-        return made
+        maker = self._makers.get(types)
+        if maker is None:
+            maker = self._makers[types] = self._maker(types[self._columns])
+        return maker(rows)
 
     def shared(self, rows: Sequence[Row], types: Types, known: dict[object, M]) -> list[M]:
         """Return the same, where the same row of the table may come several times, and is one object.
@@ -74,10 +68,37 @@ class Rows(Generic[M]):
         known.update(zip(new, self.objects(list(new.values()), types), strict=True))
         return [known[key] for key in keys]
 
-    def _readers_of(self, types: Types) -> list[tuple[str, Converter]]:
-        found = self._readers.get(types)
-        if found is None:
-            pairs = zip(self._names, self._kinds, types, strict=True)
-            readers = [(name, reader_of(kind, self._dialect, oid)) for name, kind, oid in pairs]
-            found = self._readers[types] = [(name, read) for name, read in readers if read is not None]
-        return found
+    def _maker(self, types: Types) -> Callable[[Sequence[Row]], list[M]]:
+        pairs = zip(self._of.columns.items(), types, strict=True)
+        readers = [reader_of(column.type, self._dialect, oid) for (_, column), oid in pairs]
+        plain = plain_class(self._of.model)
+        places = [_place(plain, name) for name in self._of.columns]
+        source = _HEAD + "".join(_lines(places, readers, self._first)) + _FOOT
+        known = {f"read_{number}": read for number, read in enumerate(readers, self._first)}
+        ours = {"new": object.__new__, "Plain": plain, "Model": self._of.model, "origin": self._origin}
+        return compiled("objects", source, known | ours)
+
+
+_HEAD = """
+def objects(rows):
+    made = []
+    for row in rows:
+        instance = new(Plain)
+"""
+_FOOT = f"""
+        instance.{MARK} = origin
+        instance.__class__ = Model
+        made.append(instance)
+    return made
+"""
+
+
+def _lines(places: Sequence[str], readers: Sequence[Converter | None], first: int) -> Iterator[str]:
+    for number, (place, read) in enumerate(zip(places, readers, strict=True), first):
+        value = f"row[{number}]" if read is None else f"read_{number}(row[{number}])"
+        yield f"        {place} = {value}\n"
+
+
+def _place(plain: object, name: str) -> str:
+    is_attribute = name.isidentifier() and not iskeyword(name) and not hasattr(plain, name)
+    return f"instance.{name}" if is_attribute else f"vars(instance)[{name!r}]"
