@@ -43,11 +43,11 @@ class Binary:
 
         Args:
             driver: the connection.
-            types: of the columns, each once.
+            types: of the columns.
             words: those of them that are enumerations, by the host's models.
         """
         read = cast("AdaptersMap", driver.adapters).get_loader
-        for oid in types:
+        for oid in set(types):
             known = oid in _EXACT
             if not known and oid not in words:
                 return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
 
+from pgauthkit.repositories.generic.plans.included import adapt_lists
 from pgauthkit.repositories.generic.plans.internals import STATE, new_state
 from pgauthkit.repositories.generic.unloaded import closed_relations
 
@@ -27,10 +28,12 @@ class Origin:
 
     Attributes:
         primary_key: the names of its attributes.
+        included: the relations that the objects have.
     """
 
     def __init__(self, model: type[Any], included: frozenset[str], prefix: str) -> None:
         self._of = model, included, prefix
+        self.included = included
         self._mapper: Mapper[Any] = inspect(model)
         self._closed = closed_relations(self._mapper, included, prefix)
         self._class = self._mapper.identity_key_from_primary_key(())[0]
@@ -63,7 +66,9 @@ class _LazyState:
         held = {} if instance is None else vars(instance)
         made: Origin | None = held.get(MARK)
         if made is not None:
-            held.setdefault(STATE, made.state(instance, held))  # in one step: another thread may ask as well
+            # In one step: another thread may ask as well.
+            state = held.setdefault(STATE, made.state(instance, held))
+            adapt_lists(state, held, made.included)
             held.pop(MARK, None)
         try:
             return held[STATE]

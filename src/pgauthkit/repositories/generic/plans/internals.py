@@ -3,12 +3,11 @@
 Tried with SQLAlchemy 2.1.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from sqlalchemy import BindParameter, Column, Dialect, Engine, Enum, Executable, Table, orm
 from sqlalchemy.orm import InstanceState, Mapper
-from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.collections import CollectionAdapter, InstrumentedList
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -17,13 +16,15 @@ from pgauthkit.repositories.generic.conditions import CONSTANT
 from pgauthkit.repositories.generic.description import Description
 
 __all__ = [
+    "ADAPTER",
     "MINORS",
     "STATE",
-    "collect",
+    "adapt",
     "commit_new",
     "converter_of",
     "engine_listeners",
     "enumerations",
+    "has_plain_lists",
     "load_listeners",
     "new_state",
     "parameters",
@@ -42,6 +43,8 @@ Converter: TypeAlias = Callable[[Any], Any]
 MINORS: Final = ("2.1",)
 # Where an object has what SQLAlchemy knows of it.
 STATE: Final = "_sa_instance_state"
+# Where a collection has what ties it to its object.
+ADAPTER: Final = "_sa_adapter"
 # Of a session that never does anything: it has the listeners that any session has.
 _ANY_SESSION: Final = tuple(
     getattr(orm.Session().dispatch, name) for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
@@ -125,26 +128,15 @@ def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], calla
     return state
 
 
-def collect(name: str, parents: Iterable[tuple[object, Sequence[object]]]) -> None:
-    """Give objects that were read, and are in no session, what a relation of theirs holds.
+def has_plain_lists(model: type[Any], name: str) -> bool:
+    """Tell whether a relation is a list, as most are, and nobody waits for one to be made."""
+    impl = cast("Any", model)._sa_class_manager[name].impl
+    return impl.collection_factory is InstrumentedList and not impl.dispatch.init_collection
 
-    Args:
-        name: of the relation, of many rows.
-        parents: objects of one class, each with what belongs to it.
-    """
-    impl: Any = None
-    for parent, children in parents:
-        if impl is None:
-            impl = cast("Any", type(parent))._sa_class_manager[name].impl
-            is_plain = impl.collection_factory is InstrumentedList and not impl.dispatch.init_collection
-        if is_plain:
-            # As `set_committed_value` does it, in a third of the time: it appends each to the list by itself.
-            state: Any = getattr(parent, STATE)
-            made = InstrumentedList(children)
-            CollectionAdapter(impl, state, cast("Any", made))
-            state.dict[name] = made
-        else:
-            set_committed_value(parent, name, children)
+
+def adapt(state: Any, name: str, made: object) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Tie a list of a relation to the object that has it."""
+    CollectionAdapter(state.manager[name].impl, state, cast("Any", made))
 
 
 def commit_new(instance: object, written: Mapping[str, object]) -> None:

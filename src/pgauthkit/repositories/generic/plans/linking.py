@@ -1,15 +1,15 @@
 """Links the objects of a tree, from the rows that its statement returned."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 from sqlalchemy import Dialect
 
-from pgauthkit.repositories.generic.plans.internals import collect
+from pgauthkit.repositories.generic.plans.included import include
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.trees import Place
 
@@ -21,6 +21,10 @@ __all__ = ["Linking"]
 
 Numbered = list[tuple[int, object]]
 Children = dict[int, list[Any]]
+# Of a row: its place, its parent's number, and its own.
+_PLACE: Final[Callable[[Row], int]] = itemgetter(0)
+_PARENT: Final[Callable[[Row], int]] = itemgetter(1)
+_OWN: Final[Callable[[Row], int]] = itemgetter(2)
 
 
 @attrs.frozen
@@ -54,8 +58,8 @@ class Linking:
     def objects(self, rows: Sequence[Row], types: Types) -> list[Any]:
         """Return the objects of the root."""
         levels: list[list[Row]] = [[] for _ in self._places]
-        for place_number, group in groupby(rows, itemgetter(0)):
-            levels[place_number].extend(group)
+        for number, group in groupby(rows, _PLACE):
+            levels[number].extend(group)
         found, children = self._made(levels, types)
         for place in self._linking:
             _link(found[cast("Place", place.parent).number], place, children[place.number])
@@ -73,25 +77,26 @@ class Linking:
             else:
                 made = making.rows.shared(rows, types, known.setdefault(making.identity, {}))
             below = children[place.number]
-            for row, instance in zip(rows, made, strict=True):
-                below[row[1]].append(instance)
+            for number, instance in zip(map(_PARENT, rows), made, strict=True):
+                below[number].append(instance)
             if place.included or place.parent is None:
-                found[place.number] = _firsts(rows, made)
+                numbered = zip(map(_OWN, rows), made, strict=True)
+                found[place.number] = list(numbered) if making.identity is None else _firsts(numbered)
         return found, children
 
 
-def _firsts(rows: Sequence[Row], made: Sequence[object]) -> Numbered:
+def _firsts(numbered: Iterable[tuple[int, object]]) -> Numbered:
     """Return each object once, with the number of the row in which it came first."""
     first: dict[int, tuple[int, object]] = {}
-    for row, instance in zip(rows, made, strict=True):
-        first.setdefault(id(instance), (row[2], instance))
+    for number, instance in numbered:
+        first.setdefault(id(instance), (number, instance))
     return list(first.values())
 
 
 def _link(parents: Numbered, place: Place, children: Children) -> None:
     name = cast("Branch", place.branch).relation.key
     if cast("Join", place.join).is_collection:
-        collect(name, ((parent, children.get(number, ())) for number, parent in parents))
+        include(name, ((parent, children.get(number, ())) for number, parent in parents))
         return
     for number, parent in parents:
         found = children.get(number)
