@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.adapt import AdaptersMap
 from psycopg.abc import Loader
+from psycopg.adapt import AdaptersMap
 from psycopg.postgres import register_default_adapters, register_default_types
 from psycopg.pq import Format
 from psycopg.types import TypesRegistry

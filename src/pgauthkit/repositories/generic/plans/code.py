@@ -20,7 +20,8 @@ def compiled(name: str, source: str, known: Mapping[str, object]) -> Callable[..
     """
     names: dict[str, Any] = dict(known)
     exec(_code(source), names)  # noqa: S102 - as a dataclass is made
-    return names[name]
+    made: Callable[..., Any] = names[name]
+    return made
 
 
 @lru_cache(500)

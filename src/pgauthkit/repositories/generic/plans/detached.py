@@ -29,13 +29,14 @@ class Origin:
     Attributes:
         primary_key: the names of its attributes.
         included: the relations that the objects have.
+        closed: the loaders of the others, which raise.
     """
 
     def __init__(self, model: type[Any], included: frozenset[str], prefix: str) -> None:
         self._of = model, included, prefix
         self.included = included
         self._mapper: Mapper[Any] = inspect(model)
-        self._closed = closed_relations(self._mapper, included, prefix)
+        self.closed = closed_relations(self._mapper, included, prefix)
         self._class = self._mapper.identity_key_from_primary_key(())[0]
         keys = (self._mapper.get_property_by_column(column).key for column in self._mapper.primary_key)
         self.primary_key: tuple[str, ...] = tuple(keys)
@@ -46,7 +47,7 @@ class Origin:
 
     def state(self, instance: object, held: Mapping[str, object]) -> object:
         """Return the state of an object, given what it holds."""
-        return new_state(instance, self._mapper, (self._class, self._identity(held), None), self._closed)
+        return new_state(instance, self._mapper, (self._class, self._identity(held), None), self.closed)
 
     def __reduce__(self) -> tuple[object, ...]:
         return origin, self._of  # as part of an object that is copied or pickled

@@ -69,7 +69,7 @@ def adapt_lists(state: object, held: Mapping[str, object], names: Iterable[str])
     for name in names:
         made = held.get(name)
         if isinstance(made, _Included):
-            made.__class__ = InstrumentedList
+            cast("Any", made).__class__ = InstrumentedList
             vars(made).pop(_OWNER, None)
             adapt(state, name, made)
 

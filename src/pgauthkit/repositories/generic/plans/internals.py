@@ -45,21 +45,11 @@ MINORS: Final = ("2.1",)
 STATE: Final = "_sa_instance_state"
 # Where a collection has what ties it to its object.
 ADAPTER: Final = "_sa_adapter"
-# Of a session that never does anything: it has the listeners that any session has.
+# Who listens to any session, by event: of a session that never does anything.
 _ANY_SESSION: Final = tuple(
-    getattr(orm.Session().dispatch, name) for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
+    getattr(orm.Session().dispatch, name).parent_listeners
+    for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
 )
-_OF_ENGINES: Final = (
-    "before_execute",
-    "after_execute",
-    "begin",
-    "commit",
-    "rollback",
-    "engine_connect",
-    "set_connection_execution_options",
-)
-_OF_DIALECTS: Final = ("do_execute", "do_execute_no_params")
-_WRITES: Final = ("insert", "update", "delete")
 
 
 def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
@@ -139,17 +129,19 @@ def adapt(state: Any, name: str, made: object) -> None:  # noqa: ANN401 - SQLAlc
     CollectionAdapter(state.manager[name].impl, state, cast("Any", made))
 
 
-def commit_new(instance: object, written: Mapping[str, object]) -> None:
+def commit_new(instance: object, written: Mapping[str, object], callables: Mapping[str, Any]) -> None:
     """Make an object that was new one of a row that was inserted, as it is after a session has ended.
 
     Args:
         instance: of a mapped class, with what was inserted.
-        written: what the server has added.
+        written: what was written, and what the server has added.
+        callables: what loads, or refuses, relations.
     """
     state: Any = getattr(instance, STATE)
     state.dict.update(written)
     state.key = state.mapper._identity_key_from_state(state)
     state._commit_all(state.dict)
+    state.callables = {**state.callables, **callables}
 
 
 def session_listeners() -> bool:
@@ -164,12 +156,13 @@ def engine_listeners(engine: Engine, *, ours: int) -> bool:
         engine: also one with options of its own.
         ours: how many of our own listen to each statement.
     """
-    of_engine, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
+    # Name by name: it is asked at each call, and a loop would take five times as long.
+    of, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
     return (
-        any(getattr(of_engine, name) for name in _OF_ENGINES)
-        or any(getattr(of_dialect, name) for name in _OF_DIALECTS)
-        or len(of_engine.before_cursor_execute) > ours
-        or len(of_engine.after_cursor_execute) > ours
+        bool(of.before_execute or of.after_execute or of.begin or of.commit or of.rollback or of.engine_connect)
+        or bool(of.set_connection_execution_options or of_dialect.do_execute or of_dialect.do_execute_no_params)
+        or len(of.before_cursor_execute) > ours
+        or len(of.after_cursor_execute) > ours
         or len(of_dialect.handle_error) > ours
     )
 
@@ -195,7 +188,8 @@ def load_listeners(mapper: Mapper[Any]) -> bool:
 def write_listeners(mapper: Mapper[Any]) -> bool:
     """Tell whether anyone waits for objects of a class to be written."""
     dispatch = cast("Any", mapper).dispatch
-    return any(getattr(dispatch, f"{when}_{what}") for when in ("before", "after") for what in _WRITES)
+    before = bool(dispatch.before_insert or dispatch.before_update or dispatch.before_delete)
+    return before or bool(dispatch.after_insert or dispatch.after_update or dispatch.after_delete)
 
 
 def plain_column(element: object) -> Column[Any] | None:

@@ -9,8 +9,8 @@ from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.plan import Plan
-from pgauthkit.repositories.generic.plans.showing import show
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
+from pgauthkit.repositories.generic.plans.showing import show
 
 __all__ = ["Planned", "Plans", "plans_of"]
 

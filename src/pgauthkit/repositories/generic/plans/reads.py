@@ -70,7 +70,7 @@ class Reads(Planning[M]):
             self._of.unique_key(key, deleted_too=with_deleted)
             if None in key.values():
                 raise UnplannedError("the key has no value")
-            return self._objects(shape, (), key, (), include, deleted_too=with_deleted)
+            return self._objects(shape, (), key, (), include, deleted_too=with_deleted, many=False)
 
         _refuse_unstorable(key)
         found = self._run(shape, build)
@@ -155,6 +155,7 @@ class Reads(Planning[M]):
         include: Include,
         *,
         deleted_too: bool,
+        many: bool = True,
     ) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         tree = branches(of, include, deleted_too=deleted_too)
@@ -168,7 +169,7 @@ class Reads(Planning[M]):
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
         if not tree:
-            return Planned(planned(rows, dialect, shape.binds, many=True), Rows(of, dialect).objects, [of])
+            return Planned(planned(rows, dialect, shape.binds, many=many), Rows(of, dialect).objects, [of])
         plan = planned(tree_statement(found, rows, order), dialect, shape.binds, many=True)
         return Planned(plan, Linking(found, dialect).objects, [place.of for place in found])
 

@@ -40,7 +40,9 @@ class Rows(Generic[M]):
         self._origin = origin(of.model, frozenset(included), prefix)
         names = tuple(of.columns)
         self._columns = slice(first, first + len(names))
-        self._key: Callable[[Row], object] = itemgetter(*(first + names.index(name) for name in self._origin.primary_key))
+        self._key: Callable[[Row], object] = itemgetter(
+            *(first + names.index(name) for name in self._origin.primary_key)
+        )
         self._makers: dict[Types, Callable[[Sequence[Row]], list[M]]] = {}
 
     def objects(self, rows: Sequence[Row], types: Types) -> list[M]:
@@ -74,9 +76,9 @@ class Rows(Generic[M]):
         plain = plain_class(self._of.model)
         places = [_place(plain, name) for name in self._of.columns]
         source = _HEAD + "".join(_lines(places, readers, self._first)) + _FOOT
-        known = {f"read_{number}": read for number, read in enumerate(readers, self._first)}
-        ours = {"new": object.__new__, "Plain": plain, "Model": self._of.model, "origin": self._origin}
-        return compiled("objects", source, known | ours)
+        known: dict[str, object] = {f"read_{number}": read for number, read in enumerate(readers, self._first)}
+        known |= {"new": object.__new__, "Plain": plain, "Model": self._of.model, "origin": self._origin}
+        return compiled("objects", source, known)
 
 
 _HEAD = """

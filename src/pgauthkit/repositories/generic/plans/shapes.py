@@ -17,7 +17,9 @@ __all__ = ["Shape", "UnplannedError"]
 _PLAIN: Final = frozenset({str, int, float, bytes})
 _SMALL: Final = 31  # bits of PostgreSQL's integer
 # Numbers of rows that applications ask for; so few that they do not make many plans.
-_USUAL: Final = frozenset({0, 1, 2, 3, 5, 10, 12, 15, 20, 24, 25, 30, 40, 50, 60, 75, 80, 100, 150, 200, 250, 500, 1000})
+_USUAL: Final = frozenset(
+    {0, 1, 2, 3, 5, 10, 12, 15, 20, 24, 25, 30, 40, 50, 60, 75, 80, 100, 150, 200, 250, 500, 1000}
+)
 
 
 class UnplannedError(Exception):
