@@ -1,6 +1,5 @@
 """`BrowserText`: the type of a column that keeps what a browser calls itself in short."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, TypeDecorator
@@ -31,6 +30,6 @@ class BrowserText(TypeDecorator[str]):
         """Return what the column keeps."""
         return packed(value)
 
-    def result_processor(self, dialect: "Dialect", coltype: object) -> Callable[[str | None], str | None]:  # noqa: ARG002 - SQLAlchemy's
+    def result_processor(self, dialect: "Dialect", coltype: object) -> Any:  # noqa: ANN401, ARG002 - SQLAlchemy's
         """Return what makes it whole, called for each row: `process_result_value` would be two calls more."""
         return unpacked

@@ -12,7 +12,7 @@ from sqlalchemy.orm.collections import InstrumentedList
 
 from pgauthkit.repositories.generic.plans.internals import ADAPTER, STATE, adapt, has_plain_lists
 
-__all__ = ["adapt_lists", "include"]
+__all__ = ["adapt_lists", "include", "list_class"]
 
 # Begins as SQLAlchemy's own name does.
 _OWNER: Final = "_sa_pgauthkit_owner"
@@ -38,21 +38,36 @@ class _Included(InstrumentedList[Any]):
         return self.__reduce_ex__(protocol) if self._sa_adapter else (InstrumentedList, (list(self),))
 
 
-def include(name: str, parents: Iterable[tuple[object, Iterable[object]]]) -> None:
-    """Give objects that were read, and are in no session, what a relation of theirs holds.
+def list_class(model: type[Any], name: str) -> type[list[Any]]:
+    """Return what to collect the objects of a relation in, by `list.append`.
 
     Args:
-        name: of the relation, of many rows.
-        parents: objects of one class, each with what belongs to it.
+        model: that has the relation.
+        name: of the relation.
 
     Example:
-        >>> include("posts", [(ada, [first, second])])  # doctest: +SKIP
+        >>> list_class(User, "posts")()
+        []
     """
-    put = None
-    for parent, children in parents:
-        if put is None:
-            put = _put_list if has_plain_lists(type(parent), name) else set_committed_value
-        put(parent, name, children)
+    return _Included if has_plain_lists(model, name) else list
+
+
+def include(parent: object, name: str, children: list[Any]) -> None:
+    """Give an object that was read, and is in no session, what a relation of it holds.
+
+    Args:
+        parent: the object.
+        name: of the relation, of many rows.
+        children: what belongs to it, of the class that `list_class` has for it, and of no one else.
+
+    Example:
+        >>> include(ada, "posts", posts)  # doctest: +SKIP
+    """
+    if isinstance(children, _Included):
+        vars(children)[_OWNER] = ref(parent)
+        vars(parent)[name] = children
+    else:
+        set_committed_value(parent, name, children)
 
 
 def adapt_lists(state: object, held: Mapping[str, object], names: Iterable[str]) -> None:
@@ -72,9 +87,3 @@ def adapt_lists(state: object, held: Mapping[str, object], names: Iterable[str])
             cast("Any", made).__class__ = InstrumentedList
             vars(made).pop(_OWNER, None)
             adapt(state, name, made)
-
-
-def _put_list(parent: object, name: str, children: Iterable[object]) -> None:
-    made = _Included(children)
-    vars(made)[_OWNER] = ref(parent)
-    vars(parent)[name] = made

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 from sqlalchemy import Dialect
 
-from pgauthkit.repositories.generic.plans.included import include
+from pgauthkit.repositories.generic.plans.included import include, list_class
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.trees import Place
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Linking"]
 
 Numbered = list[tuple[int, object]]
-Children = dict[int, list[Any]]
+Children = defaultdict[int, list[Any]]
 # Of a row: its place, its parent's number, and its own.
 _PLACE: Final[Callable[[Row], int]] = itemgetter(0)
 _PARENT: Final[Callable[[Row], int]] = itemgetter(1)
@@ -59,7 +59,7 @@ class Linking:
         """Return the objects of the root."""
         levels: list[list[Row]] = [[] for _ in self._places]
         for number, group in groupby(rows, _PLACE):
-            levels[number].extend(group)
+            levels[number] += group
         found, children = self._made(levels, types)
         for place in self._linking:
             _link(found[cast("Place", place.parent).number], place, children[place.number])
@@ -69,7 +69,7 @@ class Linking:
         """Return each place's objects, by the number of the row in which they came first, and as children."""
         known: dict[type[Any], dict[object, Any]] = {}
         found: list[Numbered] = [[] for _ in levels]
-        children: list[Children] = [defaultdict(list) for _ in levels]
+        children: list[Children] = [defaultdict(_list_class(place)) for place in self._places]
         for making in self._making:
             place, rows = making.place, levels[making.place.number]
             if making.identity is None:
@@ -77,8 +77,9 @@ class Linking:
             else:
                 made = making.rows.shared(rows, types, known.setdefault(making.identity, {}))
             below = children[place.number]
+            append = list[Any].append  # past SQLAlchemy's watch over changes
             for number, instance in zip(map(_PARENT, rows), made, strict=True):
-                below[number].append(instance)
+                append(below[number], instance)
             if place.included or place.parent is None:
                 numbered = zip(map(_OWN, rows), made, strict=True)
                 found[place.number] = list(numbered) if making.identity is None else _firsts(numbered)
@@ -96,11 +97,18 @@ def _firsts(numbered: Iterable[tuple[int, object]]) -> Numbered:
 def _link(parents: Numbered, place: Place, children: Children) -> None:
     name = cast("Branch", place.branch).relation.key
     if cast("Join", place.join).is_collection:
-        include(name, ((parent, children.get(number, ())) for number, parent in parents))
+        for number, parent in parents:
+            include(parent, name, children[number])
         return
     for number, parent in parents:
         found = children.get(number)
         vars(parent)[name] = found[0] if found else None
+
+
+def _list_class(place: Place) -> type[list[Any]]:
+    if place.join is None or not place.join.is_collection:
+        return list
+    return list_class(cast("Place", place.parent).of.model, cast("Branch", place.branch).relation.key)
 
 
 def _identity(place: Place) -> type[Any]:
