@@ -1,13 +1,16 @@
 """Code that is written for a model, once, and compiled: what is the same for each row is not asked at each."""
 
+import logging
+import os
+import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
-from pgauthkit.repositories.generic.plans.showing import show
+__all__ = ["compiled", "show"]
 
-__all__ = ["compiled"]
+_log: Final = logging.getLogger("pgauthkit.plans")
 
 
 def compiled(name: str, source: str, known: Mapping[str, object]) -> Callable[..., Any]:
@@ -28,3 +31,14 @@ def compiled(name: str, source: str, known: Mapping[str, object]) -> Callable[..
 def _code(source: str) -> CodeType:
     show(source)
     return compile(source, "<pgauthkit plan>", "exec")
+
+
+def show(text: str) -> None:
+    """Log a part of a plan, a statement or code (DEBUG), and print it if the environment has `PGAUTHKIT_SHOW_PLANS=1`.
+
+    Args:
+        text: the part, as it has just been made.
+    """
+    _log.debug("%s", text)
+    if os.environ.get("PGAUTHKIT_SHOW_PLANS") == "1":
+        print(text, end="\n\n", file=sys.stderr)  # noqa: T201 - that is what was asked for

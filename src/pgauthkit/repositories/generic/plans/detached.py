@@ -17,7 +17,7 @@ from pgauthkit.repositories.generic.unloaded import closed_relations
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ["MARK", "Origin", "origin"]
+__all__ = ["MARK", "Origin", "origin", "plain_class"]
 
 # Begins as SQLAlchemy's own name does, which web frameworks leave out when they encode an object.
 MARK: Final = "_sa_pgauthkit_origin"
@@ -90,6 +90,31 @@ def origin(model: type[Any], included: frozenset[str], prefix: str) -> Origin:
     if key not in _KNOWN:
         _KNOWN[key] = Origin(model, included, prefix)
     return _KNOWN[key]
+
+
+def plain_class(model: type[object]) -> type[object] | None:
+    """Return a new class whose objects can become those of a model; None where there is none, as with `__slots__`.
+
+    SQLAlchemy watches over the attributes of a model's objects. Those of a plain class are set in half the time that
+    a dictionary for each object takes. They share their keys, and so take a third of its memory.
+
+    Args:
+        model: a mapped class.
+
+    Example:
+        >>> instance = plain_class(Post)()  # doctest: +SKIP
+        >>> instance.title = "A"  # doctest: +SKIP
+        >>> instance.__class__ = Post  # doctest: +SKIP
+    """
+    first = model  # that has attributes
+    while first.__base__ and first.__base__.__dictoffset__:
+        first = first.__base__
+    plain = type("Plain", (first.__base__ or object,), {})
+    try:
+        plain().__class__ = model
+    except TypeError:
+        return None
+    return plain
 
 
 _KNOWN: Final[dict[tuple[type[Any], frozenset[str], str, int], Origin]] = {}

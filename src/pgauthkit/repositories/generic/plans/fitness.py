@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.detached import plain_class
 from pgauthkit.repositories.generic.plans.internals import (
     engine_listeners,
     session_listeners,
     write_listeners,
 )
-from pgauthkit.repositories.generic.plans.plain import plain_class
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine

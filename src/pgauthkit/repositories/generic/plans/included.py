@@ -3,7 +3,7 @@
 To tell it of each list at once takes five times as long as to make the list.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, SupportsIndex, cast
 from weakref import ref
 
@@ -14,7 +14,6 @@ from pgauthkit.repositories.generic.plans.internals import ADAPTER, STATE, adapt
 
 __all__ = ["adapt_lists", "include", "list_class"]
 
-# Begins as SQLAlchemy's own name does.
 _OWNER: Final = "_sa_pgauthkit_owner"
 
 
@@ -22,9 +21,8 @@ class _Adapter:
     """Stands in for what ties a list to its owner: a list that has one of its own never comes here."""
 
     def __get__(self, instance: "_Included", owner: type[object]) -> object:
-        parent = vars(instance)[_OWNER]()
-        if parent is not None:
-            getattr(parent, STATE)  # the lists of an object are adapted as its state is made
+        # The lists of an object are adapted as its state is made; one that is being copied has none yet.
+        getattr(getattr(instance, _OWNER)(), STATE, None)
         return vars(instance).get(ADAPTER)
 
 
@@ -32,10 +30,18 @@ class _Included(InstrumentedList[Any]):
     """What SQLAlchemy has for a relation of many rows, and exactly that once it is adapted."""
 
     _sa_adapter = _Adapter()
+    # Returns the object that it belongs to, if that is still there; begins as SQLAlchemy's own names do.
+    _sa_pgauthkit_owner: Callable[[], object] = staticmethod(lambda: None)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - of a copy, or for pickle
-        # Of an owner that is gone only the rows are left.
-        return self.__reduce_ex__(protocol) if self._sa_adapter else (InstrumentedList, (list(self),))
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return _Included, (), self._sa_pgauthkit_owner(), iter(self)  # of a copy, or for pickle
+
+    def __setstate__(self, owner: object) -> None:
+        _own(self, owner)
+
+
+def _own(made: _Included, owner: object) -> None:
+    vars(made)[_OWNER] = ref(owner)
 
 
 def list_class(model: type[Any], name: str) -> type[list[Any]]:
@@ -64,7 +70,7 @@ def include(parent: object, name: str, children: list[Any]) -> None:
         >>> include(ada, "posts", posts)  # doctest: +SKIP
     """
     if isinstance(children, _Included):
-        vars(children)[_OWNER] = ref(parent)
+        _own(children, parent)
         vars(parent)[name] = children
     else:
         set_committed_value(parent, name, children)

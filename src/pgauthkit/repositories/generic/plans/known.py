@@ -8,15 +8,15 @@ import attrs
 from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.code import show
 from pgauthkit.repositories.generic.plans.plan import Plan
+from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
-from pgauthkit.repositories.generic.plans.showing import show
 
 __all__ = ["Planned", "Plans", "plans_of"]
 
 T = TypeVar("T")
 M = TypeVar("M")
-Rows = Sequence[tuple[Any, ...]]
 
 # Shapes of calls on one model that are kept; an application has some tens.
 MOST: Final = 500
@@ -32,11 +32,13 @@ class Planned(Generic[T]):
         plan: the statement.
         answer: makes the answer of the rows, and of the types of their columns.
         models: those whose objects it makes.
+        makers: what makes these objects.
     """
 
     plan: Plan
-    answer: Callable[[Rows, tuple[int, ...]], T]
+    answer: Callable[[Sequence[Row], Types], T]
     models: Sequence[Description[Any]] = ()
+    makers: Sequence[Rows[Any]] = ()
 
 
 class Plans(Generic[M]):
@@ -83,13 +85,14 @@ class Plans(Generic[M]):
         return len(self._told) > known
 
     def shown(self) -> str:
-        """Return the statements of all plans.
+        """Return the statements of all plans, each with the code that makes objects of its rows, once there were any.
 
         Example:
             >>> print(plans_of(describe(Post), engine.dialect).shown())  # doctest: +SKIP
         """
-        found = [planned.plan.sql for planned in self._known.values() if isinstance(planned, Planned)]
-        return "\n\n".join(found)
+        found = [planned for planned in self._known.values() if isinstance(planned, Planned)]
+        parts = ((planned.plan.sql, *(maker.source for maker in planned.makers)) for planned in found)
+        return "\n\n".join("\n\n".join(filter(None, part)) for part in parts)
 
     def _built(self, build: Callable[[], Planned[Any]]) -> Planned[Any] | str:
         try:

@@ -55,6 +55,11 @@ class Linking:
         below = [place for place in places if place.parent is not None]
         self._linking = sorted(below, key=lambda place: -place.depth)
 
+    @property
+    def makers(self) -> list[Rows[Any]]:
+        """What makes the objects of each place."""
+        return [making.rows for making in self._making]
+
     def objects(self, rows: Sequence[Row], types: Types) -> list[Any]:
         """Return the objects of the root."""
         levels: list[list[Row]] = [[] for _ in self._places]

@@ -169,9 +169,11 @@ class Reads(Planning[M]):
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
         if not tree:
-            return Planned(planned(rows, dialect, shape.binds, many=many), Rows(of, dialect).objects, [of])
+            maker = Rows(of, dialect)
+            return Planned(planned(rows, dialect, shape.binds, many=many), maker.objects, [of], [maker])
         plan = planned(tree_statement(found, rows, order), dialect, shape.binds, many=True)
-        return Planned(plan, Linking(found, dialect).objects, [place.of for place in found])
+        linking = Linking(found, dialect)
+        return Planned(plan, linking.objects, [place.of for place in found], linking.makers)
 
 
 def _refuse_unstorable(values: Mapping[str, object]) -> None:

@@ -1,6 +1,6 @@
 """`Rows`: makes detached objects of the rows of one statement."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from keyword import iskeyword
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
@@ -9,9 +9,8 @@ from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.code import compiled
-from pgauthkit.repositories.generic.plans.detached import MARK, origin
+from pgauthkit.repositories.generic.plans.detached import MARK, origin, plain_class
 from pgauthkit.repositories.generic.plans.internals import Converter, reader_of
-from pgauthkit.repositories.generic.plans.plain import plain_class
 
 __all__ = ["Rows"]
 
@@ -29,11 +28,15 @@ class Rows(Generic[M]):
         first: where these columns begin.
         included: the relations that are going to be set.
         prefix: the path to the objects, with a dot behind it.
+
+    Attributes:
+        source: the code that makes them; empty until there were rows.
     """
 
     def __init__(
         self, of: Description[M], dialect: Dialect, first: int = 0, included: Sequence[str] = (), prefix: str = ""
     ) -> None:
+        self.source = ""
         self._of = of
         self._dialect = dialect
         self._first = first
@@ -72,35 +75,33 @@ class Rows(Generic[M]):
 
     def _maker(self, types: Types) -> Callable[[Sequence[Row]], list[M]]:
         pairs = zip(self._of.columns.items(), types, strict=True)
-        readers = [reader_of(column.type, self._dialect, oid) for (_, column), oid in pairs]
+        readers = {name: reader_of(column.type, self._dialect, oid) for (name, column), oid in pairs}
         plain = plain_class(self._of.model)
-        places = [_place(plain, name) for name in self._of.columns]
-        source = _HEAD + "".join(_lines(places, readers, self._first)) + _FOOT
-        known: dict[str, object] = {f"read_{number}": read for number, read in enumerate(readers, self._first)}
+        lines = [_line(plain, name, number, read) for number, (name, read) in enumerate(readers.items(), self._first)]
+        self.source = f"# Objects of {self._of.name!r}.\n{_HEAD}{''.join(lines)}{_FOOT}"
+        known: dict[str, object] = {_reader(name): read for name, read in readers.items()}
         known |= {"new": object.__new__, "Plain": plain, "Model": self._of.model, "origin": self._origin}
-        return compiled("objects", source, known)
+        return compiled("objects", self.source, known)
 
 
-_HEAD = """
-def objects(rows):
+_HEAD = """def objects(rows):
     made = []
     for row in rows:
         instance = new(Plain)
 """
-_FOOT = f"""
-        instance.{MARK} = origin
+_FOOT = f"""        instance.{MARK} = origin
         instance.__class__ = Model
         made.append(instance)
     return made
 """
 
 
-def _lines(places: Sequence[str], readers: Sequence[Converter | None], first: int) -> Iterator[str]:
-    for number, (place, read) in enumerate(zip(places, readers, strict=True), first):
-        value = f"row[{number}]" if read is None else f"read_{number}(row[{number}])"
-        yield f"        {place} = {value}\n"
-
-
-def _place(plain: object, name: str) -> str:
+def _line(plain: object, name: str, number: int, read: Converter | None) -> str:
     is_attribute = name.isidentifier() and not iskeyword(name) and not hasattr(plain, name)
-    return f"instance.{name}" if is_attribute else f"vars(instance)[{name!r}]"
+    place = f"instance.{name}" if is_attribute else f"vars(instance)[{name!r}]"
+    value = f"row[{number}]" if read is None else f"{_reader(name)}(row[{number}])"
+    return f"        {place} = {value}\n"
+
+
+def _reader(name: str) -> str:
+    return f"read_{name}" if name.isidentifier() else f"read_{name.encode().hex()}"

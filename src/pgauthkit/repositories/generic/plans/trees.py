@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import attrs
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -38,7 +39,8 @@ __all__ = ["Place", "places", "root_columns", "tree_statement"]
 AnySelect = Select[*tuple[Any, ...]]
 # Before the columns: which place it is of, the number of the parent's row, and the row's own number.
 HEADS = 3
-_NOBODY: Final[ColumnElement[int]] = literal_column("0", Integer())
+# As numbers of rows are, so that no part of the union has to be converted.
+_NOBODY: Final[ColumnElement[int]] = literal_column("CAST(0 AS BIGINT)", BigInteger())
 _NOTHING: Final[ColumnElement[Any]] = literal_column("NULL")
 
 
@@ -193,7 +195,7 @@ def _typed(found: Sequence[Place]) -> AnySelect:
         rows = rows.join(table, false())
     pairs = zip(found, tables, strict=True)
     columns = [table.c[column.key] for place, table in pairs for column in place.of.columns.values()]
-    return select(_NOBODY, _NOBODY, _NOBODY, *columns).select_from(rows).where(false())
+    return select(literal_column("0", Integer()), _NOBODY, _NOBODY, *columns).select_from(rows).where(false())
 
 
 def _labelled(columns: Sequence[ColumnElement[Any]]) -> Iterator[ColumnElement[Any]]:
