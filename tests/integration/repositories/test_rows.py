@@ -10,8 +10,8 @@ import pytest
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg.types.enum import EnumInfo, register_enum
-from sqlalchemy import DateTime, Engine, Text, event, orm, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import DateTime, Engine, ForeignKey, Text, event, inspect, orm, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, backref, mapped_column, relationship
 from tests.integration.repositories.conftest import engine_work
 
 from pgauthkit.database import create_engine
@@ -36,17 +36,15 @@ class Named:
 
     __slots__ = ()
 
-    @property
-    def title(self) -> str:
-        return "none"
+    title: Any = property(str)
 
 
 class Letter(Named, Host):
     __tablename__ = "letters"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str]  # in place of the property
-    mood: Mapped[Mood]
+    title: Mapped[str]
+    mood: Mapped[Mood] = mapped_column(server_default="sad")
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     locals()["class"] = mapped_column(Text)
@@ -60,6 +58,21 @@ class Parcel(Slotted, Host):
     """Its objects have room for more than a dictionary."""
 
     __tablename__ = "parcels"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    letter_id: Mapped[int | None] = mapped_column(ForeignKey(Letter.id))
+
+    letter: Mapped[Letter | None] = relationship(backref=backref("parcels", collection_class=set))
+
+
+class Dicted:
+    __slots__ = ("__dict__",)
+
+
+class Stamp(Dicted, Host):
+    """Its objects have their dictionary elsewhere than others."""
+
+    __tablename__ = "stamps"
 
     id: Mapped[int] = mapped_column(primary_key=True)
 
@@ -164,14 +177,33 @@ def test_what_has_no_exact_binary_form(engine: Engine) -> None:
         assert cast("Any", driver).adapters.get_loader(700, Format.BINARY) is not None
 
 
-def test_objects_with_room_of_their_own(engine: Engine) -> None:
-    """Objects that cannot be filled before they are the model's are made by a session."""
-    parcels = Repository(engine, Parcel)
-    assert parcels.create(id=1).id == 1
+def test_objects_of_another_form(engine: Engine) -> None:
+    """They are filled as they are; where that cannot be, a session makes them."""
+    parcels, stamps = Repository(engine, Parcel), Repository(engine, Stamp)
+    parcels.create(id=1, letter_id=2)
     found = parcels.get(id=1)
     found.seen = True  # type: ignore[attr-defined]  # a slot
     assert "seen" not in vars(found)
-    assert [row.id for row in parcels.find_many()] == [1]
+    assert stamps.create(id=1).id == 1
+    assert [row.id for row in stamps.find_many()] == [1]
+    told = {part.__name__: plans_of(describe(part), engine.dialect)._told for part in (Parcel, Stamp)}
+    assert (told["Parcel"], len(told["Stamp"])) == (set(), 2)
+
+
+def test_a_collection_of_another_kind(engine: Engine) -> None:
+    """It is made by SQLAlchemy."""
+    Repository(engine, Parcel).create(id=1, letter_id=2)
+    found = cast("Any", Repository(engine, Letter).find_many(order_by="id", include="parcels"))
+    assert [{part.id for part in row.parcels} for row in found] == [set(), {1}]
+    found[0].parcels |= found[1].parcels
+    assert [part.id for part in inspect(found[0]).attrs.parcels.history.added] == [1]
+
+
+def test_what_the_server_adds(engine: Engine) -> None:
+    """A value that the server gives a new row is read as its type has it."""
+    for number in (3, 4):
+        made = Repository(engine, Letter).create(id=number, title="C")
+        assert (made.mood, made.sent_at) == (Mood.sad, None)
 
 
 def test_a_limit(engine: Engine) -> None:
