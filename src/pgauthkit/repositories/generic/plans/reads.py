@@ -106,7 +106,7 @@ class Reads(Planning[M]):
             order = orders(self._of, order_by)
             if order and (take is not None or skip is not None):
                 order += orders(self._of, self._of.primary_key)
-            return self._objects(shape, where, equals, order, include, deleted_too=with_deleted)
+            return self._objects(shape, where, equals, order, include, deleted_too=with_deleted, many=take != 1)
 
         for name, number in (("take", take), ("skip", skip)):
             at_most(name, number or 0)
@@ -155,7 +155,7 @@ class Reads(Planning[M]):
         include: Include,
         *,
         deleted_too: bool,
-        many: bool = True,
+        many: bool,
     ) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         tree = branches(of, include, deleted_too=deleted_too)
