@@ -3,6 +3,7 @@
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from psycopg.abc import Loader
 from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.postgres import register_default_adapters, register_default_types, types as known
 from psycopg.pq import Format
@@ -12,7 +13,7 @@ from psycopg.types.array import register_all_arrays
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Binaries", "PlainContext"]
+__all__ = ["Binaries", "PlainContext", "plain_loader"]
 
 _BYTEA: Final = known["bytea"]
 # How an array begins: one dimension, nulls or none, of what, how many, counted from 1. `array_recv` in arrayfuncs.c
@@ -47,6 +48,11 @@ def _plain() -> AdaptersMap:
 
 
 _PLAIN: Final = _plain()
+
+
+def plain_loader(oid: int, form: Format) -> type[Loader] | None:
+    """Return what psycopg reads values of a type with by itself; None for a type that it does not know."""
+    return _PLAIN.get_loader(oid, form)
 
 
 class PlainContext:

@@ -3,7 +3,7 @@
 import os
 import re
 import select
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
@@ -24,6 +24,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from pgauthkit.database.adapters import PlainContext
 from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
+from pgauthkit.database.results.binary import Binary
 from pgauthkit.database.suitability import check_encoding
 
 if TYPE_CHECKING:
@@ -139,28 +140,42 @@ class Line:
         sent = self._dumped(text, [parameters[name] for name in names], formats, self._transformer)
         return self.read((yield from self._answer(sent, Format.BINARY)))
 
-    def query(self, text: bytes, values: "Sequence[object]", formats: "Sequence[PyFormat]") -> Steps:
+    def query(
+        self,
+        text: bytes,
+        values: "Sequence[object]",
+        formats: "Sequence[PyFormat]",
+        types: "tuple[int, ...]" = (),
+        words: "Collection[int]" = (),
+    ) -> Steps:
         """Run a statement of a host's model; for psycopg's `Connection.wait`, which returns the types and the rows.
 
         As `ask`, but values and rows pass through what the host has taught its connection, as with a cursor of
-        psycopg: rows come as text, for which a host registers its loaders.
+        psycopg: rows come as text, for which a host registers its loaders, unless it has registered none for their
+        types, of which psycopg reads the binary form to the same values.
 
         Args:
             text: with parameters as `$1`, `$2` …
             values: in this order.
             formats: of the values, as many.
+            types: of the columns of a statement that only reads, where they are known and there may be many rows.
+            words: those of them that are enumerations.
 
         Raises:
             UnsuitableError: the connection speaks another encoding.
             UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone, or a value of either side cannot be converted.
         """
-        transformer = Transformer(self._driver)  # as new as a cursor's: it keeps the time zone and the style of dates
+        binary = Binary.of(self._driver, types, words) if types else None
+        # As new as a cursor's: it keeps the time zone and the style of dates.
+        transformer = Transformer(binary or self._driver)
         sent = self._dumped(text, values, formats, transformer)
-        result: PGresult = yield from self._answer(sent, Format.TEXT)
+        result: PGresult = yield from self._answer(sent, Format.BINARY if binary else Format.TEXT)
+        found = tuple(map(result.ftype, range(result.nfields)))
+        if binary and found != types:  # a column has got another type
+            return (yield from self.query(text, values, formats))
         transformer.set_pgresult(result)
-        types = tuple(map(result.ftype, range(result.nfields)))
-        return types, transformer.load_rows(0, result.ntuples, tuple)
+        return found, transformer.load_rows(0, result.ntuples, tuple)
 
     def _answer(self, sent: "_Sent", wanted: Format) -> Steps:
         """Return the result of a statement; where it is stale, prepare it again."""

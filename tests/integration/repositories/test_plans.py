@@ -272,7 +272,7 @@ def test_a_plan_is_made_once(blog_engine: Engine) -> None:
         Repository(blog_engine, Post).find_many(
             Post.title != f"T{number}",
             order_by="id",
-            take=number,
+            take=31 + number,
             include={"comments": {"where": Comment.stars > number}},
         )
 

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.detached import plain_class
 from pgauthkit.repositories.generic.plans.internals import (
     engine_listeners,
     session_listeners,
@@ -63,7 +64,8 @@ def _reasons(of: Description[Any]) -> Iterator[str]:
         yield f"a row of {of.name} may be of several classes"
     if any(prop.deferred for prop in mapper.column_attrs) or len(mapper.column_attrs) != len(of.columns):
         yield f"{of.name} has columns that are not of its table, or are not always read"
-    if any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__")):
+    own = any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__"))
+    if own or plain_class(model) is None:
         yield f"{of.name} has its own way to make objects"
     if any(map(_is_compared_otherwise, _attributes(of))):
         yield f"{of.name} has a column with comparisons of its own"

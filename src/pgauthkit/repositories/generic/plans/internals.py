@@ -6,8 +6,9 @@ Tried with SQLAlchemy 2.1.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Table, orm
+from sqlalchemy import BindParameter, Column, Dialect, Engine, Enum, Executable, Table, orm
 from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.collections import CollectionAdapter, InstrumentedList
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -15,11 +16,15 @@ from pgauthkit.repositories.generic.conditions import CONSTANT
 from pgauthkit.repositories.generic.description import Description
 
 __all__ = [
+    "ADAPTER",
     "MINORS",
     "STATE",
+    "adapt",
     "commit_new",
     "converter_of",
     "engine_listeners",
+    "enumerations",
+    "has_plain_lists",
     "load_listeners",
     "new_state",
     "parameters",
@@ -38,21 +43,13 @@ Converter: TypeAlias = Callable[[Any], Any]
 MINORS: Final = ("2.1",)
 # Where an object has what SQLAlchemy knows of it.
 STATE: Final = "_sa_instance_state"
-# Of a session that never does anything: it has the listeners that any session has.
+# Where a collection has what ties it to its object.
+ADAPTER: Final = "_sa_adapter"
+# Who listens to any session, by event: of a session that never does anything.
 _ANY_SESSION: Final = tuple(
-    getattr(orm.Session().dispatch, name) for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
+    getattr(orm.Session().dispatch, name).parent_listeners
+    for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
 )
-_OF_ENGINES: Final = (
-    "before_execute",
-    "after_execute",
-    "begin",
-    "commit",
-    "rollback",
-    "engine_connect",
-    "set_connection_execution_options",
-)
-_OF_DIALECTS: Final = ("do_execute", "do_execute_no_params")
-_WRITES: Final = ("insert", "update", "delete")
 
 
 def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
@@ -85,6 +82,12 @@ def parameters(compiled: SQLCompiler, binds: Binds) -> tuple[Mapping[str, int], 
     return found, constants
 
 
+def enumerations(compiled: SQLCompiler) -> list[int]:
+    """Return which columns of a statement's rows are enumerations of the server."""
+    kinds = [column.type for column in cast("Any", compiled)._result_columns]
+    return [place for place, kind in enumerate(kinds) if isinstance(kind, Enum) and kind.native_enum]
+
+
 def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
     """Return what a type of SQLAlchemy makes of a value before the driver gets it."""
     return cast("Converter | None", cast("Any", compiled)._bind_processors.get(name))
@@ -92,7 +95,19 @@ def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
 
 def reader_of(kind: Any, dialect: Dialect, oid: int) -> Converter | None:  # noqa: ANN401 - any type
     """Return what a type of SQLAlchemy makes of a value that the driver has read."""
-    return cast("Converter | None", kind._cached_result_processor(dialect, oid))
+    read = cast("Converter | None", kind._cached_result_processor(dialect, oid))
+    # An enumeration has few values: each is looked up once, and then found by a dictionary.
+    return _Remembered(read).__getitem__ if read is not None and type(kind) is Enum else read
+
+
+class _Remembered(dict[Any, Any]):
+    def __init__(self, read: Converter) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, value: Any) -> Any:  # noqa: ANN401 - of any type
+        self[value] = self._read(value)
+        return self[value]
 
 
 def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], callables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
@@ -103,17 +118,30 @@ def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], calla
     return state
 
 
-def commit_new(instance: object, written: Mapping[str, object]) -> None:
+def has_plain_lists(model: type[Any], name: str) -> bool:
+    """Tell whether a relation is a list, as most are, and nobody waits for one to be made."""
+    impl = cast("Any", model)._sa_class_manager[name].impl
+    return impl.collection_factory is InstrumentedList and not impl.dispatch.init_collection
+
+
+def adapt(state: Any, name: str, made: object) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Tie a list of a relation to the object that has it."""
+    CollectionAdapter(state.manager[name].impl, state, cast("Any", made))
+
+
+def commit_new(instance: object, written: Mapping[str, object], callables: Mapping[str, Any]) -> None:
     """Make an object that was new one of a row that was inserted, as it is after a session has ended.
 
     Args:
         instance: of a mapped class, with what was inserted.
-        written: what the server has added.
+        written: what was written, and what the server has added.
+        callables: what loads, or refuses, relations.
     """
     state: Any = getattr(instance, STATE)
     state.dict.update(written)
     state.key = state.mapper._identity_key_from_state(state)
     state._commit_all(state.dict)
+    state.callables = {**state.callables, **callables}
 
 
 def session_listeners() -> bool:
@@ -128,12 +156,13 @@ def engine_listeners(engine: Engine, *, ours: int) -> bool:
         engine: also one with options of its own.
         ours: how many of our own listen to each statement.
     """
-    of_engine, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
+    # Name by name: it is asked at each call, and a loop would take five times as long.
+    of, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
     return (
-        any(getattr(of_engine, name) for name in _OF_ENGINES)
-        or any(getattr(of_dialect, name) for name in _OF_DIALECTS)
-        or len(of_engine.before_cursor_execute) > ours
-        or len(of_engine.after_cursor_execute) > ours
+        bool(of.before_execute or of.after_execute or of.begin or of.commit or of.rollback or of.engine_connect)
+        or bool(of.set_connection_execution_options or of_dialect.do_execute or of_dialect.do_execute_no_params)
+        or len(of.before_cursor_execute) > ours
+        or len(of.after_cursor_execute) > ours
         or len(of_dialect.handle_error) > ours
     )
 
@@ -159,7 +188,8 @@ def load_listeners(mapper: Mapper[Any]) -> bool:
 def write_listeners(mapper: Mapper[Any]) -> bool:
     """Tell whether anyone waits for objects of a class to be written."""
     dispatch = cast("Any", mapper).dispatch
-    return any(getattr(dispatch, f"{when}_{what}") for when in ("before", "after") for what in _WRITES)
+    before = bool(dispatch.before_insert or dispatch.before_update or dispatch.before_delete)
+    return before or bool(dispatch.after_insert or dispatch.after_update or dispatch.after_delete)
 
 
 def plain_column(element: object) -> Column[Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from pgauthkit.identifiers import is_storable
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
@@ -70,7 +70,7 @@ class Reads(Planning[M]):
             self._of.unique_key(key, deleted_too=with_deleted)
             if None in key.values():
                 raise UnplannedError("the key has no value")
-            return self._objects(shape, (), key, (), include, deleted_too=with_deleted)
+            return self._objects(shape, (), key, (), include, deleted_too=with_deleted, many=False)
 
         _refuse_unstorable(key)
         found = self._run(shape, build)
@@ -106,7 +106,7 @@ class Reads(Planning[M]):
             order = orders(self._of, order_by)
             if order and (take is not None or skip is not None):
                 order += orders(self._of, self._of.primary_key)
-            return self._objects(shape, where, equals, order, include, deleted_too=with_deleted)
+            return self._objects(shape, where, equals, order, include, deleted_too=with_deleted, many=take != 1)
 
         for name, number in (("take", take), ("skip", skip)):
             at_most(name, number or 0)
@@ -155,6 +155,7 @@ class Reads(Planning[M]):
         include: Include,
         *,
         deleted_too: bool,
+        many: bool,
     ) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         tree = branches(of, include, deleted_too=deleted_too)
@@ -162,17 +163,17 @@ class Reads(Planning[M]):
         for place in found:
             if reason := unfit_model(place.of):
                 raise UnplannedError(reason)
-        limits = {name: shape.bound(f"+{name}", BigInteger()) for name in ("take", "skip")}
+        limits = {name: shape.numbered(f"+{name}") for name in ("take", "skip")}
         columns = root_columns(of) if tree else of.columns.values()
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
         if not tree:
-            return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of])
-        statement = tree_statement(found, rows, order)
-        return Planned(
-            planned(statement, dialect, shape.binds), Linking(found, dialect).objects, [place.of for place in found]
-        )
+            maker = Rows(of, dialect)
+            return Planned(planned(rows, dialect, shape.binds, many=many), maker.objects, [of], [maker])
+        plan = planned(tree_statement(found, rows, order), dialect, shape.binds, many=True)
+        linking = Linking(found, dialect)
+        return Planned(plan, linking.objects, [place.of for place in found], linking.makers)
 
 
 def _refuse_unstorable(values: Mapping[str, object]) -> None:

@@ -119,7 +119,8 @@ class Writes(Planning[M]):
     def _returning(self, shape: Shape, statement: UpdateBase) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         returning = without_entities(of, statement.returning(*of.columns.values()))
-        return Planned(planned(returning, dialect, shape.binds), Rows(of, dialect).objects, [of])
+        maker = Rows(of, dialect)
+        return Planned(planned(returning, dialect, shape.binds), maker.objects, [of], [maker])
 
     def _refuse(self) -> None:
         if reason := unfit_write(self._of):
