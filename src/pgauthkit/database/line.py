@@ -128,6 +128,8 @@ class Line:
     def query(self, text: bytes, values: "Sequence[object]", formats: "Sequence[PyFormat]") -> Steps:
         """Run a statement of a host's model; for psycopg's `Connection.wait`, which returns the types and the rows.
 
+        Of one that returns none, as many rows without a column as it has written.
+
         As `ask`, but values and rows pass through what the host has taught its connection, as with a cursor of
         psycopg: rows come as text, for which a host registers its loaders.
 
@@ -144,6 +146,8 @@ class Line:
         transformer = Transformer(self._driver)  # as new as a cursor's: it keeps the time zone and the style of dates
         sent = self._dumped(text, values, formats, transformer)
         result: PGresult = yield from self._answer(sent, Format.TEXT)
+        if result.status == ExecStatus.COMMAND_OK:
+            return (), [()] * (result.command_tuples or 0)
         transformer.set_pgresult(result)
         types = tuple(map(result.ftype, range(result.nfields)))
         return types, transformer.load_rows(0, result.ntuples, tuple)
@@ -227,7 +231,8 @@ class Line:
         return name
 
     def _with_rows(self, results: "list[PGresult]") -> "PGresult":
-        result = self._checked(results, ExecStatus.TUPLES_OK)
+        wrote = results[0].status == ExecStatus.COMMAND_OK
+        result = self._checked(results, ExecStatus.COMMAND_OK if wrote else ExecStatus.TUPLES_OK)
         if self._is_unacknowledged:
             raise UnacknowledgedError
         return result

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import Engine, bindparam, event, func, inspect, orm, text, true
+from sqlalchemy import Engine, Row, bindparam, event, func, inspect, orm, text, true
 from tests.integration.repositories.conftest import (
     Account,
     Category,
@@ -89,6 +89,8 @@ def shown(found: object, seen: frozenset[int] = frozenset()) -> object:
     """Return all that an answer shows: types, columns, relations, and the words of those that are not there."""
     if isinstance(found, list):
         return [shown(item, seen) for item in found]
+    if isinstance(found, Row):
+        return type(found), found._mapping.items(), found._fields
     if not isinstance(found, tuple(MODELS)):
         return type(found), found
     if id(found) in seen:
@@ -156,6 +158,25 @@ CALLS: list[tuple[type[Any], Call]] = [
     (Post, lambda r: r.count(func.to_date("x", "YYYY") < Post.created_at)),
     (Post, lambda r: r.count(created_at="yesterday-ish")),
     (Post, lambda r: r.find_many(title=object())),
+    (Post, lambda r: r.aggregate(n=func.count(), newest=func.max(Post.title), some=func.array_agg(Post.published))),
+    (Post, lambda r: r.aggregate(Post.title == "T1", Post.published.is_(False), n=func.count(Post.id))),
+    (Post, lambda r: r.aggregate(Comment.stars > 1, n=func.count())),
+    (Post, lambda r: r.aggregate()),
+    (Post, lambda r: r.aggregate(n=5)),  # type: ignore[arg-type]  # which is wrong
+    (Post, lambda r: r.group_by("published", n=func.count(), order_by="published")),
+    (Post, lambda r: r.group_by(["title", "published"], Post.id != "p0", n=func.count(), order_by=["-n", "title"])),
+    (Post, lambda r: r.group_by(func.length(Post.title) + 1, n=func.count() + 1, having=func.count() > 1)),
+    (Post, lambda r: r.group_by("title", n=func.count(), having=[func.count() > 0], order_by=Post.title, take=2)),
+    (Post, lambda r: r.group_by("title", n=func.count(), take=-1)),
+    (Post, lambda r: r.group_by("title", n=func.count(), order_by="nope")),
+    (Post, lambda r: r.group_by("nope", n=func.count())),
+    (Post, lambda r: r.group_by("title")),
+    (Post, lambda r: r.group_by(5, n=func.count())),  # type: ignore[arg-type]  # which is wrong
+    (Post, lambda r: r.group_by("title", n=func.count(), having=5)),  # type: ignore[arg-type]  # the same
+    (Post, lambda r: r.group_by("title", n=func.count(), order_by=5)),  # type: ignore[arg-type]  # the same
+    (Comment, lambda r: r.group_by("account_id", total=func.sum(Comment.stars), order_by="account_id")),
+    (Comment, lambda r: r.aggregate(with_deleted=True, total=func.sum(Comment.stars))),
+    (Product, lambda r: r.group_by(["extra", "team"], price=func.sum(Product.price), first=func.min(Product.team))),
     (Comment, lambda r: r.find_many(order_by="id")),
     (Comment, lambda r: r.find_many(order_by="id", include={"post": False, "account": True}, with_deleted=True)),
     (Account, lambda r: r.find_many(order_by="id", include="comments")),
@@ -244,6 +265,14 @@ WRITES: list[tuple[str, type[Any], Call]] = [
     ("delete", Account, lambda r: r.delete({"number": "1"})),
     ("delete", Tag, lambda r: r.delete({"name": "new"})),
     ("restore", Account, lambda r: r.restore({"number": "1"})),
+    ("update_many", Post, lambda r: r.update_many(Post.published.is_(True), title="new", content=Post.title + "!")),
+    ("update_many", Product, lambda r: r.update_many(Product.number == 1, extra=None)),
+    ("delete_many", Account, lambda r: r.delete_many(Account.number == "9")),
+    ("delete_many", Comment, lambda r: r.delete_many(Comment.stars > 0, hard=True)),
+    ("delete_many", Comment, lambda r: r.delete_many(all=True)),
+    ("delete_many", Category, lambda r: r.delete_many(Category.parent_id > 1)),
+    ("aggregate", Post, lambda r: r.aggregate(n=func.count())),
+    ("group_by", Post, lambda r: r.group_by("title", n=func.count())),
     ("find_unique", User, lambda r: r.find_unique(email="ada@example.com")),
     ("find_many", Post, lambda r: r.find_many(order_by="id", include=["author", "comments.account", "tags.posts"])),
     ("count", Post, lambda r: r.count(published=True)),

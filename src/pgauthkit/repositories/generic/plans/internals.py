@@ -6,7 +6,8 @@ Tried with SQLAlchemy 2.1.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Table, orm
+from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Row, Select, Table, orm
+from sqlalchemy.engine.result import result_tuple
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -25,6 +26,7 @@ __all__ = [
     "parameters",
     "plain_column",
     "reader_of",
+    "row_maker",
     "session_listeners",
     "shape_of",
     "without_entities",
@@ -93,6 +95,16 @@ def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
 def reader_of(kind: Any, dialect: Dialect, oid: int) -> Converter | None:  # noqa: ANN401 - any type
     """Return what a type of SQLAlchemy makes of a value that the driver has read."""
     return cast("Converter | None", kind._cached_result_processor(dialect, oid))
+
+
+def row_maker(statement: Select[*tuple[Any, ...]]) -> Callable[[Sequence[Any]], Row[*tuple[Any, ...]]]:
+    """Return what makes a row of values, which are known by their names and by what was selected, as in a session."""
+    described = statement.column_descriptions
+    selected = zip(described, statement.selected_columns, strict=True)
+    make: Callable[..., Any] = result_tuple(
+        [one["name"] for one in described], [(one["expr"], column) for one, column in selected]
+    )
+    return make
 
 
 def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], callables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
