@@ -42,10 +42,10 @@ def canonical_email(address: str) -> str:
         >>> canonical_email("Ada@Bücher.example")
         'ada@xn--bcher-kva.example'
     """
-    given: object = address
-    if isinstance(given, str) and len(given) <= LONGEST_PLAIN and (plain := _PLAIN.fullmatch(given)):
+    checked = _checked(address)
+    if len(checked) <= LONGEST_PLAIN and (plain := _PLAIN.fullmatch(checked)):
         return plain[0]
-    folded = _fold(_checked(address))
+    folded = _fold(checked)
     # email-validator refuses special-use domains (RFC 6761: test, localhost); below another they are plain names.
     extra = ".example" if _is_special_use(folded) else ""
     canonical = _in_ascii(folded + extra).removesuffix(extra)
