@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.generic.loading import AnySelect
-from pgauthkit.repositories.generic.plans.pages import Page, Walk
+from pgauthkit.repositories.generic.plans.methods.pages import Page, Walk
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Page", "Paging"]

@@ -7,7 +7,7 @@ from sqlalchemy import Row, SQLColumnExpression
 
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions
 from pgauthkit.repositories.generic.loading import at_most
-from pgauthkit.repositories.generic.plans.figures import aggregated, grouped
+from pgauthkit.repositories.generic.plans.methods.figures import aggregated, grouped
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Summaries"]

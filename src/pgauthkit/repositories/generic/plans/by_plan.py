@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pgauthkit.repositories.generic.plans.creates import Creates
-from pgauthkit.repositories.generic.plans.figures import Figures
-from pgauthkit.repositories.generic.plans.many import Many
-from pgauthkit.repositories.generic.plans.pages import Pages
+from pgauthkit.repositories.generic.plans.methods.figures import Figures
+from pgauthkit.repositories.generic.plans.methods.many import Many
+from pgauthkit.repositories.generic.plans.methods.pages import Pages
 from pgauthkit.repositories.generic.plans.reads import Reads
 from pgauthkit.repositories.generic.plans.shapes import UnplannedError
 from pgauthkit.repositories.generic.plans.writes import Writes

@@ -36,7 +36,7 @@ from pgauthkit.repositories.generic.plans.plan import planned
 from pgauthkit.repositories.generic.plans.reads import Planning, fit_places, refuse_unstorable
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape
-from pgauthkit.repositories.generic.plans.trees import HEADS, root_columns, tree_statement
+from pgauthkit.repositories.generic.plans.trees import HEADS, Place as Grown, root_columns, tree_statement
 from pgauthkit.repositories.generic.typed import compared_type
 
 __all__ = ["Page", "Pages", "Walk"]
@@ -212,7 +212,7 @@ class Pages(Planning[M]):
         rows = without_entities(of, rows)
         about = without_entities(of, walk.about(of, scope, values, with_total=with_total))
         if tree:
-            statement: Any = _beside_a_tree(tree_statement(found, rows, order), about)
+            statement: Any = _beside_a_tree(found, tree_statement(found, rows, order), about)
             answer = _of_a_tree(Linking(found, self.plans.dialect).objects)
         else:
             statement = _beside_rows(of, walk, rows, about)
@@ -240,7 +240,7 @@ def _of_rows(objects: Making) -> Answer:
     return answer
 
 
-def _beside_a_tree(tree: AnyUnion, about: AnySelect) -> AnyUnion:
+def _beside_a_tree(found: Sequence[Grown], tree: AnyUnion, about: AnySelect) -> AnyUnion:
     """Return the statement of a tree, with what is said of the page in the heads of one more row."""
     page = about.subquery("page")
     heads: list[ColumnElement[Any]] = [
@@ -248,8 +248,7 @@ def _beside_a_tree(tree: AnyUnion, about: AnySelect) -> AnyUnion:
         sql_cast(page.c.elsewhere, Integer),
         page.c.total,
     ]
-    width = len(tree.selected_columns)
-    nothing = (null().label(f"nothing_{number}") for number in range(HEADS, width))
+    nothing = (null().label(f"nothing_{number}") for number in range(sum(len(place.of.columns) for place in found)))
     selects: Sequence[Any] = tree.selects
     return union_all(*selects, select(*heads, *nothing))
 
