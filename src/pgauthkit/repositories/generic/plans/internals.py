@@ -6,6 +6,7 @@ Tried with SQLAlchemy 2.1.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
+import sqlalchemy
 from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Row, Select, Table, orm
 from sqlalchemy.engine.result import result_tuple
 from sqlalchemy.orm import InstanceState, Mapper
@@ -21,6 +22,7 @@ __all__ = [
     "commit_new",
     "converter_of",
     "engine_listeners",
+    "is_tried",
     "load_listeners",
     "new_state",
     "parameters",
@@ -55,6 +57,11 @@ _OF_ENGINES: Final = (
 )
 _OF_DIALECTS: Final = ("do_execute", "do_execute_no_params")
 _WRITES: Final = ("insert", "update", "delete")
+
+
+def is_tried() -> bool:
+    """Tell whether the version of SQLAlchemy that is installed is one of those; with another one, no plan is made."""
+    return sqlalchemy.__version__.startswith(tuple(f"{minor}." for minor in MINORS))
 
 
 def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
