@@ -1,6 +1,7 @@
 """Calls on an engine that go by a plan: in one round trip, as a session would answer, and what needs a session."""
 
 import logging
+import pickle
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -350,6 +351,19 @@ def test_a_plan_is_made_once(blog_engine: Engine) -> None:
         call(number)
     assert plans.built == built
     assert "SELECT posts.id" in plans.shown()
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_row_of_figures(blog_engine: Engine, by_session: Engine) -> None:
+    """Its values are known by position, by name, and by what they were asked for with; it can be pickled."""
+    for engine in (by_session, blog_engine):
+        posts, products = Repository(engine, Post), Repository(engine, Product)
+        row = posts.group_by(["title", Post.published], n=func.count(), order_by=["title", Post.published])[0]
+        assert (row[0], row.title, row._mapping[Post.title], row._mapping["title"]) == ("T0",) * 4
+        assert row._mapping[Post.__table__.c.published] is row.published is False
+        assert (row.n, row._fields) == (1, ("title", "published", "n"))
+        assert pickle.loads(pickle.dumps(row)) == ("T0", False, 1)  # noqa: S301 - our own
+        assert products.group_by("extra", n=func.count())[0].extra == {"a": [1]}
 
 
 def test_plans_are_bounded(blog_engine: Engine, logged: object) -> None:
