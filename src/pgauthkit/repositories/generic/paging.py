@@ -35,7 +35,7 @@ class Paging(Unit[M]):
     ) -> Page[M]:
         """Return the first rows of an order, or those right behind or right before a cursor.
 
-        One statement, and one more for each collection included. It locks nothing. The cost does not depend on how far
+        One statement, and in a session one more for each collection included. It locks nothing. The cost does not depend on how far
         the page is from the first one, where an index has the columns of the order and then the primary key.
 
         Args:
