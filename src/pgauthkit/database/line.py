@@ -150,6 +150,8 @@ class Line:
     ) -> Steps:
         """Run a statement of a host's model; for psycopg's `Connection.wait`, which returns the types and the rows.
 
+        Of one that returns none, as many rows without a column as it has written.
+
         As `ask`, but values and rows pass through what the host has taught its connection, as with a cursor of
         psycopg: rows come as text, for which a host registers its loaders, unless it has registered none for their
         types, of which psycopg reads the binary form to the same values.
@@ -171,6 +173,8 @@ class Line:
         transformer = Transformer(binary or self._driver)
         sent = self._dumped(text, values, formats, transformer)
         result: PGresult = yield from self._answer(sent, Format.BINARY if binary else Format.TEXT)
+        if result.status == ExecStatus.COMMAND_OK:
+            return (), [()] * (result.command_tuples or 0)
         found = tuple(map(result.ftype, range(result.nfields)))
         if binary and found != types:  # a column has got another type
             return (yield from self.query(text, values, formats))
@@ -256,7 +260,8 @@ class Line:
         return name
 
     def _with_rows(self, results: "list[PGresult]") -> "PGresult":
-        result = self._checked(results, ExecStatus.TUPLES_OK)
+        wrote = results[0].status == ExecStatus.COMMAND_OK
+        result = self._checked(results, ExecStatus.COMMAND_OK if wrote else ExecStatus.TUPLES_OK)
         if self._is_unacknowledged:
             raise UnacknowledgedError
         return result

@@ -6,7 +6,9 @@ Tried with SQLAlchemy 2.1.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from sqlalchemy import BindParameter, Column, Dialect, Engine, Enum, Executable, Table, orm
+import sqlalchemy
+from sqlalchemy import BindParameter, Column, Dialect, Engine, Enum, Executable, Row, Select, Table, orm
+from sqlalchemy.engine.result import result_tuple
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.orm.collections import CollectionAdapter, InstrumentedList
 from sqlalchemy.sql import ClauseElement
@@ -25,11 +27,13 @@ __all__ = [
     "engine_listeners",
     "enumerations",
     "has_plain_lists",
+    "is_tried",
     "load_listeners",
     "new_state",
     "parameters",
     "plain_column",
     "reader_of",
+    "row_maker",
     "session_listeners",
     "shape_of",
     "without_entities",
@@ -50,6 +54,11 @@ _ANY_SESSION: Final = tuple(
     getattr(orm.Session().dispatch, name).parent_listeners
     for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
 )
+
+
+def is_tried() -> bool:
+    """Tell whether the version of SQLAlchemy that is installed is one of those; with another one, no plan is made."""
+    return sqlalchemy.__version__.startswith(tuple(f"{minor}." for minor in MINORS))
 
 
 def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
@@ -108,6 +117,16 @@ class _Remembered(dict[Any, Any]):
     def __missing__(self, value: Any) -> Any:  # noqa: ANN401 - of any type
         self[value] = self._read(value)
         return self[value]
+
+
+def row_maker(statement: Select[*tuple[Any, ...]]) -> Callable[[Sequence[Any]], Row[*tuple[Any, ...]]]:
+    """Return what makes a row of values, which are known by their names and by what was selected, as in a session."""
+    described = statement.column_descriptions
+    selected = zip(described, statement.selected_columns, strict=True)
+    make: Callable[..., Any] = result_tuple(
+        [one["name"] for one in described], [(one["expr"], column) for one, column in selected]
+    )
+    return make
 
 
 def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], callables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's

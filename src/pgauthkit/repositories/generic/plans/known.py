@@ -9,6 +9,7 @@ from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.code import show
+from pgauthkit.repositories.generic.plans.internals import MINORS, is_tried
 from pgauthkit.repositories.generic.plans.plan import Plan
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
@@ -95,6 +96,8 @@ class Plans(Generic[M]):
         return "\n\n".join("\n\n".join(filter(None, part)) for part in parts)
 
     def _built(self, build: Callable[[], Planned[Any]]) -> Planned[Any] | str:
+        if not is_tried():
+            return f"plans were tried with SQLAlchemy {', '.join(MINORS)} alone"
         try:
             planned = build()
         except UnplannedError as reason:

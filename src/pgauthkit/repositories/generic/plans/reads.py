@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 from pgauthkit.identifiers import is_storable
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
 from pgauthkit.repositories.generic.description import Description, not_found
-from pgauthkit.repositories.generic.includes import Include, branches
+from pgauthkit.repositories.generic.includes import Branches, Include, branches
 from pgauthkit.repositories.generic.loading import at_most
 from pgauthkit.repositories.generic.plans.calls import OnEngine
 from pgauthkit.repositories.generic.plans.fitness import unfit_engine, unfit_model
@@ -18,9 +18,9 @@ from pgauthkit.repositories.generic.plans.linking import Linking
 from pgauthkit.repositories.generic.plans.plan import Asked, planned
 from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
-from pgauthkit.repositories.generic.plans.trees import places, root_columns, tree_statement
+from pgauthkit.repositories.generic.plans.trees import Place, places, root_columns, tree_statement
 
-__all__ = ["Planning", "Reads"]
+__all__ = ["Planning", "Reads", "fit_places", "refuse_unstorable"]
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Reads(Planning[M]):
                 raise UnplannedError("the key has no value")
             return self._objects(shape, (), key, (), include, deleted_too=with_deleted, many=False)
 
-        _refuse_unstorable(key)
+        refuse_unstorable(key)
         found = self._run(shape, build)
         return found[0] if found else None
 
@@ -110,7 +110,7 @@ class Reads(Planning[M]):
 
         for name, number in (("take", take), ("skip", skip)):
             at_most(name, number or 0)
-        _refuse_unstorable(equals)
+        refuse_unstorable(equals)
         return self._run(shape, build)
 
     def find_first(self, *where: Condition, **options: Any) -> M | None:  # noqa: ANN401 - of any column
@@ -143,7 +143,7 @@ class Reads(Planning[M]):
             statement = counted if method == "count" else select(counted.exists())
             return Planned(planned(statement, self.plans.dialect, shape.binds), lambda rows, _: rows[0][0])
 
-        _refuse_unstorable(equals)
+        refuse_unstorable(equals)
         return self._run(shape, build)
 
     def _objects(
@@ -159,10 +159,7 @@ class Reads(Planning[M]):
     ) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         tree = branches(of, include, deleted_too=deleted_too)
-        found = places(of, tree)
-        for place in found:
-            if reason := unfit_model(place.of):
-                raise UnplannedError(reason)
+        found = fit_places(of, tree)
         limits = {name: shape.numbered(f"+{name}") for name in ("take", "skip")}
         columns = root_columns(of) if tree else of.columns.values()
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
@@ -176,6 +173,24 @@ class Reads(Planning[M]):
         return Planned(plan, linking.objects, [place.of for place in found], linking.makers)
 
 
-def _refuse_unstorable(values: Mapping[str, object]) -> None:
+def fit_places(of: Description[Any], tree: Branches) -> list[Place]:
+    """Return the root of a tree and the places below it.
+
+    Raises:
+        UnplannedError: the rows of one are loaded by a session.
+    """
+    found = places(of, tree)
+    for place in found:
+        if reason := unfit_model(place.of):
+            raise UnplannedError(reason)
+    return found
+
+
+def refuse_unstorable(values: Mapping[str, object]) -> None:
+    """Leave what cannot be stored, and so not be found, to a session, which has the words for it.
+
+    Raises:
+        UnplannedError: a text has a NUL or a lone surrogate.
+    """
     if not all(is_storable(value) for value in values.values() if isinstance(value, str)):
         raise UnplannedError("a text cannot be stored")
