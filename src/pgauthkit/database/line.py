@@ -6,7 +6,7 @@ import select
 from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["MOST_PREPARED", "Line", "Rows", "UnacknowledgedError"]
+__all__ = ["MOST_PREPARED", "STALE", "Line", "Rows", "UnacknowledgedError", "loaded"]
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Steps: TypeAlias = Generator[Any, Any, Any]
@@ -45,7 +45,7 @@ _LINE: Final = "pgauthkit: line"
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
 # What a statement may fail of only because it was prepared before a table was changed: a plan that cannot be
 # changed (0A000), a name that is gone (26000), a type or an operator that was looked up then (42…, XX000).
-_STALE: Final = re.compile(r"0A000|26000|42...|XX000")
+STALE: Final = re.compile(r"0A000|26000|42...|XX000")
 _ENDS: Final = frozenset({"FATAL", "PANIC"})
 # The function in which a commit waits for synchronous standbys: src/backend/replication/syncrep.c
 _STANDBY: Final = "SyncRepWaitForLSN"
@@ -72,6 +72,7 @@ class Line:
         self._pgconn = driver.pgconn
         self._transformer = Transformer(PlainContext(driver))
         self._names: dict[_Key, bytes] = {}
+        _note_deallocation(driver, self._names)
         self._numbers = count()
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
@@ -89,6 +90,15 @@ class Line:
         if kept._process != os.getpid():
             sever(kept._driver)
         return kept
+
+    @property
+    def names(self) -> dict["_Key", bytes]:
+        """The statements that the server keeps prepared for it, by text and types, with their names."""
+        return self._names
+
+    def new_name(self) -> bytes:
+        """Return a name that no statement has had."""
+        return b"pgauthkit_%d" % next(self._numbers)
 
     @property
     def prepared(self) -> int:
@@ -143,10 +153,7 @@ class Line:
         """
         transformer = Transformer(self._driver)  # as new as a cursor's: it keeps the time zone and the style of dates
         sent = self._dumped(text, values, formats, transformer)
-        result: PGresult = yield from self._answer(sent, Format.TEXT)
-        transformer.set_pgresult(result)
-        types = tuple(map(result.ftype, range(result.nfields)))
-        return types, transformer.load_rows(0, result.ntuples, tuple)
+        return loaded((yield from self._answer(sent, Format.TEXT)), transformer)
 
     def _answer(self, sent: "_Sent", wanted: Format) -> Steps:
         """Return the result of a statement; where it is stale, prepare it again."""
@@ -155,7 +162,7 @@ class Line:
             return self._with_rows((yield from self._execute(sent, known, wanted)))
         except psycopg.Error as error:
             self._tell_of_standby(error)
-            if known is None or not _STALE.fullmatch(error.sqlstate or ""):
+            if known is None or not STALE.fullmatch(error.sqlstate or ""):
                 raise
             yield from self._forget(sent, known, error)
         return self._with_rows((yield from self._execute(sent, None, wanted)))
@@ -195,7 +202,7 @@ class Line:
 
     def _forget(self, sent: "_Sent", name: bytes, error: psycopg.Error) -> Steps:
         if isinstance(error, InvalidSqlStatementName):
-            # The host, or psycopg for it, has sent DEALLOCATE ALL. What was prepared since is still there, so that no
+            # The host has sent DEALLOCATE ALL. What was prepared since is still there, so that no
             # name may come a second time.
             self._names.clear()
             return
@@ -220,7 +227,7 @@ class Line:
         if len(self._names) >= MOST_PREPARED:
             key, eldest = next(iter(self._names.items()))
             yield from self._deallocate(key, eldest)
-        name = b"pgauthkit_%d" % next(self._numbers)
+        name = self.new_name()
         self._pgconn.send_prepare(name, *sent.key)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
         self._names[sent.key] = name
@@ -246,6 +253,27 @@ class _Sent(NamedTuple):
     key: "_Key"
     given: "Sequence[Buffer | None]"
     formats: "Sequence[Format] | None"
+
+
+def _note_deallocation(driver: "psycopg.BaseConnection[Any]", names: dict["_Key", bytes]) -> None:
+    """Empty the names when psycopg sends DEALLOCATE ALL for its own, as it does at each rollback, and tells nobody."""
+    prepared = cast("Any", driver)._prepared  # noqa: SLF001 - psycopg has no public name for it
+    clear = prepared.clear
+
+    def clear_both() -> bool:
+        is_sent: bool = clear()
+        if is_sent:
+            names.clear()
+        return is_sent
+
+    prepared.clear = clear_both
+
+
+def loaded(result: "PGresult", transformer: "abc.Transformer") -> tuple[tuple[int, ...], Rows]:
+    """Return the types of a result's columns, and its rows as Python has them."""
+    transformer.set_pgresult(result)
+    types = tuple(map(result.ftype, range(result.nfields)))
+    return types, transformer.load_rows(0, result.ntuples, tuple)
 
 
 @cache

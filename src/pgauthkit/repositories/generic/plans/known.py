@@ -9,6 +9,7 @@ import attrs
 from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Plan
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 
@@ -33,11 +34,13 @@ class Planned(Generic[T]):
         plan: the statement.
         answer: makes the answer of the rows, and of the types of their columns.
         models: those whose objects it makes.
+        in_session: makes the objects of the same answer in a session.
     """
 
     plan: Plan
     answer: Callable[[Rows, tuple[int, ...]], T]
     models: Sequence[Description[Any]] = ()
+    in_session: Persistent | None = None
 
 
 class Plans(Generic[M]):

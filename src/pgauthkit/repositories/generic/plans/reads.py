@@ -15,6 +15,7 @@ from pgauthkit.repositories.generic.plans.fitness import unfit_engine, unfit_mod
 from pgauthkit.repositories.generic.plans.internals import load_listeners, without_entities
 from pgauthkit.repositories.generic.plans.known import Planned, Plans, plans_of
 from pgauthkit.repositories.generic.plans.linking import Linking
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Asked, planned
 from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
@@ -32,7 +33,12 @@ class Planning(Generic[M]):
     def __init__(self, calls: OnEngine, of: Description[M]) -> None:
         self._calls = calls
         self._of = of
-        self.plans: Plans[M] = plans_of(of, calls.engine.dialect)
+        self._plans = plans_of(of, calls.engine.dialect)
+
+    @property
+    def plans(self) -> Plans[M]:
+        """The plans of the model."""
+        return self._plans
 
     def _run(self, shape: Shape, build: Callable[[], Planned[T]], *, writes: bool = False) -> T:
         if reason := unfit_engine(self._calls.engine, ours=self._calls.log is not None):
@@ -167,12 +173,11 @@ class Reads(Planning[M]):
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
+        in_session = Persistent(found, tree, dialect)
         if not tree:
-            return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of])
-        statement = tree_statement(found, rows, order)
-        return Planned(
-            planned(statement, dialect, shape.binds), Linking(found, dialect).objects, [place.of for place in found]
-        )
+            return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of], in_session)
+        plan = planned(tree_statement(found, rows, order), dialect, shape.binds)
+        return Planned(plan, Linking(found, dialect).objects, [place.of for place in found], in_session)
 
 
 def _refuse_unstorable(values: Mapping[str, object]) -> None:
