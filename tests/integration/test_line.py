@@ -13,7 +13,8 @@ from psycopg.rows import dict_row
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.database.adapters import Binaries
-from pgauthkit.database.line import MOST_PREPARED, Line
+from pgauthkit.database.line import Line
+from pgauthkit.database.preparing import MOST_PREPARED
 from pgauthkit.errors import ConfigError, RetryableError
 
 if TYPE_CHECKING:

@@ -1,10 +1,8 @@
 """`Line`: what is kept with a pooled connection, to send it a statement below psycopg's cursors."""
 
 import os
-import re
 import select
 from collections.abc import Collection, Generator, Mapping, Sequence
-from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
@@ -24,7 +22,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 from pgauthkit.database.adapters import PlainContext
 from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
+from pgauthkit.database.preparing import MOST_PREPARED, STALE, Key, note_deallocation, numbered
 from pgauthkit.database.results.binary import Binary
+from pgauthkit.database.results.loaded import Rows, loaded, types_of
 from pgauthkit.database.suitability import check_encoding
 
 if TYPE_CHECKING:
@@ -32,21 +32,11 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["MOST_PREPARED", "Line", "Rows", "UnacknowledgedError"]
+__all__ = ["Line", "Rows", "UnacknowledgedError"]
 
-Rows: TypeAlias = list[tuple[Any, ...]]
 Steps: TypeAlias = Generator[Any, Any, Any]
-_Key: TypeAlias = tuple[bytes, tuple[int, ...]]
-
-# Statements that the server keeps for one connection, some 10 to 50 kB each: those of the service are fewer than a
-# hundred, those of repositories as many as there are shapes of calls.
-MOST_PREPARED: Final = 500
 
 _LINE: Final = "pgauthkit: line"
-_NAMED: Final = re.compile(r"%\((\w+)\)s")
-# What a statement may fail of only because it was prepared before a table was changed: a plan that cannot be
-# changed (0A000), a name that is gone (26000), a type or an operator that was looked up then (42…, XX000).
-_STALE: Final = re.compile(r"0A000|26000|42...|XX000")
 _ENDS: Final = frozenset({"FATAL", "PANIC"})
 # The function in which a commit waits for synchronous standbys: src/backend/replication/syncrep.c
 _STANDBY: Final = "SyncRepWaitForLSN"
@@ -72,7 +62,8 @@ class Line:
         self._process = os.getpid()
         self._pgconn = driver.pgconn
         self._transformer = Transformer(PlainContext(driver))
-        self._names: dict[_Key, bytes] = {}
+        self._names: dict[Key, bytes] = {}
+        note_deallocation(driver, self._names)
         self._numbers = count()
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
@@ -90,6 +81,15 @@ class Line:
         if kept._process != os.getpid():
             sever(kept._driver)
         return kept
+
+    @property
+    def names(self) -> dict["Key", bytes]:
+        """The statements that the server keeps prepared for it, by text and types, with their names."""
+        return self._names
+
+    def new_name(self) -> bytes:
+        """Return a name that no statement has had."""
+        return b"pgauthkit_%d" % next(self._numbers)
 
     @property
     def prepared(self) -> int:
@@ -136,7 +136,7 @@ class Line:
             UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone.
         """
-        text, names, formats = _numbered(sql)
+        text, names, formats = numbered(sql)
         sent = self._dumped(text, [parameters[name] for name in names], formats, self._transformer)
         return self.read((yield from self._answer(sent, Format.BINARY)))
 
@@ -175,11 +175,9 @@ class Line:
         result: PGresult = yield from self._answer(sent, Format.BINARY if binary else Format.TEXT)
         if result.status == ExecStatus.COMMAND_OK:
             return (), [()] * (result.command_tuples or 0)
-        found = tuple(map(result.ftype, range(result.nfields)))
-        if binary and found != types:  # a column has got another type
+        if binary and types_of(result) != types:  # a column has got another type
             return (yield from self.query(text, values, formats))
-        transformer.set_pgresult(result)
-        return found, transformer.load_rows(0, result.ntuples, tuple)
+        return loaded(result, transformer)
 
     def _answer(self, sent: "_Sent", wanted: Format) -> Steps:
         """Return the result of a statement; where it is stale, prepare it again."""
@@ -188,7 +186,7 @@ class Line:
             return self._with_rows((yield from self._execute(sent, known, wanted)))
         except psycopg.Error as error:
             self._tell_of_standby(error)
-            if known is None or not _STALE.fullmatch(error.sqlstate or ""):
+            if known is None or not STALE.fullmatch(error.sqlstate or ""):
                 raise
             yield from self._forget(sent, known, error)
         return self._with_rows((yield from self._execute(sent, None, wanted)))
@@ -228,13 +226,13 @@ class Line:
 
     def _forget(self, sent: "_Sent", name: bytes, error: psycopg.Error) -> Steps:
         if isinstance(error, InvalidSqlStatementName):
-            # The host, or psycopg for it, has sent DEALLOCATE ALL. What was prepared since is still there, so that no
+            # The host has sent DEALLOCATE ALL. What was prepared since is still there, so that no
             # name may come a second time.
             self._names.clear()
             return
         yield from self._deallocate(sent.key, name)
 
-    def _deallocate(self, key: "_Key", name: bytes) -> Steps:
+    def _deallocate(self, key: "Key", name: bytes) -> Steps:
         del self._names[key]
         self._pgconn.send_query(b"DEALLOCATE " + name)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
@@ -253,7 +251,7 @@ class Line:
         if len(self._names) >= MOST_PREPARED:
             key, eldest = next(iter(self._names.items()))
             yield from self._deallocate(key, eldest)
-        name = b"pgauthkit_%d" % next(self._numbers)
+        name = self.new_name()
         self._pgconn.send_prepare(name, *sent.key)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
         self._names[sent.key] = name
@@ -277,14 +275,6 @@ class Line:
 class _Sent(NamedTuple):
     """A statement (its text, and the types of its parameters) and the parameters, as libpq takes them."""
 
-    key: "_Key"
+    key: "Key"
     given: "Sequence[Buffer | None]"
     formats: "Sequence[Format] | None"
-
-
-@cache
-def _numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
-    """Return a statement with its parameters as `$1`, `$2` …, and their names and formats in that order."""
-    numbers: dict[str, int] = {}
-    text = _NAMED.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", sql)
-    return text.replace("%%", "%").encode(), tuple(numbers), [PyFormat.AUTO] * len(numbers)

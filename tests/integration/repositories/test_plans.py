@@ -46,6 +46,12 @@ def db(blog_engine: Engine) -> Iterator[orm.Session]:
 @pytest.fixture
 def rows(db: orm.Session) -> orm.Session:
     """Some rows of each model, which hang on each other."""
+    fill(db)
+    return db
+
+
+def fill(db: orm.Session) -> None:
+    """Insert some rows of each model, which hang on each other."""
     ada, bob = User(id="ada", email="ada@example.com", created_at=EARLY), User(id="bob", email="bob@example.com")
     tags = [Tag(name=name) for name in ("a", "b", "c")]
     account = Account(id="a", email="a@example.com", number="1")
@@ -62,7 +68,6 @@ def rows(db: orm.Session) -> orm.Session:
     db.add(Product(id="r", team=Team.RED, number=1, extra={"a": [1]}, owner=ada))
     db.flush()
     db.expunge_all()
-    return db
 
 
 @pytest.fixture(scope="module")

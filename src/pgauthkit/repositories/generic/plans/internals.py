@@ -1,13 +1,13 @@
 """What plans use of SQLAlchemy beyond its documented names: all of it, so that another version has one place to try.
 
-Tried with SQLAlchemy 2.1.
+What sessions keep of objects is in `identity`. Tried with SQLAlchemy 2.1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, cast
 
 import sqlalchemy
-from sqlalchemy import BindParameter, Column, Dialect, Engine, Enum, Executable, Row, Select, Table, orm
+from sqlalchemy import BindParameter, Column, Connection, Dialect, Engine, Enum, Executable, Row, Select, Table, orm
 from sqlalchemy.engine.result import result_tuple
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.orm.collections import CollectionAdapter, InstrumentedList
@@ -26,6 +26,7 @@ __all__ = [
     "converter_of",
     "engine_listeners",
     "enumerations",
+    "fail",
     "has_plain_lists",
     "is_tried",
     "load_listeners",
@@ -36,6 +37,7 @@ __all__ = [
     "row_maker",
     "session_listeners",
     "shape_of",
+    "statement_listeners",
     "without_entities",
     "write_listeners",
 ]
@@ -161,6 +163,36 @@ def commit_new(instance: object, written: Mapping[str, object], callables: Mappi
     state.key = state.mapper._identity_key_from_state(state)
     state._commit_all(state.dict)
     state.callables = {**state.callables, **callables}
+
+
+def fail(connection: Connection, error: BaseException) -> NoReturn:
+    """Raise an error of the driver as SQLAlchemy does, which gives up a connection that is lost."""
+    handle = cast("Callable[..., NoReturn]", cast("Any", connection)._handle_dbapi_exception)
+    handle(error, None, None, None, None)
+
+
+def statement_listeners(connection: Connection, *, ours: int) -> bool:
+    """Tell whether anyone but us is told of each statement on a connection, by an event or by a log.
+
+    Args:
+        connection: of a session.
+        ours: how many of our own listen.
+    """
+    known, engine = cast("Any", connection), cast("Any", connection.engine)
+    if known._echo:
+        return True
+    if not (known._has_events or engine._has_events or engine.dialect._has_events):
+        return False
+    dispatch, of_dialect = known.dispatch, engine.dialect.dispatch
+    return bool(
+        dispatch.before_execute
+        or dispatch.after_execute
+        or of_dialect.do_execute
+        or of_dialect.do_execute_no_params
+        or len(dispatch.before_cursor_execute) > ours
+        or len(dispatch.after_cursor_execute) > ours
+        or len(of_dialect.handle_error) > ours
+    )
 
 
 def session_listeners() -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import Dialect
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.code import show
 from pgauthkit.repositories.generic.plans.internals import MINORS, is_tried
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Plan
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
@@ -34,12 +35,14 @@ class Planned(Generic[T]):
         answer: makes the answer of the rows, and of the types of their columns.
         models: those whose objects it makes.
         makers: what makes these objects.
+        in_session: makes the objects of the same answer in a session.
     """
 
     plan: Plan
     answer: Callable[[Sequence[Row], Types], T]
     models: Sequence[Description[Any]] = ()
     makers: Sequence[Rows[Any]] = ()
+    in_session: Persistent | None = None
 
 
 class Plans(Generic[M]):

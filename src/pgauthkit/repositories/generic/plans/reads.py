@@ -15,6 +15,7 @@ from pgauthkit.repositories.generic.plans.fitness import unfit_engine, unfit_mod
 from pgauthkit.repositories.generic.plans.internals import load_listeners, without_entities
 from pgauthkit.repositories.generic.plans.known import Planned, Plans, plans_of
 from pgauthkit.repositories.generic.plans.linking import Linking
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Asked, planned
 from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
@@ -32,7 +33,12 @@ class Planning(Generic[M]):
     def __init__(self, calls: OnEngine, of: Description[M]) -> None:
         self._calls = calls
         self._of = of
-        self.plans: Plans[M] = plans_of(of, calls.engine.dialect)
+        self._plans = plans_of(of, calls.engine.dialect)
+
+    @property
+    def plans(self) -> Plans[M]:
+        """The plans of the model."""
+        return self._plans
 
     def _run(self, shape: Shape, build: Callable[[], Planned[T]], *, writes: bool = False) -> T:
         if reason := unfit_engine(self._calls.engine, ours=self._calls.log is not None):
@@ -165,12 +171,13 @@ class Reads(Planning[M]):
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
+        in_session = Persistent(found, tree, dialect)
         if not tree:
             maker = Rows(of, dialect)
-            return Planned(planned(rows, dialect, shape.binds, many=many), maker.objects, [of], [maker])
+            return Planned(planned(rows, dialect, shape.binds, many=many), maker.objects, [of], [maker], in_session)
         plan = planned(tree_statement(found, rows, order), dialect, shape.binds, many=True)
         linking = Linking(found, dialect)
-        return Planned(plan, linking.objects, [place.of for place in found], linking.makers)
+        return Planned(plan, linking.objects, [place.of for place in found], linking.makers, in_session)
 
 
 def fit_places(of: Description[Any], tree: Branches) -> list[Place]:
