@@ -34,6 +34,11 @@ class Blocks:
 
     lines: Sequence[Line]
 
+    @classmethod
+    def of_races(cls, lines: Sequence[Line]) -> Self:
+        """Return those of races between contenders, out of all that was measured."""
+        return cls([line for line in lines if line["kind"] == "block" and line["row"] == line["work"]])
+
     def where(self, **wanted: object) -> "Blocks":
         """Return those with these values."""
         return Blocks([line for line in self.lines if all(line.get(name) == value for name, value in wanted.items())])
@@ -56,7 +61,8 @@ class Blocks:
         """
         by_round = {line["round"]: line for line in base.lines}
         pairs = [(line, by_round[line["round"]]) for line in self.lines if line["round"] in by_round]
-        ratios = [_figure(mine, figure) / _figure(other, figure) for mine, other in pairs if _figure(other, figure)]
+        values = [(_figure(mine, figure), _figure(other, figure)) for mine, other in pairs]
+        ratios = [mine / other for mine, other in values if mine and other]
         return Spread.of(ratios) if ratios else None
 
     def figure(self, name: str) -> Spread:

@@ -20,21 +20,21 @@ __all__ = ["fill"]
 SAMPLE: Final = 20_000
 
 
-def fill(url: str, sessions: int, tokens: Path | None) -> None:
-    """Apply every migration to an empty database and write so many sessions, half as many users, and links.
+def fill(url: str, sessions: int, tokens: Path | None = None) -> None:
+    """Apply every migration to an empty database and write so many sessions, and half as many users.
 
     Args:
         url: of the database.
         sessions: how many.
-        tokens: the file for access tokens of some of them, one a line; None for none.
+        tokens: the file for access tokens of some of them, one a line; the database then gets links as well.
     """
     deploy(url)
     users = users_of(sessions)
     with psycopg.connect(url, autocommit=True) as connection:
         copy_users(connection, users)
         copy_sessions(connection, range(sessions), users)
-        copy_links(connection, range(users), users)
-        connection.execute("VACUUM (ANALYZE)")
+        if tokens:
+            copy_links(connection, range(users), users)
     if tokens:
         some = random.Random(sessions).sample(range(sessions), min(SAMPLE, sessions))  # noqa: S311 - a sample
         tokens.write_text("\n".join(pair_of(n).access.text(Kind.ACCESS).reveal() for n in some), encoding="utf-8")

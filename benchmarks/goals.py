@@ -22,6 +22,7 @@ class Goal:
         wanted: the bound.
         at_least: whether it is a lower bound.
         found: what came out; None where it was not measured.
+        processor: the same by the processor time of the processes, where the figure is one of time.
         unit: behind the numbers.
     """
 
@@ -29,6 +30,7 @@ class Goal:
     wanted: float
     at_least: bool = False
     found: Spread | None
+    processor: Spread | None = None
     unit: str = "x"
 
     @property
@@ -49,15 +51,28 @@ class Goal:
 
 def raced(lines: list[Line], wanted: Iterable[Wanted]) -> Iterator[Goal]:
     """Yield what came out of races."""
-    blocks = Blocks([line for line in lines if line["kind"] == "block" and line["row"] == line["work"]])
+    blocks = Blocks.of_races(lines)
     for one in wanted:
         at = blocks.where(work=one.work, clients=one.clients, tables=one.tables)
         base = at.where(contender=one.base)
-        found = [at.where(contender=name).ratio(base, one.figure) for name in one.mine]
+        ratios = {name: at.where(contender=name).ratio(base, one.figure) for name in one.mine}
+        found = {name: spread for name, spread in ratios.items() if spread}
         at_least = one.figure == "rate"
-        best = max if at_least else min
-        spread = best(filter(None, found), key=lambda spread: spread.middle, default=None)
-        yield Goal(what=one.what, wanted=one.bound, at_least=at_least, found=spread)
+        best = (max if at_least else min)(found, key=lambda name: found[name].middle, default="")
+        yield Goal(
+            what=one.what,
+            wanted=one.bound,
+            at_least=at_least,
+            found=found.get(best),
+            processor=_processor(at.where(contender=best), base, one.figure),
+        )
+
+
+def _processor(mine: Blocks, base: Blocks, figure: str) -> Spread | None:
+    """Return how many times less processor time a call takes, or more, as the figure goes."""
+    if figure == "rate":
+        return base.ratio(mine, "cpu_us")
+    return mine.ratio(base, "cpu_us") if figure == "p50_us" else None
 
 
 def sizes(lines: list[Line], bounds: dict[str, float]) -> Iterator[Goal]:

@@ -21,7 +21,7 @@ __all__ = ["Arena", "Line", "run"]
 Line = dict[str, Any]
 
 # A process is warm when this many blocks in a row have gained less than this share; one of Node gains for seconds.
-PATIENCE: Final = 2
+PATIENCE: Final = 3
 GAIN: Final = 1.03
 STEPS: Final = 12
 

@@ -1,7 +1,8 @@
 """How many bytes a session takes, with its index entries: `session_room 1000000` prints a line of JSON.
 
-It runs on the build of another commit too: sessions are opened and refreshed once by what every build has in public, as
-most that live have been, and then multiplied in the database, with keys and hashes of their own.
+It runs on the build of another commit too: sessions are opened by what every build has in public, and then multiplied
+in the database, with keys and hashes of their own, in the order of their age. What a refresh adds goes into the room
+that is left for it in each page, and counts by that.
 """
 
 import json
@@ -23,7 +24,7 @@ WRITTEN: Final = 1_000
 BROWSERS: Final = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/604.1",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605",
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
 )
 COLUMNS: Final = b"""SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -33,7 +34,7 @@ SIZES: Final = b"""SELECT relname, relkind = 'r', pg_relation_size(oid) FROM pg_
 
 
 def write(url: str) -> None:
-    """Open sessions, two for each user, and refresh each."""
+    """Open sessions, two for each user."""
     engine = create_engine(url)
     auth = AuthService(engine)
     for number in range(WRITTEN // 2):
@@ -41,8 +42,7 @@ def write(url: str) -> None:
             user = UserRepository(db).create(email=f"room{number}@example.com").id
         for which in (number, number + 1):
             browser = BROWSERS[which % len(BROWSERS)]
-            signed_in = auth.open_session(user, ip=f"198.51.100.{which % 250}", user_agent=browser)
-            auth.refresh(signed_in.tokens.refresh_token.reveal())
+            auth.open_session(user, ip=f"198.51.100.{which % 250}", user_agent=browser)
     engine.dispose()
 
 
@@ -65,7 +65,7 @@ def _value(name: str, kind: str) -> str:
         # As long as an id, and the later the larger, as they are.
         return "'c' || lpad(n::text, 10, '0') || substr(md5(random()::text || id), 1, length(id) - 11)"
     if kind == "bytea":
-        return f"substr(sha256(({name}::text || n)::bytea), 1, length({name}))"
+        return f"substr(sha256({name} || convert_to(n::text, 'UTF8')), 1, length({name}))"
     return name
 
 
