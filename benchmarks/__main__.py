@@ -1,6 +1,7 @@
 """The command: `python -m benchmarks`, which is `make bench`."""
 
 import argparse
+import subprocess
 import sys
 
 from benchmarks import plan
@@ -43,9 +44,16 @@ def _chosen(parser: argparse.ArgumentParser, names: str) -> tuple[str, ...]:
 
 def measure(results: Results, size: plan.Size, rows: tuple[str, ...], base: str | None) -> None:
     """Measure these rows on a server of its own, each kept as it comes."""
-    before = built(base) if base else None
+    before, called = None, "none"
+    if base:
+        try:
+            before = built(base)
+            called = before.commit
+        except subprocess.CalledProcessError as error:
+            called = f"{base} could not be built"
+            sys.stderr.write(f"{called}: {error}\n")
     with running() as server:
-        results.keep("machine", [described(server.url(), before)])
+        results.keep("machine", [described(server.url(), called)])
         stage = Stage(server=server, size=size, before=before)
         with stage.set(rows):
             for row in rows:

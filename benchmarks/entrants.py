@@ -94,7 +94,7 @@ CONTENDERS: Final = {
         program=f"{_TOKENS}_async", works=frozenset({"cached_async", "arrivals"}), home="before"
     ),
     "Prisma tuned": Contender(program="prisma.mjs", variant="tuned", works=_PRISMA, home="node"),
-    "Prisma": Contender(program="prisma.mjs", works=_SENT | {"find_unique", "include", "create_many"}, home="node"),
+    "Prisma": Contender(program="prisma.mjs", works=_SENT | {"find_unique", "include"}, home="node"),
     "better-auth": Contender(program="better_auth.mjs", works=_SENT | {"find_unique", "include"}, home="node"),
     "advanced-alchemy": Contender(
         program="benchmarks.peers.advanced", works=_SENT | _ONE_BY_ONE | {"create_many"}, home="python"

@@ -23,6 +23,7 @@ Line = dict[str, Any]
 # A process is warm when this many blocks in a row have gained less than this share; one of Node gains for seconds.
 PATIENCE: Final = 3
 GAIN: Final = 1.03
+PEERS: Final = ("python", "node")
 STEPS: Final = 12
 
 _slots: Final = count(1)
@@ -73,11 +74,11 @@ def run(heat: Heat, size: Size, arena: Arena) -> Iterator[Line]:
     """Run a heat, and yield a line for each block, and one for each contender that failed, which is left out then."""
     with ExitStack() as stack:
         ready: list[tuple[Entry, Process]] = []
-        started = [
-            (entry, stack.enter_context(arena.start(entry, heat)))
-            for entry in heat.entries
-            if CONTENDERS[entry.name].command(arena.before)
-        ]
+        there = [entry for entry in heat.entries if CONTENDERS[entry.name].command(arena.before)]
+        for entry in heat.entries:
+            if entry not in there and CONTENDERS[entry.name].home in PEERS:
+                yield _failed(heat, entry, Ended("not installed"))
+        started = [(entry, stack.enter_context(arena.start(entry, heat))) for entry in there]
         for entry, process in started:
             try:
                 process.wait()

@@ -36,9 +36,9 @@ def measured(server: EmbeddedPostgres, size: plan.Size) -> Iterator[Line]:
         before = {sessions: _pages(url) for sessions, url in urls.items()}
         yield from heats.run(heat, size, Arena(urls=urls, tokens=(Path(), Path())))
         for sessions, url in urls.items():
-            read, all_pages = (now - then for now, then in zip(_pages(url), before[sessions], strict=True))
-            share = read / all_pages if all_pages else 0
-            yield {"kind": "pages", "work": heat.work, "sessions": sessions, "share": share}
+            read, every = (now - then for now, then in zip(_pages(url), before[sessions], strict=True))
+            share = read / every if every else 0
+            yield {"kind": "pages", "work": heat.work, "sessions": sessions, "share": share, "pages": every}
     for sessions in (size.sizes[0], size.sizes[-1]):
         yield _purge(urls[sessions], sessions)
 

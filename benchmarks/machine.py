@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks.before import ROOT, Before
+from benchmarks.before import ROOT
 from benchmarks.databases import connected
 from benchmarks.entrants import NODE_READY, PEERS_NODE, PEERS_PYTHON
 
@@ -21,14 +21,14 @@ _PYTHON: Final = ("advanced-alchemy", "Django", "fastapi-users", "asyncpg")
 _NODE: Final = ("prisma", "better-auth", "pg")
 
 
-def described(url: str, before: Before | None) -> dict[str, object]:
-    """Return the line that begins the results; `url` is of the server."""
+def described(url: str, before: str) -> dict[str, object]:
+    """Return the line that begins the results; `url` is of the server, `before` the other build."""
     with connected(url) as connection:
         server = connection.execute("SELECT current_setting('server_version')").fetchone()
     return {
         "kind": "machine",
         "commit": _commit(),
-        "before": before.commit if before else "none",
+        "before": before,
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "processor": _processor(),

@@ -72,12 +72,13 @@ class Process:
         return answer
 
     def _last_words(self) -> str:
-        """Return the last line that it wrote, without addresses of databases."""
+        """Return the last error that it wrote, or the last line, without addresses of databases."""
         self._process.wait()
         self._errors.seek(0)
-        lines = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
-        said = next((line for line in reversed(lines) if "://" not in line), "it said nothing")
-        return said[:SAID]
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        told = [line.strip() for line in lines if line.strip() and "://" not in line]
+        errors = [line for line in told if "Error" in line]
+        return (errors or told or ["it said nothing"])[-1][:SAID]
 
     def __enter__(self) -> Self:
         return self
@@ -86,10 +87,12 @@ class Process:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self._process.stdin
+        assert self._process.stdout
         try:
             self._process.stdin.close()
             self._process.wait(10)
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
+        self._process.stdout.close()
         self._errors.close()

@@ -139,7 +139,7 @@ def _against_peers() -> Iterator[Wanted]:
             yield Wanted(
                 work="include", mine=("pgauthkit, engine",), base=name, bound=1.5, clients=clients, tables=SHARED
             )
-    for name in ("Prisma tuned", "Prisma", "advanced-alchemy", "Django"):
+    for name in ("Prisma tuned", "advanced-alchemy", "Django"):
         yield Wanted(work="create_many", mine=("pgauthkit, engine",), base=name, bound=4, tables=SHARED)
 
 

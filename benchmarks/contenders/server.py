@@ -22,7 +22,7 @@ WHERE s.selector_hash = substr(sha256('selector\000'::bytea || substr(sha256(
   AND s.access_token_hash = substr(sha256('access\000'::bytea || '\x000000000000'::bytea
     || sha256(convert_to('access ' || :i, 'UTF8'))), 1, {KEPT_BYTES})
   AND s.revoked_at IS NULL AND u.is_active AND s.access_expires_at > now();
-"""
+"""  # noqa: S608 - two numbers of ours
 FIRST: Final = 200  # transactions of each client, to learn how many go into a block
 
 
