@@ -157,11 +157,12 @@ async def serve_arrivals(rate: float, refill: Refill, operation: AsyncOperation)
         keys, start = iter(refill(seconds)), _clock()
         due, block = start, _Block([], start)
         tasks: list[asyncio.Task[None]] = []
-        while (due := due + int(chance.expovariate(rate) * 1e9)) < start + int(seconds * 1e9):
+        while due < start + int(seconds * 1e9):
             # The event loop sleeps by whole milliseconds, longer than it is between two arrivals: it is kept awake.
             while _clock() < due:  # noqa: ASYNC110 - a moment is waited for, which sets no event
                 await asyncio.sleep(0)
             tasks.append(asyncio.create_task(_arrived(operation, next(keys), due, block)))
+            due += int(chance.expovariate(rate) * 1e9)
         await asyncio.gather(*tasks)
         _report([block], start, 0)  # the processor was kept busy by the waiting
 

@@ -7,6 +7,7 @@ and `sqlalchemy` for what SQLAlchemy does without a repository.
 import itertools
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
@@ -145,7 +146,10 @@ def main(given: Order) -> None:
         return serve_batches(bulk_rows(given), does, lambda: tidy(of))
     if given.work == "page":
         found = cursors(engine, of)
-    peak = Peak.begin() if given.work == "find_many_10000" else None
+    peak = None
+    if given.work == "find_many_10000":
+        operation(engine, of, replace(given, work="find_unique"), found[0])(found[0])
+        peak = Peak.begin()  # connected, and everything imported
 
     def operate(key: object) -> None:
         assert does(key)
