@@ -96,6 +96,8 @@ def run(heat: Heat, size: Size, arena: Arena) -> Iterator[Line]:
                 except Ended as error:
                     ready.remove((entry, process))
                     yield _failed(heat, entry, error)
+        for _, process in started:
+            process.end()  # all at once, as an interpreter takes a while to end
 
 
 def _warm_up(process: Process, most: float) -> float:

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -58,6 +59,12 @@ class Process:
             raise Ended(self._last_words()) from None
         return self._read()
 
+    def end(self) -> None:
+        """Ask for nothing more, upon which it ends by itself; leaving the process waits for that."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout
         late = threading.Timer(PATIENCE, self._process.kill)
@@ -86,12 +93,11 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._process.stdin
         assert self._process.stdout
+        self.end()
         try:
-            self._process.stdin.close()
             self._process.wait(10)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
