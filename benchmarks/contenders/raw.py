@@ -7,7 +7,7 @@ import psycopg
 
 from benchmarks.block import Order, order, serve, serve_batches
 from benchmarks.contenders.records import MANY, URL, bulk_rows, keys, supply, tidy
-from benchmarks.contenders.tables import Tables, tables
+from benchmarks.contenders.tables import OWN, Tables, tables
 from pgauthkit.identifiers import new_id
 
 __all__ = ["main"]
@@ -28,7 +28,7 @@ SQL: Final = {
         ON CONFLICT (email) DO UPDATE SET {last_login_at} = %(now)s, {updated_at} = %(now)s RETURNING *""",
 }
 SESSIONS: Final = "SELECT *, {user_id} AS owner FROM {sessions} WHERE {user_id} = ANY(%(ids)s)"
-COPY: Final = "COPY {users} (id, email, {updated_at}) FROM STDIN (FORMAT BINARY)"
+COPY: Final = "COPY {users} ({columns}) FROM STDIN (FORMAT BINARY)"
 
 
 def parameters_of(of: Tables, work: str) -> Callable[[Any], dict[str, Any]]:
@@ -66,19 +66,20 @@ def operation(of: Tables, work: str) -> Callable[[Any], object]:
 
 
 def copy(given: Order, of: Tables) -> None:
-    """Serve `create_many` by COPY in the binary format, of rows that are ready."""
+    """Serve `create_many` by COPY in the binary format, of rows that are ready: what the tables have no default for."""
     connection, rows = psycopg.connect(URL, autocommit=True), bulk_rows(given)
-    types = ["text", "text", "timestamptz" if of.now().tzinfo else "timestamp"]
+    columns = ("id", "email") if of is OWN else ("id", "email", of.names["updated_at"])
+    sql = COPY.format(columns=", ".join(columns), **of.names).encode()
 
     def write(ready: list[Row]) -> None:
-        with connection.cursor() as cursor, cursor.copy(COPY.format(**of.names).encode()) as target:
-            target.set_types(types)
+        with connection.cursor() as cursor, cursor.copy(sql) as target:
+            target.set_types(["text", "text", "timestamp"][: len(columns)])
             for row in ready:
                 target.write_row(row)
 
     def prepare() -> list[Row]:
         now = of.now()
-        return [(new_id(), row["email"], now) for row in rows()]
+        return [(new_id(), row["email"], now)[: len(columns)] for row in rows()]
 
     serve_batches(prepare, write, lambda: tidy(of))
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
-from sqlalchemy import DateTime, Enum, ForeignKey
+from sqlalchemy import DateTime, Enum, ForeignKey, func, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from pgauthkit.identifiers import new_id
@@ -35,10 +35,10 @@ class User(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(unique=True)
-    role: Mapped[str] = mapped_column(Enum("USER", "ADMIN", name="Role"), default="USER")
-    is_active: Mapped[bool] = mapped_column("isActive", default=True)
+    role: Mapped[str] = mapped_column(Enum("USER", "ADMIN", name="Role"), server_default="USER")
+    is_active: Mapped[bool] = mapped_column("isActive", server_default=true())
     last_login_at: Mapped[datetime | None] = mapped_column("lastLoginAt", DateTime)
-    created_at: Mapped[datetime] = mapped_column("createdAt", DateTime, default=naive_now)
+    created_at: Mapped[datetime] = mapped_column("createdAt", DateTime, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column("updatedAt", DateTime, default=naive_now, onupdate=naive_now)
     sessions: Mapped[list["Session"]] = relationship(back_populates="user", passive_deletes=True)
 
@@ -52,7 +52,7 @@ class Session(Base):
     access_token: Mapped[str] = mapped_column("accessToken", unique=True)
     refresh_token: Mapped[str] = mapped_column("refreshToken", unique=True)
     expires_at: Mapped[datetime] = mapped_column("expiresAt", DateTime)
-    created_at: Mapped[datetime] = mapped_column("createdAt", DateTime, default=naive_now)
+    created_at: Mapped[datetime] = mapped_column("createdAt", DateTime, server_default=func.now())
     user_id: Mapped[str] = mapped_column("userId", ForeignKey("User.id", ondelete="CASCADE"))
     user: Mapped[User] = relationship(back_populates="sessions")
 
@@ -67,7 +67,7 @@ class Link(Base):
     email: Mapped[str]
     expires_at: Mapped[datetime] = mapped_column("expiresAt", DateTime)
     used_at: Mapped[datetime | None] = mapped_column("usedAt", DateTime)
-    created_at: Mapped[datetime] = mapped_column("createdAt", DateTime, default=naive_now)
+    created_at: Mapped[datetime] = mapped_column("createdAt", DateTime, server_default=func.now())
     user_id: Mapped[str | None] = mapped_column("userId", ForeignKey("User.id"))
 
 

@@ -75,7 +75,7 @@ def test_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     write([*race(190, 380), failed], keep=False)
     page = capsys.readouterr().out
     assert "Of 1 bounds that were measured 0 are met." in page
-    assert "- include on shared tables, pgauthkit, engine against Prisma tuned, 1 at once: operations a second" in page
+    assert "- `include`, pgauthkit, engine, 1 at once, against Prisma tuned: 1.90x for 2.00x." in page
     assert "| Django | 1 | shared | failed: no tables  here | - | - | - |" in page
 
 
