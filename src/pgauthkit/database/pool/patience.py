@@ -61,6 +61,8 @@ def in_thread(create: Create, seconds: float) -> Any:  # noqa: ANN401 - the driv
     Raises:
         CallTimeoutError: it takes longer.
     """
+    if seconds <= 0:  # on a busy machine it might be made before anybody looks at the clock
+        raise CallTimeoutError
     made: Future[Any] = Future()
 
     def run() -> None:

@@ -28,11 +28,8 @@ class ByPlan(Reads[M], Pages[M], Figures[M], Creates[M], Writes[M], Many[M]):
         Raises:
             RepositoryError: what the method raises.
         """
-        method = getattr(self, name, None)
-        if method is None:
-            return SLOW
         try:
-            return method(*args, **kwargs)
+            return getattr(self, name)(*args, **kwargs)
         except UnplannedError as unplanned:
             reason = str(unplanned)
         if self.plans.is_news(name, reason) and self._calls.log:
