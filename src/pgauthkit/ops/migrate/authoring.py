@@ -78,10 +78,7 @@ def new_revision(
         hazards: list[Hazard] = []
 
         def complete(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-            up = directives[0].upgrade_ops
-            assert up is not None  # noqa: S101 - one script has one of each
-            by_hand.extend(leave_out(models_of(context), up))
-            doubtful = _prepare(context, directives[0], renames or {}, on_rename or (lambda _: False))
+            doubtful = _prepare(context, directives[0], renames or {}, on_rename or (lambda _: False), by_hand)
             by_hand.extend(supplement(context, engine, directives[0]))
             hazards.extend(_finish(context, directives[0], doubtful))
             render_escaped(context)
@@ -112,11 +109,16 @@ def _quiet() -> Generator[None]:
 
 
 def _prepare(
-    context: MigrationContext, script: MigrationScript, renames: Mapping[str, str], agrees: Callable[[Rename], bool]
+    context: MigrationContext,
+    script: MigrationScript,
+    renames: Mapping[str, str],
+    agrees: Callable[[Rename], bool],
+    by_hand: list[str],
 ) -> tuple[Rename, ...]:
     up, down = script.upgrade_ops, script.downgrade_ops
     assert up is not None  # noqa: S101 - one script has one of each
     assert down is not None  # noqa: S101 - the same
+    by_hand.extend(leave_out(models_of(context), up))
     doubtful = rename_columns(context, up, renames, agrees)
     up.ops[:] = ordered(up.ops)
     up.reverse_into(down)

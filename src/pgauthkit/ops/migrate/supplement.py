@@ -39,7 +39,7 @@ class _LabelsStay(MigrateOperation):
     """The way down of new labels: there is none."""
 
 
-class Executed(ops.ExecuteSQLOp):
+class _Executed(ops.ExecuteSQLOp):
     """A statement, and the schema that has to be there."""
 
     def __init__(self, sql: str, schema: str | None = None) -> None:
@@ -138,7 +138,7 @@ def _say_indexes_again(container: OpContainer, made: Made) -> None:
         elif isinstance(one, ops.CreateIndexOp):
             schema = one.schema or made.home
             said = known.get((f"{schema}.{one.table_name}", f"{schema}.{one.index_name}"))
-            container.ops[place] = Executed(said.removesuffix(" INVALID")) if said else one
+            container.ops[place] = _Executed(said.removesuffix(" INVALID")) if said else one
 
 
 def _complete(up: OpContainer, down: OpContainer, more: Missing, home: str) -> None:
@@ -147,7 +147,7 @@ def _complete(up: OpContainer, down: OpContainer, more: Missing, home: str) -> N
         made.append(one)
         if isinstance(one, ops.CreateTableOp):
             again = more.remade.get(f"{one.schema or home}.{one.table_name}", [])
-            made += [Executed(statement) for statement in again]
+            made += [_Executed(statement) for statement in again]
     up.ops[:] = [*_executed(more.before), *made, *_executed(more.after)]
     after, before = (
         _executed([Step(one.down, None) for one in reversed(steps)]) for steps in (more.after, more.before)
@@ -164,4 +164,4 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterable[MigrateOperation]:
 
 
 def _executed(steps: Iterable[Step]) -> list[MigrateOperation]:
-    return [Executed(step.up, step.schema) for step in steps if step.up]
+    return [_Executed(step.up, step.schema) for step in steps if step.up]
