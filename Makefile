@@ -80,9 +80,9 @@ check: $(CHECK)
 	$(BIN)/interrogate --quiet src
 	cd / && PATH=$(abspath $(BIN)):$$PATH pyright --verifytypes pgauthkit --ignoreexternal
 
-## make bench       how fast it is (QUICK=1: under 3 minutes; FULL=1: 10,000,000 sessions as well)
+## make bench       how fast it is; BASE=COMMIT: beside that build; ROWS=a,b: only these; QUICK=1, FULL=1: less, more
 bench: $(TEST)
-	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(BASE),--base $(BASE)) $(if $(ROWS),--rows $(ROWS))
 
 ## make bench-peers install what it is measured against, apart from everything else
 bench-peers: $(TEST)

@@ -1,75 +1,64 @@
 """The command: `python -m benchmarks`, which is `make bench`."""
 
 import argparse
-import json
+import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
-from benchmarks import costs, heats, plan
-from benchmarks.databases import build, name_of, running, settle
+from benchmarks import plan
+from benchmarks.before import built
+from benchmarks.databases import running
 from benchmarks.machine import described
 from benchmarks.page import write
-from benchmarks.peers.tables import prepare
+from benchmarks.results import FOLDER, Results
+from benchmarks.stage import Stage
 
 __all__ = ["main"]
 
-RESULTS = plan.BUILD / "benchmarks.jsonl"
-
 
 def main() -> None:
-    """Measure, or only write the page again from what was measured."""
+    """Measure, and write the page from what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small run, under 3 minutes; the page is not written")
-    parser.add_argument("--full", action="store_true", help="with 10,000,000 sessions as well")
+    parser.add_argument("--full", action="store_true", help="longer, and with 10,000,000 sessions as well")
+    parser.add_argument("--base", help="the commit to compare with, which is built apart")
+    parser.add_argument("--rows", default="", help=f"only these: {', '.join((*plan.GROUPS, *plan.ROWS))}")
     parser.add_argument("--page", action="store_true", help="only write the page, from the results that are there")
-    parser.add_argument("--works", default=",".join(plan.WORKS), help="only these work loads")
-    parser.add_argument("--costs", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="the file for the results, as JSON lines")
     given = parser.parse_args()
     size = plan.QUICK if given.quick else plan.FULL if given.full else plan.USUAL
+    results = Results(FOLDER.with_name("benchmarks-quick") if given.quick else FOLDER)
     if not given.page:
-        given.out.parent.mkdir(exist_ok=True)
-        with given.out.open("w", encoding="utf-8") as out:
-            for line in measured(size, given.works.split(","), costs_too=given.costs):
-                out.write(json.dumps(line) + "\n")
-                out.flush()
-    write([json.loads(line) for line in given.out.read_text(encoding="utf-8").splitlines()], keep=not given.quick)
+        rows = _chosen(parser, given.rows)
+        if not given.rows:
+            results.clear()
+        measure(results, size, rows, given.base)
+    write(results.read(("machine", *plan.ROWS)), keep=not given.quick)
 
 
-def measured(size: plan.Size, works: list[str], *, costs_too: bool) -> Iterator[heats.Line]:
-    """Yield a line for each thing that is measured, on a server of its own."""
-    with tempfile.TemporaryDirectory(prefix="pgak-bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o711)  # the server's account must get through
-        data = Path(directory) / "server"
-        with running(data, "socket") as server:
-            yield described(server.url())
-            for sessions in size.sessions:
-                say(f"{sessions:,} sessions")
-                build(server, sessions)
-            if costs_too:
-                yield from costs.measured(server, size)
-        for transport in ("socket", "tcp"):
-            yield from raced(data, transport, size, works)
+def _chosen(parser: argparse.ArgumentParser, names: str) -> tuple[str, ...]:
+    """Return the rows that were asked for, in their order; a group stands for its rows."""
+    wanted = {row for name in names.split(",") if name for row in plan.GROUPS.get(name, (name,))}
+    if unknown := wanted.difference(plan.ROWS):
+        parser.error(f"There is no row {', '.join(sorted(unknown))}.")
+    return tuple(row for row in plan.ROWS if not wanted or row in wanted)
 
 
-def raced(data: Path, transport: str, size: plan.Size, works: list[str]) -> Iterator[heats.Line]:
-    """Run every heat over a transport."""
-    with running(data, transport) as server:
-        urls = {sessions: server.url(name_of(sessions)) for sessions in size.sessions}
-        if transport == "tcp":
-            prepare(urls[size.main], size.main)
-        for heat in plan.heats(size, transport):
-            if heat.work in works:
-                say(f"{heat.work}, {heat.clients} at once, {transport}")
-                settle(urls[size.main])
-                yield from heats.run(heat, size, urls, PGBENCH=str(server.bin / "pgbench"))
-
-
-def say(text: str) -> None:
-    """Tell how far it is."""
-    sys.stderr.write(text + "\n")
+def measure(results: Results, size: plan.Size, rows: tuple[str, ...], base: str | None) -> None:
+    """Measure these rows on a server of its own, each kept as it comes."""
+    before, called = None, "none"
+    if base:
+        try:
+            before = built(base)
+            called = before.commit
+        except subprocess.CalledProcessError as error:
+            called = f"{base} could not be built"
+            sys.stderr.write(f"{called}: {error}\n")
+    with running() as server:
+        results.keep("machine", [described(server.url(), called)])
+        stage = Stage(server=server, size=size, before=before)
+        with stage.set(rows):
+            for row in rows:
+                sys.stderr.write(f"{row}\n")
+                results.keep(row, stage.lines(row))
 
 
 if __name__ == "__main__":

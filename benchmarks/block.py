@@ -8,6 +8,7 @@ library is imported here: contenders of other environments use it too.
 import argparse
 import asyncio
 import json
+import random
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Order", "answer", "asked", "order", "serve", "serve_async", "serve_batches"]
+__all__ = ["Order", "answer", "asked", "order", "serve", "serve_arrivals", "serve_async", "serve_batches"]
 
 Key = Any
 Refill = Callable[[float], Iterable[Key]]
@@ -60,13 +61,16 @@ class _Block:
     end: int
 
 
-def serve(clients: int, refill: Refill, connect: Callable[[], Operation]) -> None:
+def serve(
+    clients: int, refill: Refill, connect: Callable[[], Operation], more: Callable[[], dict[str, float]] | None = None
+) -> None:
     """Serve blocks, with a thread for each client; with one client, without any.
 
     Args:
         clients: how many.
         refill: given the seconds of a block, returns what to do it with; called before the clock starts.
         connect: returns the operation of one client.
+        more: returns more figures for the answer to a block.
     """
     operations = [connect() for _ in range(clients)]
     for seconds in asked():
@@ -76,7 +80,8 @@ def serve(clients: int, refill: Refill, connect: Callable[[], Operation]) -> Non
             done = [_run(operations[0], keys, start + int(seconds * 1e9))]
         else:
             done = _threads(operations, keys, start + int(seconds * 1e9))
-        _report(done, start, time.process_time() - cpu)
+        cpu = time.process_time() - cpu
+        _report(done, start, cpu, **(more() if more else {}))
 
 
 def _run(operation: Operation, keys: Iterator[Key], deadline: int) -> _Block:
@@ -137,6 +142,37 @@ async def _run_async(operation: AsyncOperation, keys: Iterator[Key], deadline: i
     return _Block(latencies, before)
 
 
+async def serve_arrivals(rate: float, refill: Refill, operation: AsyncOperation) -> None:
+    """Serve blocks in which operations are asked for at random times (a Poisson process), whatever becomes of them.
+
+    The latency of one counts from when it was to be asked for, so that waiting for the one before it counts too.
+
+    Args:
+        rate: of arrivals, a second.
+        refill: see `serve`.
+        operation: what arrives.
+    """
+    chance = random.Random(round(rate))  # noqa: S311 - arrivals, the same for everybody
+    for seconds in asked():
+        keys, start = iter(refill(seconds)), _clock()
+        due, block = start, _Block([], start)
+        tasks: list[asyncio.Task[None]] = []
+        while due < start + int(seconds * 1e9):
+            # The event loop sleeps by whole milliseconds, longer than it is between two arrivals: it is kept awake.
+            while _clock() < due:  # noqa: ASYNC110 - a moment is waited for, which sets no event
+                await asyncio.sleep(0)
+            tasks.append(asyncio.create_task(_arrived(operation, next(keys), due, block)))
+            due += int(chance.expovariate(rate) * 1e9)
+        await asyncio.gather(*tasks)
+        _report([block], start, 0)  # the processor was kept busy by the waiting
+
+
+async def _arrived(operation: AsyncOperation, key: Key, due: int, block: _Block) -> None:
+    await operation(key)
+    block.end = _clock()
+    block.latencies.append(block.end - due)
+
+
 def serve_batches(prepare: Callable[[], Key], operation: Operation, tidy: Callable[[], object]) -> None:
     """Serve blocks of one large operation each.
 
@@ -166,7 +202,7 @@ def answer(**figures: float) -> None:
     _say({name: round(value, 6) for name, value in figures.items()})
 
 
-def _report(done: list[_Block], start: int, cpu: float) -> None:
+def _report(done: list[_Block], start: int, cpu: float, **more: float) -> None:
     latencies = sorted(latency for block in done for latency in block.latencies)
     if not latencies:
         raise SystemExit("Nothing was done: no keys.")
@@ -177,6 +213,7 @@ def _report(done: list[_Block], start: int, cpu: float) -> None:
         p50_us=latencies[count // 2] / 1e3,
         p99_us=latencies[min(count - 1, count * 99 // 100)] / 1e3,
         cpu_us=cpu * 1e6 / count,
+        **more,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is measured once and not in turns: imports, memory, migrations, and a purge. Each in a process of its own."""
+"""What is measured once and not in turns: imports, memory and migrations. Each in a process of its own."""
 
 import json
 import statistics
@@ -10,9 +10,7 @@ from typing import Any, Final
 
 from benchmarks.databases import connected, create, environment, settle
 from benchmarks.plan import Size
-from benchmarks.rows import copy_sessions, copy_users, users_of
-from pgauthkit import AuthService
-from pgauthkit.database import create_engine
+from benchmarks.rows import copy_users
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.ops.migrate import deploy
 
@@ -33,7 +31,6 @@ def measured(server: EmbeddedPostgres, size: Size) -> Iterator[Line]:
     yield from _imports()
     yield _migrations(server)
     yield from _memory(server, size)
-    yield _purge(server, size)
 
 
 def _imports() -> Iterator[Line]:
@@ -63,30 +60,13 @@ def _migrations(server: EmbeddedPostgres) -> Line:
 
 def _memory(server: EmbeddedPostgres, size: Size) -> Iterator[Line]:
     """Have an idle service's memory, and the most that a million rows add to it, told by the process itself."""
-    create(server, "memory")
-    url = server.url("memory")
+    url = create(server, "memory")
     with connected(url) as connection:
         copy_users(connection, size.rows)
     settle(url)
     for what in ("read", "write"):
         answer = _python("-m", "benchmarks.memory", what, str(size.rows), url=url)
         yield {"kind": "memory", "what": what, "rows": size.rows, **json.loads(answer)}
-
-
-def _purge(server: EmbeddedPostgres, size: Size) -> Line:
-    create(server, "purge")
-    url = server.url("purge")
-    with connected(url) as connection:
-        copy_users(connection, users_of(size.rows))
-        copy_sessions(connection, range(size.rows), users_of(size.rows))
-        connection.execute("UPDATE pgauthkit.sessions SET expires_at = now() - interval '9 days'")
-    settle(url)
-    engine = create_engine(url)
-    start = time.perf_counter()
-    report = AuthService(engine).purge()
-    seconds = time.perf_counter() - start
-    engine.dispose()
-    return {"kind": "purge", "rows": report.sessions, "seconds": seconds}
 
 
 def _python(*arguments: str, url: str = "postgresql://") -> str:

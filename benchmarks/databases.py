@@ -1,6 +1,7 @@
 """The server of a run, and its databases: one for each number of sessions."""
 
 import os
+import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,25 +10,40 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import make_url
 
-from benchmarks.rows import copy_links, copy_sessions, copy_users, users_of
+from benchmarks.before import Before
+from benchmarks.filling import fill
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.ops.migrate import deploy
 
-__all__ = ["build", "connected", "create", "environment", "name_of", "running", "settle"]
+__all__ = [
+    "BEFORE",
+    "SHARED_BUFFERS",
+    "build",
+    "build_before",
+    "connected",
+    "create",
+    "environment",
+    "name_of",
+    "running",
+    "settle",
+]
+
+SHARED_BUFFERS: Final = "512MB"
+BEFORE: Final = "before"
 
 # Durable as PostgreSQL is by default; room for all who take part at once, and no checkpoint in a block.
 _SETTINGS: Final = {
     "max_connections": "300",
-    "shared_buffers": "512MB",
+    "shared_buffers": SHARED_BUFFERS,
     "max_wal_size": "8GB",
     "checkpoint_timeout": "30min",
 }
 
 
 @contextmanager
-def running(directory: Path, transport: str) -> Generator[EmbeddedPostgres]:
-    """Run the server on the data in a directory, over `tcp` or the Unix `socket`; without an installation."""
-    with EmbeddedPostgres(directory=directory, tcp=transport == "tcp", settings=_SETTINGS, durable=True) as server:
+def running() -> Generator[EmbeddedPostgres]:
+    """Run a server over TCP, in a directory that goes with it; without an installation."""
+    with EmbeddedPostgres(tcp=True, settings=_SETTINGS, durable=True) as server:
         yield server
 
 
@@ -43,23 +59,38 @@ def connected(url: str) -> Generator[psycopg.Connection[Any]]:
         yield connection
 
 
-def build(server: EmbeddedPostgres, sessions: int) -> str:
+def build(server: EmbeddedPostgres, sessions: int, tokens: Path | None = None) -> str:
     """Make a database with so many sessions by COPY, and return its address."""
-    create(server, name_of(sessions))
+    _create(server, name_of(sessions))
     url = server.url(name_of(sessions))
-    with connected(url) as connection:
-        copy_users(connection, users_of(sessions))
-        copy_sessions(connection, range(sessions), users_of(sessions))
-        copy_links(connection, range(users_of(sessions)), users_of(sessions))
+    fill(url, sessions, tokens)
     settle(url)
     return url
 
 
-def create(server: EmbeddedPostgres, name: str) -> None:
-    """Make a database with every migration applied."""
-    with connected(server.url()) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+def build_before(server: EmbeddedPostgres, before: Before, sessions: int, tokens: Path) -> str:
+    """Let another commit make its database, with as many sessions, and return its address."""
+    _create(server, BEFORE)
+    url = server.url(BEFORE)
+    variables = environment(url, sessions, PYTHONPATH=str(before.source))
+    script = Path(__file__).with_name("filling.py")
+    command = [str(before.python), "-P", str(script), str(sessions), str(tokens)]
+    subprocess.run(command, check=True, env=variables, cwd=before.source)  # noqa: S603 - our own program
+    settle(url)
+    return url
+
+
+def create(server: EmbeddedPostgres, name: str) -> str:
+    """Make a database with every migration applied, and return its address."""
+    _create(server, name)
     deploy(server.url(name))
+    return server.url(name)
+
+
+def _create(server: EmbeddedPostgres, name: str) -> None:
+    with connected(server.url()) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
 
 
 def settle(url: str) -> None:

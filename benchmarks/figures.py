@@ -1,7 +1,7 @@
 """Figures from the lines of a run: rates, and ratios pair by pair, with their spread."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import attrs
@@ -34,6 +34,11 @@ class Blocks:
 
     lines: Sequence[Line]
 
+    @classmethod
+    def of_races(cls, lines: Sequence[Line]) -> Self:
+        """Return those of races between contenders, out of all that was measured."""
+        return cls([line for line in lines if line["kind"] == "block" and line["row"] == line["work"]])
+
     def where(self, **wanted: object) -> "Blocks":
         """Return those with these values."""
         return Blocks([line for line in self.lines if all(line.get(name) == value for name, value in wanted.items())])
@@ -47,28 +52,27 @@ class Blocks:
         """Return the operations a second."""
         return Spread.of([_rate(line) for line in self.lines])
 
-    def latency(self) -> Spread:
-        """Return the median latency of the blocks in microseconds; 0 where a contender does not tell it."""
-        return Spread.of([line.get("p50_us", 0.0) for line in self.lines])
+    def ratio(self, base: "Blocks", figure: str) -> Spread | None:
+        """Return how many times a figure of other blocks these have, round by round; None where one has none.
 
-    def faster(self, mine: "Blocks") -> Spread | None:
-        """Return how many times as many operations a second the other blocks have, round by round."""
-        return _ratio((_rate(line), _rate(base)) for line, base in _pairs(mine.lines, self.lines))
+        Args:
+            base: the others.
+            figure: `rate`, or a figure that the blocks have.
+        """
+        by_round = {line["round"]: line for line in base.lines}
+        pairs = [(line, by_round[line["round"]]) for line in self.lines if line["round"] in by_round]
+        values = [(_figure(mine, figure), _figure(other, figure)) for mine, other in pairs]
+        ratios = [mine / other for mine, other in values if mine and other]
+        return Spread.of(ratios) if ratios else None
 
-    def slower(self, mine: "Blocks") -> Spread | None:
-        """Return how many times the median latency the other blocks have, round by round."""
-        return _ratio((line["p50_us"], base["p50_us"]) for line, base in _pairs(mine.lines, self.lines))
+    def figure(self, name: str) -> Spread:
+        """Return a figure of the blocks; 0 where a contender does not tell it."""
+        return Spread.of([_figure(line, name) for line in self.lines])
+
+
+def _figure(line: Line, name: str) -> float:
+    return _rate(line) if name == "rate" else float(line.get(name, 0.0))
 
 
 def _rate(line: Line) -> float:
     return float(line["operations"] / line["seconds"])
-
-
-def _pairs(mine: Iterable[Line], base: Iterable[Line]) -> list[tuple[Line, Line]]:
-    by_round = {line["round"]: line for line in base}
-    return [(line, by_round[line["round"]]) for line in mine if line["round"] in by_round]
-
-
-def _ratio(pairs: Iterable[tuple[float, float]]) -> Spread | None:
-    ratios = [mine / base for mine, base in pairs]
-    return Spread.of(ratios) if ratios else None

@@ -1,126 +1,130 @@
 """Running a heat: every contender's process is started and warmed up, and then they work in turns, block by block."""
 
-import json
 import random
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
-from types import TracebackType
-from typing import Any, Final, Self
+from pathlib import Path
+from typing import Any, Final
 
-from benchmarks import plan
+import attrs
+
+from benchmarks.before import Before
 from benchmarks.databases import environment
-from benchmarks.plan import CONTENDERS, Heat, Size
+from benchmarks.entrants import CONTENDERS, SHARED
+from benchmarks.plan import BATCHES, Entry, Heat, Size
+from benchmarks.process import Ended, Process
 
-__all__ = ["Line", "run"]
+__all__ = ["Arena", "Line", "run"]
 
 Line = dict[str, Any]
+
+# A process is warm when this many blocks in a row have gained less than this share; one of Node gains for seconds.
+PATIENCE: Final = 3
+GAIN: Final = 1.03
+PEERS: Final = ("python", "node")
+STEPS: Final = 12
 
 _slots: Final = count(1)
 
 
-class Process:
-    """A contender at work on one database."""
+@attrs.frozen(kw_only=True)
+class Arena:
+    """Where the heats are run.
 
-    def __init__(self, name: str, heat: Heat, sessions: int, variables: dict[str, str]) -> None:
-        contender = CONTENDERS[name]
-        self.name, self.sessions, self.warm_up = name, sessions, contender.warm_up
-        self._process = subprocess.Popen(  # noqa: S603 - our own programs
+    Attributes:
+        urls: of the databases of today's build, by their number of sessions.
+        before: the build of another commit, if it takes part.
+        before_url: of the database that this build has made.
+        tokens: the files with access tokens: of today's build's main database, and of the other's.
+        variables: more for the environment of the processes.
+    """
+
+    urls: Mapping[int, str]
+    before: Before | None = None
+    before_url: str = ""
+    tokens: tuple[Path, Path]
+    variables: Mapping[str, str] = {}
+
+    def start(self, entry: Entry, heat: Heat) -> Process:
+        """Start the process of a contender."""
+        contender = CONTENDERS[entry.name]
+        own = contender.home == "then" or (contender.home == "before" and heat.tables != SHARED)
+        return Process(
             [
-                *contender.command(),
+                *contender.command(self.before),
                 f"--work={heat.work}",
                 f"--variant={contender.variant}",
                 f"--clients={heat.clients}",
                 f"--slot={next(_slots)}",
             ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=variables,
+            contender.folder(self.before),
+            environment(
+                self.before_url if own else self.urls[entry.sessions],
+                entry.sessions,
+                TOKENS=str(self.tokens[own]),
+                TABLES=heat.tables,
+                **self.variables,
+            ),
         )
 
-    def wait(self) -> None:
-        """Wait until it is ready."""
-        self._read()
 
-    def block(self, seconds: float) -> Line:
-        """Let it work for so long, and return what it came to."""
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps({"seconds": seconds}) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> Line:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended.")
-        answer: Line = json.loads(line)
-        return answer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def run(heat: Heat, size: Size, urls: Mapping[int, str], **variables: str) -> Iterator[Line]:
-    """Run a heat, and yield a line for each block; who fails is left out, and said so.
-
-    Args:
-        heat: which.
-        size: how long.
-        urls: of the databases, by their number of sessions.
-        **variables: more for the environment of the processes.
-    """
+def run(heat: Heat, size: Size, arena: Arena) -> Iterator[Line]:
+    """Run a heat, and yield a line for each block, and one for each contender that failed, which is left out then."""
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(Process(name, heat, sessions, environment(urls[sessions], sessions, **variables)))
-            for name, sessions in heat.entries
-            if CONTENDERS[name].command()
-        ]
-        ready = [process for process in processes if _is_warm(process, size)]
-        for number in range(size.batches if heat.work in plan.BATCHES else size.rounds):
+        ready: list[tuple[Entry, Process]] = []
+        there = [entry for entry in heat.entries if CONTENDERS[entry.name].command(arena.before)]
+        for entry in heat.entries:
+            if entry not in there and CONTENDERS[entry.name].home in PEERS:
+                yield _failed(heat, entry, Ended("not installed"))
+        started = [(entry, stack.enter_context(arena.start(entry, heat))) for entry in there]
+        for entry, process in started:
+            try:
+                process.wait()
+                seconds = _warm_up(process, size.warm_up * (1 if CONTENDERS[entry.name].home == "node" else 0.1))
+                yield _line("warm", heat, entry, seconds=seconds)
+                ready.append((entry, process))
+            except Ended as error:
+                yield _failed(heat, entry, error)
+        for number in range(size.batches if heat.work in BATCHES or heat.seconds else size.rounds):
             random.shuffle(ready)
-            for process in list(ready):
+            for entry, process in list(ready):
                 try:
-                    figures = process.block(size.seconds)
-                except RuntimeError as error:
-                    sys.stderr.write(f"{heat.work}: {error}\n")
-                    ready.remove(process)
-                    continue
-                yield _line(heat, process, number, figures)
+                    figures = process.block(heat.seconds or size.seconds)
+                    yield _line("block", heat, entry, round=number, **figures)
+                except Ended as error:
+                    ready.remove((entry, process))
+                    yield _failed(heat, entry, error)
+        for _, process in started:
+            process.end()  # all at once, as an interpreter takes a while to end
 
 
-def _is_warm(process: Process, size: Size) -> bool:
-    try:
-        process.wait()
-        process.block(size.warm_up * process.warm_up)
-    except RuntimeError as error:
-        sys.stderr.write(f"{error}\n")
-        return False
-    return True
+def _warm_up(process: Process, most: float) -> float:
+    """Let it work as long as it gains by that, and no longer than this; return the seconds."""
+    best, idle, spent = 0.0, 0, 0.0
+    while idle < PATIENCE and spent < most:
+        figures = process.block(most / STEPS)
+        spent += max(most / STEPS, figures["seconds"])
+        rate = figures["operations"] / figures["seconds"]
+        idle = 0 if rate > best * GAIN else idle + 1
+        best = max(best, rate)
+    return spent
 
 
-def _line(heat: Heat, process: Process, number: int, figures: Line) -> Line:
+def _failed(heat: Heat, entry: Entry, error: Ended) -> Line:
+    sys.stderr.write(f"{heat.work}, {entry.name}: {error}\n")
+    return _line("failed", heat, entry, why=str(error))
+
+
+def _line(kind: str, heat: Heat, entry: Entry, **figures: object) -> Line:
     return {
-        "kind": "block",
+        "kind": kind,
+        "row": heat.row,
         "work": heat.work,
         "clients": heat.clients,
-        "transport": heat.transport,
-        "contender": process.name,
-        "sessions": process.sessions,
-        "round": number,
+        "tables": heat.tables,
+        "contender": entry.name,
+        "sessions": entry.sessions,
         **figures,
     }

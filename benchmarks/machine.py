@@ -10,8 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from benchmarks.before import ROOT
 from benchmarks.databases import connected
-from benchmarks.plan import PEERS_NODE, PEERS_PYTHON
+from benchmarks.entrants import NODE_READY, PEERS_NODE, PEERS_PYTHON
 
 __all__ = ["described"]
 
@@ -20,12 +21,14 @@ _PYTHON: Final = ("advanced-alchemy", "Django", "fastapi-users", "asyncpg")
 _NODE: Final = ("prisma", "better-auth", "pg")
 
 
-def described(url: str) -> dict[str, object]:
-    """Return the line that begins the results; `url` is of the server."""
+def described(url: str, before: str) -> dict[str, object]:
+    """Return the line that begins the results; `url` is of the server, `before` the other build."""
     with connected(url) as connection:
         server = connection.execute("SELECT current_setting('server_version')").fetchone()
     return {
         "kind": "machine",
+        "commit": _commit(),
+        "before": before,
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "processor": _processor(),
@@ -51,11 +54,18 @@ def _of_python() -> dict[str, object]:
 
 def _of_node() -> dict[str, object]:
     node = shutil.which("node")
-    if not node or not (PEERS_NODE / "ready").exists():
+    if not node or not NODE_READY.exists():
         return {}
     manifests = {name: PEERS_NODE / "node_modules" / name / "package.json" for name in _NODE}
     found = {name: json.loads(path.read_text(encoding="utf-8"))["version"] for name, path in manifests.items()}
     return {"Node": _said(node, "--version").strip().removeprefix("v"), **found}
+
+
+def _commit() -> str:
+    try:
+        return _said("git", "-C", str(ROOT), "describe", "--always", "--dirty").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _said(*command: str) -> str:

@@ -3,10 +3,10 @@
 import json
 import os
 import sys
-from pathlib import Path
 
 from sqlalchemy import orm
 
+from benchmarks.contenders.peak import megabytes
 from pgauthkit import AuthService
 from pgauthkit.database import create_engine
 from pgauthkit.errors import InvalidTokenError
@@ -16,12 +16,6 @@ from pgauthkit.tokens import Kind, SessionToken
 __all__ = ["main"]
 
 PAGE = 1000
-
-
-def megabytes(name: str) -> float:
-    """Read a figure of this process from Linux: `VmRSS`, what it has, or `VmHWM`, the most that it had."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
 def read(db: orm.Session) -> int:

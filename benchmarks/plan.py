@@ -1,88 +1,66 @@
-"""What is measured: who takes part, in which work, and how often."""
+"""What is measured: which work, on which tables, by how many at once, and how often."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import attrs
 
-__all__ = ["CONTENDERS", "WORKS", "Contender", "Heat", "Size", "heats"]
+from benchmarks.entrants import CONTENDERS, OWN, SHARED
 
-HERE: Final = Path(__file__).parent
-BUILD: Final = HERE.parent / "build"
-PEERS_PYTHON: Final = BUILD / "peers" / "bin" / "python"
-PEERS_NODE: Final = BUILD / "peers-node"
+__all__ = [
+    "BATCHES",
+    "FULL",
+    "GROUPS",
+    "QUICK",
+    "RECORDS",
+    "ROWS",
+    "USUAL",
+    "WORKS",
+    "Entry",
+    "Heat",
+    "Size",
+    "heats",
+    "sizes",
+]
 
-WORKS: Final = {
+SIGN_IN: Final = {
     "authenticate": "access token to user",
-    "find_email": "user by e-mail address",
-    "list_sessions": "live sessions of a user",
-    "include": "100 users, each with its sessions",
-    "request_link": "store a new magic link",
     "verify_link": "use a link once, open a session",
     "refresh": "the next pair of tokens",
-    "create_many": "many users in one call",
+    "request_link": "store a new magic link",
+    "list_sessions": "live sessions of a user",
 }
+MEMORY: Final = {
+    "cached": "access token to user, 200 sessions that come back",
+    "cached_async": "access token to user, awaited, 200 sessions that come back",
+    "missed": "access token to user, where the cache never has it",
+    "arrivals": "access token to user, awaited, asked at random times",
+}
+RECORDS: Final = {
+    "find_unique": "a user by e-mail address",
+    "find_many": "100 users in the order of their ids",
+    "include": "100 users, each with its sessions",
+    "create": "one magic link",
+    "update": "a user by e-mail address: two columns",
+    "upsert": "a user by e-mail address, who is there",
+    "page": "the next 100 users after a cursor",
+    "find_many_10000": "10,000 users in one list",
+    "create_many": "20,000 users in one call",
+}
+WORKS: Final = {**SIGN_IN, **MEMORY, **RECORDS}
+AWAITED: Final = frozenset({"cached_async", "arrivals"})
+LONG: Final = AWAITED | {"cached"}
 BATCHES: Final = frozenset({"create_many"})
-ONE_BY_ONE: Final = frozenset(WORKS) - BATCHES
-
-
-@attrs.frozen(kw_only=True)
-class Contender:
-    """Somebody who takes part.
-
-    Attributes:
-        program: the module, or the script of Node.
-        variant: which of its ways.
-        works: what it can do.
-        home: `here`, or whose environment it needs: `python` or `node`.
-        warm_up: the seconds of work after which it is warm.
-    """
-
-    program: str
-    variant: str = ""
-    works: frozenset[str]
-    home: str = "here"
-    warm_up: float = 0.5
-
-    def command(self) -> list[str]:
-        """Return how it is started; empty where its environment is not installed."""
-        if self.home == "node":
-            node = shutil.which("node")
-            return [node, str(PEERS_NODE / self.program)] if node and (PEERS_NODE / "ready").exists() else []
-        python = PEERS_PYTHON if self.home == "python" else BUILD.parent / ".venv" / "bin" / "python"
-        return [str(python), "-m", self.program] if python.exists() else []
-
-
-_SERVICE, _DRIVER = "benchmarks.contenders.service", "benchmarks.contenders.driver"
-_ALL = frozenset(WORKS)
-_PRISMA = _ALL - {"list_sessions"}
-
-CONTENDERS: Final = {
-    "pgauthkit": Contender(program=_SERVICE, works=_ALL),
-    "pgauthkit async": Contender(program=f"{_SERVICE}_async", works=ONE_BY_ONE),
-    "pgauthkit, repository": Contender(program=_SERVICE, variant="repository", works=frozenset({"find_email"})),
-    "SQLAlchemy, selectinload": Contender(program=_SERVICE, variant="sqlalchemy", works=frozenset({"include"})),
-    "psycopg": Contender(program=_DRIVER, works=_ALL),
-    "psycopg async": Contender(program=f"{_DRIVER}_async", works=ONE_BY_ONE),
-    "psycopg, our statement": Contender(program=_DRIVER, variant="ours", works=frozenset({"authenticate"})),
-    "psycopg, several statements": Contender(program=_DRIVER, variant="several", works=frozenset({"verify_link"})),
-    "pgbench": Contender(program="benchmarks.contenders.server", works=frozenset({"authenticate"})),
-    "Prisma tuned": Contender(program="prisma.mjs", variant="tuned", works=_PRISMA, home="node", warm_up=4),
-    "Prisma": Contender(program="prisma.mjs", works=_PRISMA, home="node", warm_up=4),
-    "better-auth": Contender(program="better_auth.mjs", works=_PRISMA, home="node", warm_up=4),
-    "advanced-alchemy": Contender(program="benchmarks.peers.advanced", works=_PRISMA, home="python"),
-    "Django": Contender(
-        program="benchmarks.peers.django_sessions",
-        works=frozenset({"authenticate", "find_email", "refresh", "create_many"}),
-        home="python",
-    ),
-    "fastapi-users": Contender(
-        program="benchmarks.peers.fastapi_tokens", works=frozenset({"authenticate"}), home="python"
-    ),
+ALONE: Final = frozenset({"find_many_10000", "create_many"})
+# What no race is: each measured by programs of its own.
+SINGLE: Final = ("costs", "session_bytes", "entry_bytes", "sizes")
+ROWS: Final = (*WORKS, *SINGLE)
+GROUPS: Final = {
+    "sign-in": tuple(SIGN_IN),
+    "cache": (*MEMORY, "entry_bytes"),
+    "repositories": tuple(RECORDS),
+    "large": ("sizes", "session_bytes"),
 }
-OURS: Final = tuple(name for name, contender in CONTENDERS.items() if contender.home == "here")
 
 
 @attrs.frozen(kw_only=True)
@@ -90,52 +68,69 @@ class Size:
     """How much of it all.
 
     Attributes:
-        sessions: in each of the databases, the smallest first.
-        main: the database that everybody works in.
+        main: the sessions of the database that everybody works in.
+        sizes: the sessions of the databases that are compared with each other, the smallest first.
         rounds: blocks of each contender in a heat.
-        batches: the same for a work load of one large operation.
+        batches: the same where a block is long: of one large operation, or of a second.
         seconds: the length of a block.
-        warm_up: the share of the warm-up that there is time for.
-        clients: how many at once, one after the other.
-        socket: the works that are also done over the Unix socket.
-        eight: the works that are also done by 8 clients at once.
+        warm_up: the most seconds that a process of Node may take to get warm; others get a tenth of it.
+        few: the works that are done by one client only.
         rows: how many rows the costs are measured with.
+        bytes_rows: how many sessions their bytes are measured with.
     """
 
-    sessions: tuple[int, ...]
     main: int
+    sizes: tuple[int, ...]
     rounds: int
     batches: int
     seconds: float
     warm_up: float
-    socket: tuple[str, ...]
-    eight: tuple[str, ...]
+    few: frozenset[str]
     rows: int
+    bytes_rows: int
 
 
 QUICK: Final = Size(
-    sessions=(10_000,),
-    main=10_000,
+    main=20_000,
+    sizes=(10_000, 20_000),
     rounds=3,
     batches=1,
-    seconds=0.1,
-    warm_up=0.2,
-    socket=("authenticate",),
-    eight=("authenticate",),
+    seconds=0.05,
+    warm_up=0.5,
+    few=frozenset(WORKS) - {"authenticate", "include"},
     rows=20_000,
+    bytes_rows=20_000,
 )
 USUAL: Final = Size(
-    sessions=(10_000, 100_000, 1_000_000),
     main=100_000,
+    sizes=(10_000, 1_000_000),
+    rounds=7,
+    batches=5,
+    seconds=0.1,
+    warm_up=4,
+    few=frozenset({"request_link", "list_sessions"}),
+    rows=200_000,
+    bytes_rows=200_000,
+)
+FULL: Final = attrs.evolve(
+    USUAL,
+    sizes=(10_000, 1_000_000, 10_000_000),
     rounds=15,
     batches=5,
     seconds=0.4,
-    warm_up=1,
-    socket=tuple(WORKS),
-    eight=tuple(ONE_BY_ONE),
+    warm_up=10,
+    few=frozenset(),
     rows=1_000_000,
+    bytes_rows=1_000_000,
 )
-FULL: Final = attrs.evolve(USUAL, sessions=(*USUAL.sessions, 10_000_000))
+
+
+@attrs.frozen
+class Entry:
+    """A contender, and the sessions in the database that it works in."""
+
+    name: str
+    sessions: int
 
 
 @attrs.frozen(kw_only=True)
@@ -143,27 +138,49 @@ class Heat:
     """Some contenders at the same work, block by block in turns.
 
     Attributes:
+        row: what it belongs to on the page, and in the results: of `ROWS`.
         work: of `WORKS`.
         clients: how many at once in each process.
-        transport: `tcp` or `socket`.
-        entries: names of contenders, each with the number of sessions in its database.
+        tables: `shared` or `own` for a repository's work; else empty.
+        entries: who.
+        seconds: of a block, where it is not the usual length.
     """
 
+    row: str
     work: str
     clients: int
-    transport: str
-    entries: tuple[tuple[str, int], ...]
+    tables: str = ""
+    entries: tuple[Entry, ...]
+    seconds: float | None = None
 
 
-def heats(size: Size, transport: str) -> Iterator[Heat]:
-    """Yield the heats over a transport: everybody over TCP, and ourselves over the socket."""
-    names = tuple(CONTENDERS) if transport == "tcp" else OURS
-    for work in WORKS if transport == "tcp" else size.socket:
-        entries = tuple((name, size.main) for name in names if work in CONTENDERS[name].works)
-        yield Heat(work=work, clients=1, transport=transport, entries=entries)
-        if work in size.eight:
-            yield Heat(work=work, clients=8, transport=transport, entries=entries)
-    if transport == "socket" and len(size.sessions) > 1:
-        for work in ("authenticate", "refresh", "verify_link"):
-            every = tuple(("pgauthkit", sessions) for sessions in size.sessions)
-            yield Heat(work=work, clients=1, transport=transport, entries=every)
+def heats(size: Size, row: str) -> Iterator[Heat]:
+    """Yield the heats of a work: everybody who can do it, on each of its tables, by one client and by several."""
+    for clients in _clients(size, row):
+        for tables in (SHARED, OWN) if row in RECORDS else ("",):
+            yield Heat(
+                row=row,
+                work=row,
+                clients=clients,
+                tables=tables,
+                entries=tuple(
+                    Entry(name, size.main)
+                    for name, contender in CONTENDERS.items()
+                    if row in contender.works and (not tables or tables in contender.tables)
+                ),
+                # Long enough for answers to become too old in it, and be asked for again.
+                seconds=max(size.seconds, 1.0) if row in LONG else None,
+            )
+
+
+def _clients(size: Size, row: str) -> tuple[int, ...]:
+    if row in AWAITED:
+        return (8,)
+    return (1,) if row in ALONE | size.few else (1, 8)
+
+
+def sizes(size: Size) -> Iterator[Heat]:
+    """Yield the heats of the same work by ourselves in databases of several sizes."""
+    entries = tuple(Entry("pgauthkit", sessions) for sessions in size.sizes)
+    for work in ("authenticate", "list_sessions", "refresh"):
+        yield Heat(row="sizes", work=work, clients=1, entries=entries)

@@ -1,131 +1,143 @@
-"""What is to be reached, and whether it was."""
+"""What is to be reached by a race: who against whom, in which figure."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import attrs
 
-from benchmarks.figures import Blocks, Spread
-from benchmarks.plan import CONTENDERS
+from benchmarks.entrants import OWN, SHARED
 
-__all__ = ["Goal", "limits", "peers"]
-
-Line = dict[str, Any]
-
-PEERS: Final = ("Prisma tuned", "Prisma", "better-auth", "advanced-alchemy", "Django", "fastapi-users")
-REST: Final = PEERS[1:]
-ORMS: Final = ("Prisma tuned", "Prisma", "advanced-alchemy", "Django")
-
-# How many times as fast as whom, by work and by how many at once.
-WANTED: Final[tuple[tuple[str, int, tuple[str, ...], float], ...]] = (
-    ("authenticate", 1, ("Prisma tuned",), 2),
-    ("authenticate", 1, REST, 4),
-    ("authenticate", 8, ("Prisma tuned",), 1),
-    ("authenticate", 8, REST, 3),
-    ("verify_link", 1, ("Prisma tuned",), 3),
-    ("verify_link", 1, ("better-auth", "advanced-alchemy"), 6),
-    ("verify_link", 8, ("Prisma tuned",), 3),
-    ("verify_link", 8, REST, 6),
-    ("refresh", 1, ("Prisma tuned",), 1.5),
-    ("refresh", 1, REST, 3),
-    ("refresh", 8, ("Prisma tuned",), 1.2),
-    ("refresh", 8, REST, 3),
-    ("find_email", 1, ("Prisma tuned",), 1.2),
-    ("include", 1, PEERS, 1.5),
-    ("include", 8, PEERS, 1.5),
-    ("create_many", 1, ORMS, 4),
-)
+__all__ = ["AGAINST_PEERS", "AUTHENTICATE", "REPOSITORIES", "SIGN_IN", "Wanted"]
 
 
 @attrs.frozen(kw_only=True)
-class Goal:
+class Wanted:
     """One thing to reach.
 
     Attributes:
-        what: said in words.
-        wanted: the bound.
-        at_least: whether it is a lower bound.
-        found: what came out; None where it was not measured.
-        unit: behind the numbers.
+        work: of the plan.
+        mine: the contenders of ours; the better one is taken.
+        base: whom they are measured against.
+        bound: of the ratio.
+        clients: how many at once.
+        tables: of a repository's work.
+        figure: `rate`, of which there must be at least so much; or `p50_us`, `p99_us`, `cpu_us`, `peak_mb`: at most.
     """
 
-    what: str
-    wanted: float
-    at_least: bool = False
-    found: Spread | None
-    unit: str = "x"
+    work: str
+    mine: tuple[str, ...]
+    base: str
+    bound: float
+    clients: int = 1
+    tables: str = ""
+    figure: str = "rate"
 
     @property
-    def verdict(self) -> str:
-        """Whether it was reached."""
-        if self.found is None:
-            return "not measured"
-        reached = self.found.middle >= self.wanted if self.at_least else self.found.middle <= self.wanted
-        return "met" if reached else "**falls short**"
+    def what(self) -> str:
+        """Say it."""
+        told = {"rate": "", "p50_us": ": latency", "cpu_us": ": processor time", "peak_mb": ": peak memory"}
+        figure = told.get(self.figure, ": latency, 99th percentile")
+        tables = ", own tables" if self.tables == OWN else ""
+        return f"`{self.work}`{tables}, {' or '.join(self.mine)}, {self.clients} at once, against {self.base}{figure}"
 
 
-def limits(lines: list[Line]) -> Iterator[Goal]:
-    """Yield what is to be reached against the driver, the server and memory."""
-    blocks = Blocks([line for line in lines if line["kind"] == "block"])
-    for transport in ("socket", "tcp"):
-        where = f"1 client, {'Unix socket' if transport == 'socket' else 'TCP'}"
-        at = blocks.where(transport=transport, clients=1)
-        for work, bound in (("authenticate", 1.7), ("verify_link", 1.3), ("refresh", 1.3)):
-            yield _slower(at, work, "", bound, where)
-        yield _slower(at, "authenticate", " async", 1.8, where)
-        yield _slower(at, "include", "", 2.5, where)
-        yield _slower(at, "create_many", "", 1.5, where)
-        verify = at.where(work="verify_link")
-        several = verify.where(contender="psycopg, several statements")
-        found = several.faster(verify.where(contender="pgauthkit"))
-        yield Goal(what=f"verify_link, against several statements, {where}", wanted=1.5, at_least=True, found=found)
-    yield from _sizes(blocks)
-    yield from _costs(lines)
+def _pair(work: str, mine: str, base: str, bounds: tuple[float, float], tables: str = SHARED) -> Iterator[Wanted]:
+    """Yield the same with 1 and with 8 at once."""
+    for clients, bound in zip((1, 8), bounds, strict=True):
+        yield Wanted(work=work, mine=(mine,), base=base, bound=bound, clients=clients, tables=tables)
 
 
-def _slower(at: Blocks, work: str, twin: str, bound: float, where: str) -> Goal:
-    here = at.where(work=work)
-    base = here.where(contender=f"psycopg{twin}")
-    mine = here.where(contender=f"pgauthkit{twin}", sessions=base.lines[0]["sessions"]) if base.lines else base
-    against = {"authenticate": "the least statement", "include": "two raw queries", "create_many": "COPY"}
-    what = f"{work}{twin}, against {against.get(work, 'the same statement')} on psycopg, {where}"
-    return Goal(what=what, wanted=bound, found=base.slower(mine))
+def _repositories() -> Iterator[Wanted]:
+    engine, session, awaited = "pgauthkit, engine", "pgauthkit, session", "pgauthkit async, engine"
+    before, before_async, prisma = "before, repository", "before async, repository", "Prisma tuned"
+    for work, then, peer in (
+        ("find_unique", (4, 5), (2, 1.2)),
+        ("include", (6, 6), (2, 2)),
+        ("create", (3, 3), (1.5, 2)),
+        ("update", (3, 3), (1.5, 2)),
+    ):
+        yield from _pair(work, engine, before, then)
+        yield from _pair(work, engine, prisma, peer)
+    for work in ("find_unique", "include"):
+        yield from _pair(work, session, before, (2, 2))
+        yield from _pair(work, session, prisma, (1, 1))
+    for work in ("find_unique", "include", "create", "update"):
+        least = 5 if work == "include" else 3
+        yield from _pair(work, awaited, before_async, (least, least))
+        yield from _pair(work, awaited, prisma, (1.5, 1))
+    many = Wanted(work="find_many_10000", mine=(engine,), base=before, tables=SHARED, bound=2)
+    yield many
+    yield attrs.evolve(many, bound=0.6, figure="peak_mb")
+    for tables in (SHARED, OWN):
+        yield Wanted(work="include", mine=(engine,), base="psycopg, rows", bound=1.3, figure="p50_us", tables=tables)
+    yield Wanted(work="create_many", mine=(engine,), base="psycopg, rows", bound=1.6, figure="p50_us", tables=OWN)
 
 
-def _sizes(blocks: Blocks) -> Iterator[Goal]:
-    at = blocks.where(transport="socket", clients=1, contender="pgauthkit", work="authenticate")
-    sizes = sorted({line["sessions"] for line in at.lines})
-    if len(sizes) > 1:
-        found = at.where(sessions=sizes[0]).slower(at.where(sessions=sizes[-1]))
-        yield Goal(what=f"authenticate at {sizes[-1]:,} sessions against {sizes[0]:,}", wanted=1.3, found=found)
+def _authenticate() -> Iterator[Wanted]:
+    awaited, before = ("pgauthkit async",), "before async"
+    yield Wanted(work="authenticate", mine=awaited, base="psycopg async", bound=1.35, figure="p50_us")
+    yield Wanted(work="authenticate", mine=awaited, base=before, bound=3, clients=8)
+    for figure in ("p50_us", "p99_us"):
+        yield Wanted(
+            work="arrivals",
+            mine=("pgauthkit async, no cache",),
+            base="before async, no cache",
+            bound=1,
+            clients=8,
+            figure=figure,
+        )
+    cached, before = ("pgauthkit, cache",), "before, no cache"
+    for clients in (1, 8):
+        yield Wanted(work="cached", mine=cached, base=before, bound=80, clients=clients)
+    yield Wanted(
+        work="cached_async", mine=("pgauthkit async, cache",), base="before async, no cache", bound=80, clients=8
+    )
+    yield Wanted(work="cached", mine=cached, base=before, bound=1 / 60, figure="cpu_us")
+    for clients in (1, 8):
+        yield Wanted(work="missed", mine=cached, base="pgauthkit, no cache", bound=0.95, clients=clients)
+    for work in ("authenticate", "refresh", "verify_link"):
+        for clients in (1, 8):
+            yield Wanted(work=work, mine=("pgauthkit",), base="before", bound=1, clients=clients)
 
 
-def _costs(lines: list[Line]) -> Iterator[Goal]:
-    for line in lines:
-        if line["kind"] == "memory":
-            more = line["peak_mb"] - line["idle_mb"]
-            verb = "reading" if line["what"] == "read" else "writing"
-            what = f"peak memory {verb} {line['rows']:,} rows, above idle"
-            yield Goal(what=what, wanted=60, found=Spread.of([more]), unit=" MB")
-        if line["kind"] == "import" and line["what"] == "package":
-            what = "import pgauthkit, against importing what it stands on"
-            yield Goal(what=what, wanted=1.2, found=Spread.of(line["ratios"]))
+def _sign_in() -> Iterator[Wanted]:
+    for work, bound in (("authenticate", 1.7), ("verify_link", 1.3), ("refresh", 1.3)):
+        yield Wanted(work=work, mine=("pgauthkit",), base="psycopg", bound=bound, figure="p50_us")
+    yield Wanted(work="verify_link", mine=("pgauthkit",), base="psycopg, several statements", bound=1.5)
 
 
-def peers(lines: list[Line]) -> Iterator[Goal]:
-    """Yield what is to be reached against other libraries; with 8 clients by the better of threads and tasks."""
-    blocks = Blocks([line for line in lines if line["kind"] == "block" and line["transport"] == "tcp"])
-    for work, clients, names, bound in WANTED:
-        at = blocks.where(work=work, clients=clients)
-        mine = _best(at, clients)
+_REST: Final = ("Prisma", "better-auth", "advanced-alchemy", "Django", "fastapi-users")
+
+
+def _against_peers() -> Iterator[Wanted]:
+    """With 8 at once by the better of threads and tasks."""
+    ours = {1: ("pgauthkit",), 8: ("pgauthkit", "pgauthkit async")}
+    for work, clients, names, bound in (
+        ("authenticate", 1, ("Prisma tuned",), 2),
+        ("authenticate", 1, _REST, 4),
+        ("authenticate", 8, ("Prisma tuned",), 1),
+        ("authenticate", 8, _REST, 3),
+        ("verify_link", 1, ("Prisma tuned",), 3),
+        ("verify_link", 1, _REST[1:3], 6),
+        ("verify_link", 8, ("Prisma tuned",), 3),
+        ("verify_link", 8, _REST[:3], 6),
+        ("refresh", 1, ("Prisma tuned",), 1.5),
+        ("refresh", 1, _REST[:4], 3),
+        ("refresh", 8, ("Prisma tuned",), 1.2),
+        ("refresh", 8, _REST[:4], 3),
+    ):
         for name in names:
-            if work in CONTENDERS[name].works:
-                what = f"{work}, {clients} at once, against {name}"
-                found = at.where(contender=name).faster(mine)
-                yield Goal(what=what, wanted=bound, at_least=True, found=found)
+            yield Wanted(work=work, mine=ours[clients], base=name, bound=bound, clients=clients)
+    for clients in (1, 8):
+        for name in ("Prisma", "better-auth", "advanced-alchemy"):
+            yield Wanted(
+                work="include", mine=("pgauthkit, engine",), base=name, bound=1.5, clients=clients, tables=SHARED
+            )
+    for name in ("Prisma tuned", "advanced-alchemy", "Django"):
+        yield Wanted(work="create_many", mine=("pgauthkit, engine",), base=name, bound=4, tables=SHARED)
 
 
-def _best(at: Blocks, clients: int) -> Blocks:
-    ways = [at.where(contender=name) for name in ("pgauthkit", "pgauthkit async")[: 2 if clients > 1 else 1]]
-    rate: Callable[[Blocks], float] = lambda way: way.rate().middle  # noqa: E731 - a key for max
-    return max((way for way in ways if way.lines), key=rate, default=Blocks([]))
+REPOSITORIES: Final[Iterable[Wanted]] = tuple(_repositories())
+AUTHENTICATE: Final[Iterable[Wanted]] = tuple(_authenticate())
+SIGN_IN: Final[Iterable[Wanted]] = tuple(_sign_in())
+AGAINST_PEERS: Final[Iterable[Wanted]] = tuple(_against_peers())

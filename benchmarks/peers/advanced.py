@@ -89,20 +89,45 @@ async def authenticate(db: AsyncSession, access_token: str) -> None:
     assert session.user.is_active
 
 
-async def find_email(db: AsyncSession, email: str) -> None:
+async def find_unique(db: AsyncSession, email: str) -> None:
     """Look a user up."""
     await Users(session=db).get_one(email=email)
 
 
+async def find_many(db: AsyncSession, start: str) -> None:
+    """List 100 users."""
+    await Users(session=db).list(User.id > start, OrderBy("id", "asc"), LimitOffset(100, 0))
+
+
+async def page(db: AsyncSession, start: str) -> None:
+    """List the 100 users after one, and one more, which tells whether there is a next page."""
+    await Users(session=db).list(User.id > start, OrderBy("id", "asc"), LimitOffset(101, 0))
+
+
 async def include(db: AsyncSession, start: str) -> None:
     """List 100 users with their sessions."""
-    page = (OrderBy("id", "asc"), LimitOffset(100, 0))
-    await Users(session=db).list(User.id > start, *page, load=[User.sessions])
+    ordered = (OrderBy("id", "asc"), LimitOffset(100, 0))
+    await Users(session=db).list(User.id > start, *ordered, load=[User.sessions])
 
 
-async def request_link(db: AsyncSession, email: str) -> None:
+async def create(db: AsyncSession, email: str) -> None:
     """Store a link."""
     await Links(session=db).add(MagicLink(token=token(), email=email, expires_at=in_days(0.01)), auto_commit=True)
+
+
+async def update(db: AsyncSession, email: str) -> None:
+    """Change a user who is found by the address, as its `update` goes by the primary key."""
+    users = Users(session=db)
+    user = await users.get_one(email=email)
+    user.last_login_at = in_days(0)
+    await users.update(user, auto_commit=True)
+
+
+async def upsert(db: AsyncSession, email: str) -> None:
+    """Change a user, or make one."""
+    await Users(session=db).upsert(
+        User(email=email, last_login_at=in_days(0)), match_fields=["email"], auto_commit=True
+    )
 
 
 async def verify_link(db: AsyncSession, presented: str) -> None:
@@ -144,7 +169,7 @@ def supply(given: Order) -> Callable[[float], Any]:
     """Return what makes the keys of a block."""
     keys: dict[str, Callable[[], list[Any]]] = {
         "authenticate": lambda: sample('"Session"', '"accessToken"'),
-        "include": lambda: sample('"User"', "id"),
+        **dict.fromkeys(("find_many", "include", "page"), lambda: sample('"User"', "id")),
         "refresh": lambda: [[refresh_token] for refresh_token in sample('"Session"', '"refreshToken"', own=given)],
     }
     if given.work == "verify_link":
@@ -159,7 +184,7 @@ async def main(given: Order) -> None:
     make_session = async_sessionmaker(engine, expire_on_commit=False)
     if given.work == "create_many":
         return await create_many(make_session)
-    works = (authenticate, find_email, include, request_link, verify_link, refresh)
+    works = (authenticate, find_unique, find_many, page, include, create, update, upsert, verify_link, refresh)
     work: Any = {function.__name__: function for function in works}[given.work]
 
     async def connect() -> Callable[[Any], Awaitable[object]]:

@@ -61,7 +61,7 @@ def authenticate(key: str) -> None:
     assert auth.get_user(request).is_authenticated
 
 
-def find_email(email: str) -> None:
+def find_unique(email: str) -> None:
     """Look a user up by the unique name, which is the address here: the column `email` has no index."""
     User.objects.get_by_natural_key(email)
 
@@ -94,7 +94,7 @@ def main(given: Order) -> None:
         return create_many()
     keys: dict[str, Any] = {
         "authenticate": lambda: sample("django_session", "session_key"),
-        "find_email": lambda: sample("auth_user", "email"),
+        "find_unique": lambda: sample("auth_user", "email"),
         "refresh": lambda: [[key] for key in sample("django_session", "session_key", key="session_key", own=given)],
     }
     operation: Any = globals()[given.work]

@@ -1,11 +1,15 @@
 """The tables of the peers, in the database of the run, with as many rows as pgauthkit's."""
 
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
+import psycopg
+
 from benchmarks.databases import connected, environment, settle
-from benchmarks.plan import CONTENDERS
+from benchmarks.entrants import CONTENDERS, NODE_READY, PEERS_NODE
 
 __all__ = ["prepare"]
 
@@ -16,17 +20,27 @@ _OWN: Final = {"better-auth": "better_auth.sql", "fastapi-users": "fastapi_users
 
 
 def prepare(url: str, sessions: int) -> None:
-    """Make and fill the tables of every peer that is installed."""
+    """Make and fill the tables of every peer that is installed; one that cannot is said so, and fails later."""
+    if NODE_READY.exists():
+        for program in (HERE / "node").glob("*.mjs"):
+            shutil.copy(program, PEERS_NODE)  # as they are now
     _fill(url, "schema.sql")
     variables = environment(url, sessions)
     for name, script in _OWN.items():
-        command = CONTENDERS[name].command()
+        command = CONTENDERS[name].command(None)
         if command:
-            subprocess.run([*command, "--work=migrate"], check=True, env=variables)  # noqa: S603 - our own programs
-            _fill(url, script)
-            if name == "Django":
-                subprocess.run([*command, "--work=fill"], check=True, env=variables)  # noqa: S603 - the same
+            try:
+                _own(url, name, [*command], script, variables)
+            except (subprocess.CalledProcessError, psycopg.Error) as error:
+                sys.stderr.write(f"{name} has no tables: {type(error).__name__}\n")
     settle(url)
+
+
+def _own(url: str, name: str, command: list[str], script: str, variables: dict[str, str]) -> None:
+    subprocess.run([*command, "--work=migrate"], check=True, env=variables)  # noqa: S603 - our own programs
+    _fill(url, script)
+    if name == "Django":
+        subprocess.run([*command, "--work=fill"], check=True, env=variables)  # noqa: S603 - the same
 
 
 def _fill(url: str, script: str) -> None:

@@ -5,6 +5,7 @@ import re
 import secrets
 import zlib
 from enum import StrEnum
+from functools import cache
 from typing import Final, Self
 
 import attrs
@@ -21,6 +22,7 @@ GENERATION_BYTES: Final = 6  # a refresh each microsecond would need nine years 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES: Final = bytes(max(_ALPHABET.find(chr(code)), 0) for code in range(256))
 _CHECKSUM_DIGITS: Final = 6
+_BEFORE_CHECKSUM: Final = 62**_CHECKSUM_DIGITS
 # For values side by side, in so many bits each: what the left one of two is worth, and which bits are the right ones'.
 # Enough for 128 digits.
 _JOINS: Final = tuple(
@@ -144,19 +146,26 @@ def _encode(kind: Kind, payload: bytes) -> Secret:
 
 
 def _decode(kind: Kind, text: object, size: int) -> bytes:
-    prefix, digits = "pgak_" + kind + "_", _digits(size)
-    if not isinstance(text, str) or len(text) != len(prefix) + digits + _CHECKSUM_DIGITS or not text.isascii():
+    prefix, length = _form(kind, size)
+    if not isinstance(text, str) or len(text) != length or not text.startswith(prefix):
         raise InvalidTokenError
-    body, checksum = text[:-_CHECKSUM_DIGITS], text[-_CHECKSUM_DIGITS:]
-    payload = body.removeprefix(prefix)
-    if len(payload) != digits or not payload.isalnum() or not checksum.isalnum():
+    digits = text[len(prefix) :]
+    if not digits.isalnum() or not digits.isascii():
         raise InvalidTokenError
-    if _number(checksum) != zlib.crc32(body.encode()):
+    number, checksum = divmod(_number(digits), _BEFORE_CHECKSUM)
+    if checksum != zlib.crc32(text[:-_CHECKSUM_DIGITS].encode()):
         raise InvalidTokenError
     try:
-        return _number(payload).to_bytes(size)
+        return number.to_bytes(size)
     except OverflowError:
         raise InvalidTokenError from None
+
+
+@cache
+def _form(kind: Kind, size: int) -> tuple[str, int]:
+    """Return how tokens begin, and how long they are."""
+    prefix = "pgak_" + kind + "_"
+    return prefix, len(prefix) + _digits(size) + _CHECKSUM_DIGITS
 
 
 def _digits(size: int) -> int:
@@ -172,7 +181,7 @@ def _base62(number: int, digits: int) -> str:
 
 
 def _number(text: str) -> int:
-    # All neighbours are joined at once, then all pairs, and so on: seven steps for 74 digits, in a third of the time.
+    # All neighbours are joined at once, then all pairs, and so on: seven steps for 80 digits, in a third of the time.
     number, bits = int.from_bytes(text.encode().translate(_VALUES)), 8 * len(text)
     for lane, base, mask in _JOINS:
         if lane >= bits:

@@ -95,7 +95,8 @@ class Identity:
             >>> identity.is_fresh(timedelta(minutes=20))  # doctest: +SKIP
             True
         """
-        return max(self.asked_at - self.authenticated_at, timedelta()) <= within
+        # In UTC: times of one zone are subtracted as they stand, without the hour by which its clocks were put back.
+        return max(self.asked_at.astimezone(UTC) - self.authenticated_at, timedelta()) <= within
 
 
 @attrs.frozen(kw_only=True)

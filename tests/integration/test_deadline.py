@@ -1,12 +1,13 @@
 """`call_timeout`: a call ends, whatever server, network or pool do, and the pool works again afterwards."""
 
 import os
+import select
 import signal
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,15 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, NullPool
 
 from pgauthkit import AuthConfig, AuthService
-from pgauthkit.database.deadline import CallTimeoutError, call_timeout_of, limit_calls, watch
+from pgauthkit.database.deadline import (
+    READ,
+    WRITE,
+    CallTimeoutError,
+    call_timeout_of,
+    limit_calls,
+    wait_in_thread,
+    watch,
+)
 from pgauthkit.database.embedded import EmbeddedPostgres
 from pgauthkit.errors import DatabaseUnavailableError, RetryableError
 from pgauthkit.ops.migrate import deploy
@@ -238,3 +247,22 @@ class TestDeadline:
     def test_what_an_engine_is_told(self) -> None:
         """Half a minute where nothing was said, whoever made the engine."""
         assert call_timeout_of(sa.create_engine("postgresql+psycopg://")) == 30.0
+
+
+def test_steps_that_write(database: "Database") -> None:
+    """In a thread, a statement too long for the socket waits until it may be written, and for what comes meanwhile."""
+    seen: list[int] = []
+
+    with closing(psycopg.connect(database.url.replace("+psycopg", ""))) as driver:
+
+        def steps() -> Generator[int, int, list[int]]:
+            seen.append((yield WRITE))
+            driver.pgconn.send_query(b"SELECT 1")
+            driver.pgconn.flush()
+            seen.append((yield READ))
+            seen.append((yield READ | WRITE))  # both are there
+            return seen
+
+        poll = select.poll()
+        poll.register(driver.fileno(), select.POLLIN)
+        assert wait_in_thread(driver, poll, steps()) == [WRITE, READ, READ | WRITE]

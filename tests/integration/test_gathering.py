@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeVar
 
@@ -146,6 +146,48 @@ def test_who_comes_alone_beside_other_work(people: People, run: Run, asked: list
 
     assert run(work) == one.user
     assert len(asked) == 1
+
+
+def test_who_is_alone_again(people: People, run: Run) -> None:
+    """Who was answered with others, and goes on alone, asks in their own task again."""
+    (one,) = people(1)
+
+    async def work(auth: AsyncAuthService) -> int:
+        loop, made = asyncio.get_running_loop(), list[object]()
+
+        def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncio's own
+            made.append(work)
+            return asyncio.Task(work, loop=loop, **options)
+
+        await auth.authenticate(access(one))
+        loop.set_task_factory(make)
+        loop.call_soon(made.clear)  # so that the loop has more to do, and the first one gathers
+        for _ in range(5):
+            await auth.authenticate(access(one))
+        return len(made)
+
+    assert run(work) == 1
+
+
+def test_an_interrupt(people: People, pgauthkit_url: str, pgauthkit_config: AuthConfig) -> None:
+    """What one does with their answer, and ends the loop by, keeps nobody from theirs when the loop goes on."""
+    three = people(3)
+    engine = create_async_engine(pgauthkit_url)
+    auth = AsyncAuthService(engine, pgauthkit_config)
+
+    async def first() -> None:
+        await auth.authenticate(access(three[0]))
+        raise KeyboardInterrupt
+
+    with closing(asyncio.new_event_loop()) as loop:
+        call = loop.create_task(first())
+        calls = [loop.create_task(auth.authenticate(access(one))) for one in three[1:]]
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_forever()
+        others = loop.run_until_complete(outcomes(list(calls)))
+        assert isinstance(call.exception(), KeyboardInterrupt)
+        loop.run_until_complete(engine.dispose())
+    assert others == [one.user for one in three[1:]]
 
 
 def test_a_statement_has_a_bound(people: People, run: Run, asked: list[object]) -> None:

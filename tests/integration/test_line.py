@@ -12,7 +12,9 @@ from psycopg.rows import dict_row
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
-from pgauthkit.database.line import MOST_PREPARED, Line
+from pgauthkit.database.adapters import Binaries
+from pgauthkit.database.line import Line
+from pgauthkit.database.preparing import MOST_PREPARED
 from pgauthkit.errors import ConfigError, RetryableError
 
 if TYPE_CHECKING:
@@ -50,6 +52,12 @@ class TestAsking:
         for value in (1, 2, None, "x"):
             assert ask(connection, "SELECT %(value)s::text", value=value) == [(value if value is None else str(value),)]
         assert Line.of(connection).prepared == 2
+
+    def test_bytes_in_an_array(self, connection: "PoolProxiedConnection") -> None:
+        """An array of bytes is what the server reads, with nulls, without, and empty."""
+        sql = "SELECT %(these)s::bytea[]"
+        for these in ([b'a\0"{}\\,NULL', None, b""], [b"x"], []):
+            assert ask(connection, sql, these=Binaries(these)) == [(these,)]
 
     def test_no_transaction_is_begun(self, connection: "PoolProxiedConnection") -> None:
         """What is asked is committed at once, though the connection is not in autocommit."""

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from pgauthkit import AsyncAuthService, AuthService
-from pgauthkit.aio.quick import READ, WRITE, _waited
+from pgauthkit.aio.quick import _waited
 from pgauthkit.database import create_async_engine
+from pgauthkit.database.deadline import READ, WRITE
 from pgauthkit.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from sqlalchemy.pool import Pool, PoolProxiedConnection, SingletonThreadPool, St
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
 from pgauthkit.database import create_async_engine, create_engine
+from pgauthkit.database.line import Line
 from pgauthkit.errors import ConfigError, DatabaseUnavailableError, PgAuthKitError, RetryableError
 
 if TYPE_CHECKING:
@@ -344,13 +345,13 @@ class TestLost:
         """A connection whose socket fails before libpq knows it is replaced, and no ROLLBACK is tried on it."""
         auth = AuthService(pgauthkit_engine, pgauthkit_config)
         with pgauthkit_engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
+            line = Line.of(connection.connection)
 
         def fail(steps: Generator[Any, Any, Any]) -> None:
             next(steps)  # by which the statement is sent
             raise psycopg.OperationalError("connection socket closed")
 
-        vars(driver)["wait"] = fail
+        vars(line)["wait"] = fail
         with pytest.raises(DatabaseUnavailableError):
             auth.list_sessions("nobody")
         assert auth.list_sessions("nobody") == []

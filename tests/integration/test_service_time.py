@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pgauthkit import AuthConfig
-from pgauthkit.config import RateLimit, RateLimits
+from pgauthkit.config import RateLimit, RateLimits, SessionCache
 from pgauthkit.errors import ConfigError, RateLimitedError, TokenExpiredError
 from pgauthkit.testing import Clock
-from pgauthkit.values import PurgeReport
+from pgauthkit.values import PurgeReport, UserRole
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Configured, Database, Host
@@ -53,6 +53,40 @@ def test_a_day_has_24_hours(in_berlin: "Configured", start: datetime) -> None:
     assert auth.purge(keep=DAY).magic_links == 0
     clock.move(INSTANT)
     assert auth.purge(keep=DAY).magic_links == 1
+
+
+class TestClocksPutBack:
+    """The minute before the clocks of Berlin are put back by an hour: 02:59 comes again, an hour later."""
+
+    LAST = datetime(2027, 10, 31, 0, 59, tzinfo=UTC)
+    MINUTE = timedelta(minutes=1)
+
+    def test_freshness(self, in_berlin: "Configured") -> None:
+        """The hour that comes twice counts twice: a sign-in is no fresher for it."""
+        clock = Clock(self.LAST)
+        auth = in_berlin(clock=clock, access_ttl=DAY)
+        signed_in = auth.verify_magic_link(auth.request_magic_link(ADA).token.reveal())
+        clock.move(timedelta(hours=1))
+
+        identity = auth.authenticate(signed_in.tokens.access_token.reveal())
+
+        assert not identity.is_fresh(timedelta(hours=1) - INSTANT)
+        assert identity.is_fresh(timedelta(hours=1))
+
+    def test_what_is_kept(self, in_berlin: "Configured", database: "Database") -> None:
+        """A session in memory is as old as it is: it is asked for again after its staleness, and not an hour later."""
+        clock = Clock(self.LAST + self.MINUTE - INSTANT)
+        auth = in_berlin(clock=clock, access_ttl=DAY, session_cache=SessionCache(self.MINUTE))
+        token = auth.verify_magic_link(auth.request_magic_link(ADA).token.reveal()).tokens.access_token.reveal()
+        auth.authenticate(token)
+        database.tell("UPDATE pgauthkit.users SET role = 'ADMIN'")
+
+        clock.move(self.MINUTE - INSTANT)
+        kept = auth.authenticate(token)
+        clock.move(INSTANT)
+
+        assert (kept.role, kept.asked_at) == (UserRole.USER, clock() - INSTANT)
+        assert auth.authenticate(token).role is UserRole.ADMIN
 
 
 def test_a_naive_clock(configured: "Configured", database: "Database") -> None:

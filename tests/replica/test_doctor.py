@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 BOUND: Final = timedelta(seconds=1)
 
+# Servers for tests commit before the log is flushed, and a replica is not behind for what is not flushed.
+WRITTEN_AND_FLUSHED = """DO $$ BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    CREATE TABLE more (id int);
+END $$"""
+
 
 def found(url: str, replica: str) -> Finding:
     """Return the last that is said of a replica, by its kind and level."""
@@ -50,7 +56,7 @@ def test_a_replica_that_follows(replicated: tuple["Database", str], database: "D
 @pytest.mark.usefixtures("paused")
 def test_a_replica_that_is_paused(replicated: tuple["Database", str], database: "Database") -> None:
     """One that replays nothing could answer nothing, once anything has been written."""
-    database.tell("CREATE TABLE more AS SELECT 1")
+    database.tell(WRITTEN_AND_FLUSHED)
     finding = found(database.url, replicated[1])
     assert (finding.level, "0% of the reads" in finding.message) == ("warning", True)
     assert "for longer than it was looked at" in finding.message

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
-from pgauthkit.repositories.generic.assignments import validated
+from pgauthkit.repositories.generic.assignments import validated, validated_columns
 from pgauthkit.repositories.generic.description import describe
 
 
@@ -32,6 +32,24 @@ class Page(Base):
         return f"{self.language}/{slug}"
 
 
+class Note(Base):
+    """Its validator leaves something on the object."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    summary: Mapped[str]
+    text: Mapped[str]
+
+    @validates("text")
+    def _summed_up(self, _name: str, text: str) -> str:
+        seen = vars(self).get("summary", "nothing"), self.kind
+        if text == "long":
+            self.summary = "short"
+        return f"{text} after {seen}"
+
+
 Base.registry.configure()
 
 
@@ -51,3 +69,22 @@ def test_what_a_validator_raises_is_the_hosts() -> None:
     """An error of a validator goes out as it is."""
     with pytest.raises(ValueError, match="has a slug"):
         validated(describe(Page), {"language": "en", "slug": ""})
+
+
+def test_rows_know_nothing_of_each_other() -> None:
+    """A validator of many rows finds what its row has before, and what all have; what it sets counts in its row."""
+    texts, constant = ["long", "new"], {"kind": "k"}
+    alone = validated_columns(describe(Note), {"text": texts}, constant)
+    assert alone == {"text": ["long after ('nothing', 'k')", "new after ('nothing', 'k')"]}
+    both = validated_columns(describe(Note), {"summary": ["a", "b"], "text": texts, "id": [1, 2]}, constant)
+    expected = ["long after ('a', 'k')", "new after ('b', 'k')"]
+    assert both == {"summary": ["short", "b"], "text": expected, "id": [1, 2]}
+
+
+def test_expressions_among_many() -> None:
+    """They are left alone, and no validator sees one."""
+    expression = func.lower("X")
+    columns: dict[str, list[object]] = {"summary": [expression], "text": ["new"]}
+    found = validated_columns(describe(Note), columns, {"kind": "k"})
+    assert found == {"summary": [expression], "text": ["new after ('nothing', 'k')"]}
+    assert validated_columns(describe(Note), {"text": [expression]}) == {"text": [expression]}

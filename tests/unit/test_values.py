@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -214,6 +215,14 @@ def test_url_is_read_as_written(param: str, token: str) -> None:
 def test_freshness(age: timedelta, within: timedelta, fresh: bool) -> None:  # noqa: FBT001 - a column of the table
     """A sign-in is fresh for exactly `within`, the last microsecond included."""
     assert fresh == identity(age).is_fresh(within)
+
+
+def test_freshness_where_the_clocks_are_put_back() -> None:
+    """Times of one zone are an hour apart where its clocks show the same twice."""
+    first = datetime(2027, 10, 31, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    later = attrs.evolve(IDENTITY, authenticated_at=first, asked_at=first.replace(fold=1))
+    assert later.is_fresh(timedelta(hours=1))
+    assert not later.is_fresh(timedelta(hours=1) - INSTANT)
 
 
 @given(st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)), st.timedeltas(max_value=-INSTANT))

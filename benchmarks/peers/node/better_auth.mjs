@@ -4,7 +4,7 @@ import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { magicLink } from "better-auth/plugins";
 import pg from "pg";
-import { ask, databaseUrl, endless, fresh, order, sample, serve, serveBatches, someUser, token } from "./block.mjs";
+import { ask, databaseUrl, endless, fresh, order, sample, serve, someUser } from "./block.mjs";
 
 const secret = "a secret of the benchmark, known to everybody";
 const pool = new pg.Pool({ connectionString: databaseUrl, max: order.clients });
@@ -49,7 +49,7 @@ const works = {
   async refresh() {
     await serve(endless((await sample("session", "token", { own: true })).map(headersOf)), getSession);
   },
-  async find_email() {
+  async find_unique() {
     await serve(endless(await sample('"user"', "email")), async (email) => {
       if (!(await context.internalAdapter.findUserByEmail(email))?.user) throw new Error("no user");
     });
@@ -61,22 +61,11 @@ const works = {
         sortBy: { field: "id", direction: "asc" }, limit: 100, join: { session: true },
       }));
   },
-  async request_link() {
-    await serve(endless(await sample('"user"', "email")), (email) =>
-      auth.api.signInMagicLink({ body: { email }, headers: new Headers() }));
-  },
   async verify_link() {
     await serve(fresh(newLinks), async (link) => {
       const found = await auth.api.magicLinkVerify({ query: { token: link }, headers: new Headers() });
       if (!found.token) throw new Error("no session");
     });
-  },
-  async create_many() {
-    // It has no call for many: one by one, far fewer.
-    const emails = () => Array.from({ length: 100 }, (_, n) => `bulk-${token().slice(0, 8).toLowerCase()}-${n}@example.com`);
-    await serveBatches(emails, async (list) => {
-      for (const email of list) await context.internalAdapter.createUser({ name: "", email, emailVerified: false });
-    }, () => ask(`DELETE FROM "user" WHERE email LIKE 'bulk-%'`), 100);
   },
 };
 

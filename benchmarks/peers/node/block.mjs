@@ -84,14 +84,14 @@ export async function serve(refill, operation) {
   }
 }
 
-/** Serve blocks of one large operation each, which writes so many rows; the seconds told are those of BULK rows. */
-export async function serveBatches(prepare, operation, tidy, rows = BULK) {
+/** Serve blocks of one large operation each. */
+export async function serveBatches(prepare, operation, tidy) {
   for await (const _ of asked()) {
     const key = prepare();
     const cpu = process.cpuUsage();
     const start = process.hrtime.bigint();
     await operation(key);
-    const taken = (Number(process.hrtime.bigint() - start) * BULK) / rows;
+    const taken = Number(process.hrtime.bigint() - start);
     const used = process.cpuUsage(cpu);
     await tidy(); // before the answer: whoever comes next would have it in the way
     report([taken], taken, used);

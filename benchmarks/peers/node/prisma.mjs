@@ -35,7 +35,7 @@ const works = {
       if (!session || session.expiresAt <= new Date() || !session.user.isActive) throw new Error("no session");
     });
   },
-  async find_email() {
+  async find_unique() {
     await serve(endless(await sample('"User"', "email")), async (email) => {
       if (!(await prisma.user.findUnique({ where: { email } }))) throw new Error("no user");
     });
@@ -46,9 +46,26 @@ const works = {
         where: { id: { gt: id } }, orderBy: { id: "asc" }, take: 100, include: { sessions: true }, ...join,
       }));
   },
-  async request_link() {
+  async find_many() {
+    await serve(endless(await sample('"User"', "id")), (id) =>
+      prisma.user.findMany({ where: { id: { gt: id } }, orderBy: { id: "asc" }, take: 100 }));
+  },
+  async page() {
+    // One more than is shown tells whether there is a next page.
+    await serve(endless(await sample('"User"', "id")), (id) =>
+      prisma.user.findMany({ cursor: { id }, skip: 1, orderBy: { id: "asc" }, take: 101 }));
+  },
+  async create() {
     await serve(endless(await sample('"User"', "email")), (email) =>
       prisma.magicLink.create({ data: { token: token(), email, expiresAt: inDays(0.01) } }));
+  },
+  async update() {
+    await serve(endless(await sample('"User"', "email")), (email) =>
+      prisma.user.update({ where: { email }, data: { lastLoginAt: new Date() } }));
+  },
+  async upsert() {
+    await serve(endless(await sample('"User"', "email")), (email) =>
+      prisma.user.upsert({ where: { email }, create: { email }, update: { lastLoginAt: new Date() } }));
   },
   async verify_link() {
     await serve(fresh(newLinks), (link) =>

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, orm
@@ -17,6 +18,7 @@ from pgauthkit.errors import DatabaseUnavailableError
 from pgauthkit.replica_reads import ReplicaReads
 from pgauthkit.service import AuthService
 from pgauthkit.service.authentication import Answer, Presented
+from pgauthkit.service.replicas.replica import Replica
 from pgauthkit.statements import authentication as statements
 from pgauthkit.values import Identity
 
@@ -34,7 +36,8 @@ class AwaitedService(AuthService):
         super().__init__(engine, config, replica=replica, wire=AsyncWire())
         self._limit = call_timeout_of(engine)
         self._quick = Quick(engine, AsyncWire())
-        self._reading = Gathering(self._asked_together)
+        of_replica = self._replica and partial(self._asked_together, self._replica)
+        self._reading: Gathering[Presented, Answer | Row | None] = Gathering(of_replica or self._asked_of_primary)
         self._writing = Gathering(self._touched_together)
         self._is_joined = False
 
@@ -62,11 +65,9 @@ class AwaitedService(AuthService):
             await self._writing.answer((identity.session_id, presented.access_token_hash))
         return identity
 
-    async def _asked_together(self, group: Sequence[Presented]) -> list[Answer | Row | None]:
-        if self._replica is None:
-            return [*await self._asked_of_primary(group)]
-        with self._replica.whole_call():
-            answers = await in_greenlet(self._replicated, self._replica, group)
+    async def _asked_together(self, replica: Replica, group: Sequence[Presented]) -> list[Answer | Row | None]:
+        with replica.whole_call():
+            answers = await in_greenlet(self._replicated, replica, group)
             rest = [presented for presented, answer in zip(group, answers, strict=True) if answer is None]
             rows = iter(await self._asked_of_primary(rest) if rest else [])
             return [answer or next(rows) for answer in answers]

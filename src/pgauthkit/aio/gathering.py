@@ -3,8 +3,11 @@
 import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, TypeVar
+from contextvars import Context
+from functools import partial
+from typing import ClassVar, Final, Generic, TypeVar, cast
 
+from pgauthkit.aio.waits import Loop, Wake
 from pgauthkit.errors import PgAuthKitError
 
 __all__ = ["Gathering"]
@@ -25,9 +28,12 @@ class Gathering(Generic[Q, A]):
         ask: answers so many questions, in their order.
     """
 
+    # The loop in which those of a group go on, one after the other; where threads have loops, that of the last of them.
+    _answering: ClassVar[Loop | None] = None
+
     def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
         self._ask = ask
-        self._gathered: dict[asyncio.AbstractEventLoop, list[tuple[Q, asyncio.Future[A]]]] = {}
+        self._gathered: dict[Loop, list[tuple[Q, Wake[A]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Q) -> A:
@@ -35,64 +41,57 @@ class Gathering(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         group = self._gathered.get(loop)
         if group is None:
-            if not _has_more(loop):
+            if self._answering is not loop and not _has_more(loop):
                 return (await self._ask([question]))[0]
             group = self._gathered[loop] = []
-            try:
-                await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                self._start(group)
-                raise
-            finally:
-                del self._gathered[loop]
-            if not group:
-                return (await self._ask([question]))[0]
-            mine = self._join(loop, group, question)
-            self._start(group)
-        else:
-            mine = self._join(loop, group, question)
+            loop.call_soon(self._send, loop, context=Context())
+        mine: Wake[A] = Wake(loop=loop)
+        group.append((question, mine))
         return await mine
 
-    @staticmethod
-    def _join(
-        loop: asyncio.AbstractEventLoop, group: list[tuple[Q, asyncio.Future[A]]], question: Q
-    ) -> "asyncio.Future[A]":
-        future: asyncio.Future[A] = loop.create_future()
-        group.append((question, future))
-        return future
-
-    def _start(self, group: list[tuple[Q, asyncio.Future[A]]]) -> None:
+    def _send(self, loop: Loop) -> None:
+        """Ask what was gathered in a turn."""
+        group = self._gathered.pop(loop)
         for first in range(0, len(group), MOST):
-            task = asyncio.create_task(self._send(group[first : first + MOST]))
+            task = loop.create_task(self._answered(loop, group[first : first + MOST]))
             self._tasks.add(task)  # a loop has weak references to its tasks only
-            task.add_done_callback(self._tasks.discard)
 
-    async def _send(self, group: list[tuple[Q, asyncio.Future[A]]]) -> None:
+    async def _answered(self, loop: Loop, group: list[tuple[Q, Wake[A]]]) -> None:
         try:
             answers = await self._ask([question for question, _ in group])
         except asyncio.CancelledError:  # the event loop is being closed
-            for _, future in group:
-                future.cancel()
+            for _, waiting in group:
+                waiting.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-            for _, future in group:
-                _fail(future, error)
+            resumed = [partial(waiting.fail, _own(error)) for _, waiting in group]
         else:
-            for (_, future), answer in zip(group, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            resumed = [partial(waiting.wake, answer) for (_, waiting), answer in zip(group, answers, strict=True)]
+        finally:  # not by a callback, which would be something to do for the loop as the answers are given
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        # All in one step of the loop; not here, where a task runs.
+        loop.call_soon(self._resume, loop, resumed, context=Context())
+
+    def _resume(self, loop: Loop, resumed: Sequence[Callable[[], None]]) -> None:
+        for number, resume in enumerate(resumed, 1):
+            # While some are left, more may be asked in this turn than the loop's queue shows.
+            Gathering._answering = loop if number < len(resumed) else None
+            try:
+                resume()
+            except BaseException:  # what ends the loop, such as an interrupt; it may be run again
+                loop.call_soon(self._resume, loop, resumed[number:], context=Context())
+                raise
 
 
-def _has_more(loop: asyncio.AbstractEventLoop) -> bool:
+def _has_more(loop: Loop) -> bool:
     """Tell whether others may run in this turn yet: a turn that is waited for in vain costs a lone caller a fifth more.
 
     A loop that does not show its queue, such as uvloop's, may have more.
     """
-    return bool(getattr(loop, "_ready", True))
+    ready: Sequence[asyncio.Handle] | None = getattr(loop, "_ready", None)
+    return ready is None or (bool(ready) and not all(handle.cancelled() for handle in tuple(ready)))
 
 
-def _fail(future: "asyncio.Future[A]", error: Exception) -> None:
-    """Give each an error of their own: what raises one writes into it."""
-    if not future.done():
-        future.set_exception(copy.copy(error) if isinstance(error, PgAuthKitError) else error)
-        future.exception()  # who is cancelled by now will not look
+def _own(error: Exception) -> Exception:
+    """Return an error for one of many: what raises one writes into it."""
+    return copy.copy(error) if isinstance(error, PgAuthKitError) else error

@@ -9,7 +9,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from pgauthkit.database import forking
 from pgauthkit.database.deadline import ENDLESS, bind, time_left
-from pgauthkit.database.patience import in_task, in_thread
+from pgauthkit.database.pool.patience import in_task, in_thread
 from pgauthkit.database.suitability import UnsuitableError, check_suitability
 
 __all__ = ["read_times", "watch", "watch_session"]

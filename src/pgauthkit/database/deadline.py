@@ -1,5 +1,6 @@
 """The deadline of a call: how long it may take at the client, whatever the server and the network do."""
 
+import select
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ __all__ = [
     "one_call",
     "stop",
     "time_left",
+    "wait_in_thread",
     "watch",
 ]
 
@@ -30,6 +32,10 @@ Wait: TypeAlias = Callable[..., Any]
 ENDLESS: Final = float("inf")
 DEFAULT: Final = 30.0  # seconds, as long as SQLAlchemy waits for a connection of its pool
 CANCEL_WITHIN: Final = 0.5  # seconds on top, for asking the server to stop
+LONGEST: Final = 86_400.0  # seconds; a clock of the system's has no use for infinity
+READ: Final = 1  # as psycopg's `Wait` and `Ready` have them
+WRITE: Final = 2
+LOOK: Final = 100  # milliseconds
 CALL_ENDS: Final[ContextVar[float | None]] = ContextVar("pgauthkit_call_ends", default=None)
 """When the call in which we are must end, by `time.monotonic`; None outside of one."""
 _OPTION: Final = "pgauthkit_call_timeout"
@@ -105,6 +111,32 @@ def bind(driver: "psycopg.BaseConnection[Any]") -> None:
         vars(driver)["wait"] = keep(ref(driver), wait)
 
 
+def wait_in_thread(driver: "psycopg.Connection[Any]", poll: select.poll, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
+    """Go through steps of psycopg's until the call in which we are must end, as its own `wait` does, in half the time.
+
+    Args:
+        driver: the connection. When the time is up, or the thread is interrupted, it is closed: see `bind`.
+        poll: of its socket, for what there is to be read.
+        steps: to go through.
+
+    Returns:
+        What they return.
+
+    Raises:
+        CallTimeoutError: the time is up.
+
+    Example:
+        >>> wait_in_thread(driver, poll, execute(driver.pgconn))  # doctest: +SKIP
+    """
+    end = CALL_ENDS.get()
+    try:
+        wanted: int = next(steps)
+        while True:
+            wanted = steps.send(_ready(driver, poll, wanted, end))
+    except StopIteration as done:
+        return done.value
+
+
 async def stop(driver: "psycopg.AsyncConnection[Any]") -> None:
     """Ask the server to stop, and close the connection, on which a late answer would be taken for another's.
 
@@ -125,13 +157,34 @@ def _keep(found: Callable[[], Any], wait: Wait) -> Wait:
         try:
             return wait(driver, watch(steps, end))
         except CallTimeoutError:
-            with suppress(psycopg.Error):
-                capabilities.has_cancel_safe(check=True)
-                driver.cancel_safe(timeout=CANCEL_WITHIN)
-            driver.pgconn.finish()
+            _stop(driver)
             raise
 
     return wait_in_time
+
+
+def _stop(driver: "psycopg.Connection[Any]") -> None:
+    with suppress(psycopg.Error):
+        capabilities.has_cancel_safe(check=True)
+        driver.cancel_safe(timeout=CANCEL_WITHIN)
+    driver.pgconn.finish()
+
+
+def _ready(driver: "psycopg.Connection[Any]", poll: select.poll, wanted: int, end: float | None) -> int:
+    """Wait until a socket is ready, and return for what."""
+    if wanted != READ:
+        poll = select.poll()
+        poll.register(driver.pgconn.socket, select.POLLIN | select.POLLOUT if wanted & READ else select.POLLOUT)
+    try:
+        # An interrupt that is sent to another thread is seen at the next look only.
+        while not (found := poll.poll(LOOK)):
+            if end is not None and end <= monotonic():
+                raise CallTimeoutError  # noqa: TRY301 - as any other end
+    except BaseException:
+        _stop(driver)
+        raise
+    happened = found[0][1]
+    return (READ if happened & ~select.POLLOUT else 0) | (WRITE if happened & ~select.POLLIN else 0)
 
 
 def _keep_async(found: Callable[[], Any], wait: Wait) -> Wait:

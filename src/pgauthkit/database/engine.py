@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pgauthkit.database.connecting import read_times, watch
 from pgauthkit.database.deadline import limit_calls
-from pgauthkit.database.patience import AsyncPatientPool, PatientPool
+from pgauthkit.database.pool.patience import AsyncPatientPool, PatientPool
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.url import PoolSettings, database_url, read_url
 from pgauthkit.errors import ConfigError

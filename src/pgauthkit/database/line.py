@@ -1,12 +1,10 @@
 """`Line`: what is kept with a pooled connection, to send it a statement below psycopg's cursors."""
 
 import os
-import re
 import select
-from collections.abc import Generator, Mapping, Sequence
-from functools import cache
+from collections.abc import Collection, Generator, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -18,12 +16,15 @@ from psycopg.errors import (
     error_from_result,
 )
 from psycopg.generators import execute
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
-from pgauthkit.database.deadline import bind
+from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
+from pgauthkit.database.preparing import MOST_PREPARED, STALE, Key, note_deallocation, numbered
+from pgauthkit.database.results.binary import Binary
+from pgauthkit.database.results.loaded import Rows, loaded, types_of
 from pgauthkit.database.suitability import check_encoding
 
 if TYPE_CHECKING:
@@ -31,21 +32,11 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["MOST_PREPARED", "Line", "Rows", "UnacknowledgedError"]
+__all__ = ["Line", "Rows", "UnacknowledgedError"]
 
-Rows: TypeAlias = list[tuple[Any, ...]]
 Steps: TypeAlias = Generator[Any, Any, Any]
-_Key: TypeAlias = tuple[bytes, tuple[int, ...]]
-
-# Statements that the server keeps for one connection, some 10 to 50 kB each: those of the service are fewer than a
-# hundred, those of repositories as many as there are shapes of calls.
-MOST_PREPARED: Final = 500
 
 _LINE: Final = "pgauthkit: line"
-_NAMED: Final = re.compile(r"%\((\w+)\)s")
-# What a statement may fail of only because it was prepared before a table was changed: a plan that cannot be
-# changed (0A000), a name that is gone (26000), a type or an operator that was looked up then (42…, XX000).
-_STALE: Final = re.compile(r"0A000|26000|42...|XX000")
 _ENDS: Final = frozenset({"FATAL", "PANIC"})
 # The function in which a commit waits for synchronous standbys: src/backend/replication/syncrep.c
 _STANDBY: Final = "SyncRepWaitForLSN"
@@ -71,7 +62,8 @@ class Line:
         self._process = os.getpid()
         self._pgconn = driver.pgconn
         self._transformer = Transformer(PlainContext(driver))
-        self._names: dict[_Key, bytes] = {}
+        self._names: dict[Key, bytes] = {}
+        note_deallocation(driver, self._names)
         self._numbers = count()
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
@@ -91,9 +83,28 @@ class Line:
         return kept
 
     @property
+    def names(self) -> dict["Key", bytes]:
+        """The statements that the server keeps prepared for it, by text and types, with their names."""
+        return self._names
+
+    def new_name(self) -> bytes:
+        """Return a name that no statement has had."""
+        return b"pgauthkit_%d" % next(self._numbers)
+
+    @property
     def prepared(self) -> int:
         """How many statements the server keeps prepared for it."""
         return len(self._names)
+
+    @property
+    def driver(self) -> Any:  # noqa: ANN401 - psycopg's, of either kind
+        """The driver's connection."""
+        return self._driver
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is open, and in no transaction."""
+        return bool(self._pgconn.transaction_status == TransactionStatus.IDLE)
 
     def is_hung_up(self) -> bool:
         """Tell, without a round trip, that the server closed an idle connection.
@@ -105,6 +116,10 @@ class Line:
         if self._process != os.getpid():
             sever(self._driver)
         return self._driver.closed or (bool(self._poll.poll(0)) and self._is_closed())
+
+    def wait(self, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
+        """Go through the steps of a statement in this thread, and return its rows: see `wait_in_thread`."""
+        return wait_in_thread(cast("psycopg.Connection[Any]", self._driver), self._poll, steps)
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> Steps:
         """Run a statement, prepared on the server; for psycopg's `Connection.wait`, which returns the rows.
@@ -121,32 +136,48 @@ class Line:
             UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone.
         """
-        text, names, formats = _numbered(sql)
+        text, names, formats = numbered(sql)
         sent = self._dumped(text, [parameters[name] for name in names], formats, self._transformer)
         return self.read((yield from self._answer(sent, Format.BINARY)))
 
-    def query(self, text: bytes, values: "Sequence[object]", formats: "Sequence[PyFormat]") -> Steps:
+    def query(
+        self,
+        text: bytes,
+        values: "Sequence[object]",
+        formats: "Sequence[PyFormat]",
+        types: "tuple[int, ...]" = (),
+        words: "Collection[int]" = (),
+    ) -> Steps:
         """Run a statement of a host's model; for psycopg's `Connection.wait`, which returns the types and the rows.
 
+        Of one that returns none, as many rows without a column as it has written.
+
         As `ask`, but values and rows pass through what the host has taught its connection, as with a cursor of
-        psycopg: rows come as text, for which a host registers its loaders.
+        psycopg: rows come as text, for which a host registers its loaders, unless it has registered none for their
+        types, of which psycopg reads the binary form to the same values.
 
         Args:
             text: with parameters as `$1`, `$2` …
             values: in this order.
             formats: of the values, as many.
+            types: of the columns of a statement that only reads, where they are known and there may be many rows.
+            words: those of them that are enumerations.
 
         Raises:
             UnsuitableError: the connection speaks another encoding.
             UnacknowledgedError: nobody knows whether a synchronous standby has it.
             psycopg.Error: the server refuses it, or is gone, or a value of either side cannot be converted.
         """
-        transformer = Transformer(self._driver)  # as new as a cursor's: it keeps the time zone and the style of dates
+        binary = Binary.of(self._driver, types, words) if types else None
+        # As new as a cursor's: it keeps the time zone and the style of dates.
+        transformer = Transformer(binary or self._driver)
         sent = self._dumped(text, values, formats, transformer)
-        result: PGresult = yield from self._answer(sent, Format.TEXT)
-        transformer.set_pgresult(result)
-        types = tuple(map(result.ftype, range(result.nfields)))
-        return types, transformer.load_rows(0, result.ntuples, tuple)
+        result: PGresult = yield from self._answer(sent, Format.BINARY if binary else Format.TEXT)
+        if result.status == ExecStatus.COMMAND_OK:
+            return (), [()] * (result.command_tuples or 0)
+        if binary and types_of(result) != types:  # a column has got another type
+            return (yield from self.query(text, values, formats))
+        return loaded(result, transformer)
 
     def _answer(self, sent: "_Sent", wanted: Format) -> Steps:
         """Return the result of a statement; where it is stale, prepare it again."""
@@ -155,7 +186,7 @@ class Line:
             return self._with_rows((yield from self._execute(sent, known, wanted)))
         except psycopg.Error as error:
             self._tell_of_standby(error)
-            if known is None or not _STALE.fullmatch(error.sqlstate or ""):
+            if known is None or not STALE.fullmatch(error.sqlstate or ""):
                 raise
             yield from self._forget(sent, known, error)
         return self._with_rows((yield from self._execute(sent, None, wanted)))
@@ -195,13 +226,13 @@ class Line:
 
     def _forget(self, sent: "_Sent", name: bytes, error: psycopg.Error) -> Steps:
         if isinstance(error, InvalidSqlStatementName):
-            # The host, or psycopg for it, has sent DEALLOCATE ALL. What was prepared since is still there, so that no
+            # The host has sent DEALLOCATE ALL. What was prepared since is still there, so that no
             # name may come a second time.
             self._names.clear()
             return
         yield from self._deallocate(sent.key, name)
 
-    def _deallocate(self, key: "_Key", name: bytes) -> Steps:
+    def _deallocate(self, key: "Key", name: bytes) -> Steps:
         del self._names[key]
         self._pgconn.send_query(b"DEALLOCATE " + name)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
@@ -220,14 +251,15 @@ class Line:
         if len(self._names) >= MOST_PREPARED:
             key, eldest = next(iter(self._names.items()))
             yield from self._deallocate(key, eldest)
-        name = b"pgauthkit_%d" % next(self._numbers)
+        name = self.new_name()
         self._pgconn.send_prepare(name, *sent.key)
         self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
         self._names[sent.key] = name
         return name
 
     def _with_rows(self, results: "list[PGresult]") -> "PGresult":
-        result = self._checked(results, ExecStatus.TUPLES_OK)
+        wrote = results[0].status == ExecStatus.COMMAND_OK
+        result = self._checked(results, ExecStatus.COMMAND_OK if wrote else ExecStatus.TUPLES_OK)
         if self._is_unacknowledged:
             raise UnacknowledgedError
         return result
@@ -243,14 +275,6 @@ class Line:
 class _Sent(NamedTuple):
     """A statement (its text, and the types of its parameters) and the parameters, as libpq takes them."""
 
-    key: "_Key"
+    key: "Key"
     given: "Sequence[Buffer | None]"
     formats: "Sequence[Format] | None"
-
-
-@cache
-def _numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
-    """Return a statement with its parameters as `$1`, `$2` …, and their names and formats in that order."""
-    numbers: dict[str, int] = {}
-    text = _NAMED.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", sql)
-    return text.replace("%%", "%").encode(), tuple(numbers), [PyFormat.AUTO] * len(numbers)

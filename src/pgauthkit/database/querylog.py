@@ -83,12 +83,17 @@ class QueryLog:
         event.listen(engine, "after_cursor_execute", self._after)
         event.listen(engine, "handle_error", self._failed)
 
-    def logged(self, ask: Ask[G, R]) -> Ask[G, R]:
-        """Return what runs statements on a driver's connection, with each statement logged."""
+    def logged(self, ask: Ask[G, R], *, prepares: bool = True) -> Ask[G, R]:
+        """Return what runs statements on a driver's connection, with each statement logged.
+
+        Args:
+            ask: runs them.
+            prepares: preparing one takes a round trip of its own.
+        """
 
         def ask_and_log(connection: PoolProxiedConnection, sql: str, given: G) -> R:
             line = Line.of(connection)
-            running = _Running(lambda: line.prepared)
+            running = _Running(lambda: line.prepared if prepares else 0)
             try:
                 rows = ask(connection, sql, given)
             except psycopg.Error as error:

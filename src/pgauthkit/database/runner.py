@@ -8,7 +8,6 @@ from threading import Thread
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
@@ -16,12 +15,13 @@ from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPo
 from pgauthkit.database.connecting import watch
 from pgauthkit.database.deadline import CALL_ENDS, ENDLESS, call_timeout_of
 from pgauthkit.database.line import Line
+from pgauthkit.database.pool.loan import borrow
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
 
-__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire", "is_idle"]
+__all__ = ["Autocommit", "Calls", "Joined", "Pausing", "Row", "Runner", "SyncWire", "Wire"]
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -82,7 +82,8 @@ class SyncWire:
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
-        rows: list[Row] = cast("Any", connection.driver_connection).wait(Line.of(connection).ask(sql, parameters))
+        line = Line.of(connection)
+        rows: list[Row] = line.wait(line.ask(sql, parameters))
         return rows
 
     def pause(self, seconds: float) -> None:
@@ -149,7 +150,7 @@ class Calls:
         connection: PoolProxiedConnection | None = None
         try:
             connection = self._checked_out()
-            if not is_idle(connection):
+            if not Line.of(connection).is_idle:
                 connection.commit()  # what a listener of the host did, such as setting the search_path
             found = ask(connection, *given)
         except (psycopg.Error, SQLAlchemyError) as error:
@@ -168,20 +169,18 @@ class Calls:
         cast("Any", connection)._checkin(transaction_was_reset=True)  # noqa: SLF001
 
     def _checked_out(self) -> PoolProxiedConnection:
-        connection = self._engine.raw_connection()
+        connection = borrow(self._engine)
         while Line.of(connection).is_hung_up():
             connection.invalidate()
-            connection = self._engine.raw_connection()
+            connection = borrow(self._engine)
         return connection
 
     def _failed(self, connection: PoolProxiedConnection | None, error: Exception) -> PgAuthKitError:
         """Give a connection back after an error, and return what the caller gets for that."""
         if connection is not None:
-            driver = _driver(connection)
-            # Lost while it was waited for: psycopg may call it open still, and it could not even be rolled back.
-            is_lost = driver.closed or driver.pgconn.transaction_status == TransactionStatus.ACTIVE
-            # A server that takes no writes any more is left: the next connection looks for the one that does.
-            if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            # Closed, or lost while it was waited for: psycopg may call it open still, and it could not even be rolled
+            # back. A server that takes no writes any more is left: the next connection looks for the one that does.
+            if not Line.of(connection).is_idle or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 connection.invalidate()
             connection.close()
         return self._translated(error)
@@ -239,11 +238,6 @@ def _joined(host: Connection, sql: str, parameters: Parameters) -> list[Row]:
     with host.exec_driver_sql(sql, dict(parameters)) as result:
         cursor: Any = result.cursor
         return cast("list[Row]", line.read(getattr(cursor, "_cursor", cursor).pgresult))
-
-
-def is_idle(connection: PoolProxiedConnection) -> bool:
-    """Tell whether a connection is in no transaction."""
-    return _driver(connection).pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _driver(connection: PoolProxiedConnection) -> "psycopg.BaseConnection[Row]":

@@ -19,7 +19,7 @@ class BrowserText(TypeDecorator[str]):
     Compare it with `==` and `IN`; what `LIKE` would look for may not be in the column.
 
     Example:
-        >>> BrowserText().process_result_value("~{142}", dialect)[-34:]  # doctest: +SKIP
+        >>> BrowserText().result_processor(dialect, None)("~{142}")[-34:]  # doctest: +SKIP
         ' Chrome/142.0.0.0 Safari/537.36'
     """
 
@@ -30,6 +30,6 @@ class BrowserText(TypeDecorator[str]):
         """Return what the column keeps."""
         return packed(value)
 
-    def process_result_value(self, value: str | None, dialect: "Dialect") -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        """Return what it is kept of."""
-        return unpacked(value)
+    def result_processor(self, dialect: "Dialect", coltype: object) -> Any:  # noqa: ANN401, ARG002 - SQLAlchemy's
+        """Return what makes it whole, called for each row: `process_result_value` would be two calls more."""
+        return unpacked

@@ -1,11 +1,12 @@
 """Authentication: who holds an access token, on the way of each request."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final, NamedTuple
 
 import attrs
 
+from pgauthkit.database.adapters import Binaries
 from pgauthkit.database.runner import Row
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import KEPT_BYTES, Purpose, selector_hash
@@ -23,6 +24,7 @@ __all__ = ["Answer", "Authentication", "Presented"]
 # So long PostgreSQL takes an array to be whose values it does not know (`estimate_array_length` in selfuncs.c). For a
 # shorter one it finds a plan of its own cheaper, and plans each time, which takes longer than the reading.
 UNKNOWN: Final = 10
+_ROLES: Final[dict[str, UserRole]] = {role.value: role for role in UserRole}
 
 
 class Presented(NamedTuple):
@@ -156,10 +158,11 @@ class Authentication(Service):
         verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, touch, *kept_until = row
         if verdict != "ok":
             raise refusal(verdict)
+        asked_at = asked_at.astimezone(UTC)  # so that durations from it are not by the clocks of the session's zone
         identity = Identity(
             user_id=user_id,
             email=email,
-            role=UserRole(role),
+            role=_ROLES[role],
             session_id=session_id,
             authenticated_at=authenticated_at,
             expires_at=expires_at,
@@ -190,6 +193,6 @@ class Authentication(Service):
         self._sent(statements.TOUCH, parameters)
 
 
-def _filled(hashes: Sequence[bytes]) -> list[bytes | None]:
+def _filled(hashes: Sequence[bytes]) -> Binaries:
     """Add what no row has."""
-    return [*hashes, *[None] * (UNKNOWN - len(hashes))]
+    return Binaries([*hashes, *[None] * (UNKNOWN - len(hashes))])

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    Connection,
     Engine,
     Enum,
     ForeignKey,
@@ -25,7 +24,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    event,
     orm,
     text,
 )
@@ -173,11 +171,21 @@ class Work(ABC):
         finally:
             self.call(nested.rollback)
 
-    def listen(self, engine: Engine) -> None:
-        """Note the statements."""
-        event.listen(engine, "before_cursor_execute", self._note)
+    @contextmanager
+    def listening(self) -> Generator[None]:
+        """Note the statements that are logged: a listener would have every call go past the plans."""
+        handler = logging.Handler()
+        handler.emit = self._note_record  # type: ignore[method-assign]
+        log = logging.getLogger("pgauthkit.queries")
+        level = log.level
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        yield
+        log.removeHandler(handler)
+        log.setLevel(level)
 
-    def _note(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    def _note_record(self, record: logging.LogRecord) -> None:
+        statement: str = getattr(record, "statement", "SAVEPOINT")
         if not statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
             self._sent.append(statement)
 
@@ -220,23 +228,6 @@ class EngineWork(Work):
     @property
     def users(self) -> UserRepository:
         return UserRepository(self._engine)
-
-    @contextmanager
-    def listening(self) -> Generator[None]:
-        """Note the statements that are logged: a listener would have every call go through a session."""
-        handler = logging.Handler()
-        handler.emit = self._note_record  # type: ignore[method-assign]
-        log = logging.getLogger("pgauthkit.queries")
-        level = log.level
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        yield
-        log.removeHandler(handler)
-        log.setLevel(level)
-
-    def _note_record(self, record: logging.LogRecord) -> None:
-        if hasattr(record, "statement"):
-            self._sent.append(record.statement)
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -331,7 +322,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="session")
 def blog_async_engine(blog_url: str, runner: asyncio.Runner) -> Iterator[AsyncEngine]:
-    engine = create_async_engine(blog_url)
+    engine = create_async_engine(blog_url, query_log=True)
     yield engine
     runner.run(engine.dispose())
 
@@ -342,10 +333,9 @@ def sync_work(engine: Engine) -> Generator[SyncWork]:
     with engine.connect() as connection, connection.begin() as transaction:
         with orm.Session(connection, join_transaction_mode="create_savepoint") as db:
             work = SyncWork(db)
-            work.listen(engine)
-            yield work
+            with work.listening():
+                yield work
         transaction.rollback()
-    event.remove(engine, "before_cursor_execute", work._note)
 
 
 @contextmanager
@@ -355,11 +345,10 @@ def async_work(engine: AsyncEngine, runner: asyncio.Runner) -> Generator[AsyncWo
     runner.run(connection.begin().start())
     db = AsyncSession(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
     work = AsyncWork(db, runner)
-    work.listen(engine.sync_engine)
-    yield work
+    with work.listening():
+        yield work
     runner.run(db.close())
     runner.run(connection.close())
-    event.remove(engine.sync_engine, "before_cursor_execute", work._note)
 
 
 @contextmanager
@@ -393,14 +382,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def work(
     request: pytest.FixtureRequest,
-    blog_engine: Engine,
     blog_logged_engine: Engine,
     blog_async_engine: AsyncEngine,
     runner: asyncio.Runner,
 ) -> Iterator[Work]:
     """A unit of work: sync, then async; then an engine, but for a test marked `in_session`."""
     ways: dict[str, Callable[[], AbstractContextManager[Work]]] = {
-        "sync": lambda: sync_work(blog_engine),
+        "sync": lambda: sync_work(blog_logged_engine),
         "async": lambda: async_work(blog_async_engine, runner),
         "engine": lambda: engine_work(blog_logged_engine),
     }

@@ -15,11 +15,13 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Enum,
+    Identity,
     Integer,
     LargeBinary,
     Numeric,
     Sequence as DatabaseSequence,
     String,
+    Text,
     TypeDecorator,
     func,
     update,
@@ -89,6 +91,16 @@ class Mixed(Base):
     matrix: Mapped[list[list[int]] | None] = mapped_column(ARRAY(Integer, dimensions=2))
 
 
+class Plain(Base):
+    """All that it has may be the same in every row."""
+
+    __tablename__ = "plain"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    words: Mapped[list[str]] = mapped_column(ARRAY(Text), default=["a", 'b"'])
+    team: Mapped[Team] = mapped_column(Enum(Team, name="plain_team"), default=Team.BLUE)
+
+
 class Noted(Base):
     """Rows that tell which thread made them."""
 
@@ -149,6 +161,15 @@ def test_none_for_a_default_in_rows_of_the_same_columns(work: Work) -> None:
     ]
     found = work.of(Mixed).create_many(rows, returning=True)
     assert [(row.number, row.word, row.flag) for row in found] == [(1, "own", False), (2, "none", True)]
+
+
+@pytest.mark.usefixtures("mixed_table")
+def test_rows_of_defaults(work: Work) -> None:
+    """What all rows have in common is sent once, and there are as many rows as were given, also where nothing was."""
+    found = work.of(Plain).create_many([{}, {}, {}], returning=True)
+    found += work.of(Plain).create_many([{"team": Team.RED}, {"team": Team.BLUE}], returning=True)
+    assert [row.team for row in found] == [*[Team.BLUE] * 3, Team.RED, Team.BLUE]
+    assert {tuple(row.words) for row in found} == {("a", 'b"')}
 
 
 @pytest.mark.usefixtures("mixed_table")

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, ForeignKey, inspect, orm
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.orm.collections import InstrumentedList
 from tests.integration.repositories.conftest import Post, engine_work
 
 from pgauthkit.errors import RepositoryError
@@ -66,6 +67,27 @@ def test_a_collection_is_watched(post: Post, db: orm.Session, blog_engine: Engin
     ada = cast("Any", Repository(blog_engine, User).get(id="ada", include="posts"))
     ada.posts.append(Post(id="q", title="B", content=""))
     db.add(ada)
+    db.flush()
+    assert Repository(blog_engine, Post).get(id="q").author_id == "ada"
+
+
+def test_a_collection_of_an_object_that_nothing_has_touched(post: Post, db: orm.Session, blog_engine: Engine) -> None:
+    """It is a list of SQLAlchemy's as soon as it is changed, copied or asked for, with or without its owner."""
+    ada = cast("Any", Repository(blog_engine, User).get(id="ada", include="posts"))
+    assert [one.id for one in ada.posts] == [post.id]
+    other = pickle.loads(pickle.dumps(ada))  # noqa: S301 - our own
+    other.posts.append(Post(id="o", title="O", content=""))
+    assert [[one.id for one in part] for part in inspect(other).attrs.posts.history] == [["o"], ["p"], []]
+    assert [one.id for one in ada.posts] == ["p"]
+    assert copy.deepcopy(ada).posts[0] is not ada.posts[0]
+    alone = cast("Any", Repository(blog_engine, User).get(id="ada", include="posts")).posts
+    assert [one.id for one in pickle.loads(pickle.dumps(alone))] == ["p"]  # noqa: S301 - our own
+    alone.append(Post(id="r", title="R", content=""))
+    again = cast("Any", Repository(blog_engine, User).get(id="ada", include="posts"))
+    assert inspect(again).attrs.posts.history.unchanged == again.posts
+    again.posts.append(Post(id="q", title="Q", content=""))
+    assert type(again.posts) is InstrumentedList
+    db.add(again)
     db.flush()
     assert Repository(blog_engine, Post).get(id="q").author_id == "ada"
 

@@ -29,13 +29,13 @@ def test_create_a_post(work: Work, user: User) -> None:
 
 @pytest.mark.in_session
 def test_query_with_relations(work: Work, user: User) -> None:
-    """`prisma.user.findUnique({where: {id}, include: {posts: true}})` is `find_unique`, in two statements."""
+    """`prisma.user.findUnique({where: {id}, include: {posts: true}})` is `find_unique`, in one statement."""
     post = work.of(Post).create(title="Hello World", content="My first post", author_id=user.id)
     work.sent()
 
     user_with_posts = work.users.find_unique(id=user.id, include=["posts"])
 
-    assert verbs(work) == ["SELECT", "SELECT"]
+    assert verbs(work) == ["WITH"]
     assert [post] == related(user_with_posts, "posts")
 
 

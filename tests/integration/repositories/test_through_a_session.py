@@ -252,6 +252,15 @@ CASES: list[tuple[type[Any], Call, object, str]] = [
     (Tag, lambda r: r.update({"id": 1}), RepositoryError, "nothing is changed"),
     (Tag, lambda r: r.create(name="d", posts=[]).name, "d", "a relation is given"),
     (Post, lambda r: r.find_many(include={"comments": {"take": cast("Any", [1])}}), [], "cannot be told from another"),
+    (Tag, lambda r: r.update_many(name="a"), RepositoryError, "there is no condition"),
+    (Tag, lambda r: r.update_many(Tag.id == 1), RepositoryError, "nothing is changed"),
+    (Tag, lambda r: r.delete_many(), RepositoryError, "there is no condition"),
+    (Tag, lambda r: r.delete_many(Tag.id == 1, all=True), RepositoryError, "one for all rows"),
+    (Tag, lambda r: r.page(Tag.id.in_([1]), order_by="id", size=1).items, (), "as with a list of values"),
+    (Tag, lambda r: r.aggregate(Tag.id.in_([1]), n=func.count()).n, 0, "as with a list of values"),
+    (Own, lambda r: r.page(order_by="id", size=1).items, (), "has its own way to make objects"),
+    (Versioned, lambda r: r.update_many(Versioned.id == 1, version=3), 0, "has a version"),
+    (Versioned, lambda r: r.delete_many(Versioned.id == 1), 0, "has a version"),
     (Account, lambda r: r.update({"id": "a"}, age=object()), RepositoryError, ""),
     (Own, lambda r: r.upsert({"id": 1}, create={}, update={}).id, 1, "has its own way"),
 ]
@@ -348,6 +357,10 @@ def test_one_class_of_a_table(engine: Engine) -> None:
     assert [row.id for row in few.below] == [2]
     assert (only.count(OnlyKind.id > 0), only.exists(id=3), only.exists(OnlyKind.id == 2)) == (2, False, True)
     assert only.update({"id": 2}, above_id=None).above_id is None
+    assert [row.id for row in only.page(order_by="-id", size=9, include="below").items] == [2, 1]
+    assert only.aggregate(n=func.count(OnlyKind.id)).n == 2
+    assert only.group_by("kind", n=func.count(OnlyKind.id)) == [("only", 2)]
     with pytest.raises(NotFoundError):
         only.delete({"id": 3})
+    assert (only.delete_many(OnlyKind.id == 3), only.delete_many(OnlyKind.id == 2)) == (0, 1)
     assert plans_of(describe(OnlyKind), engine.dialect)._told == set()

@@ -1,7 +1,7 @@
 """The ledger: which revision was applied when, by whom, how, how long it took, and what its file said then."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -57,7 +57,8 @@ class Entry:
     @property
     def duration(self) -> timedelta | None:
         """How long it took; None when that is not known."""
-        return self.finished_at - self.started_at if self.finished_at and self.how == "run" else None
+        # In UTC, as the two come in the session's zone, whose clocks may have been put back between them.
+        return self.finished_at.astimezone(UTC) - self.started_at if self.finished_at and self.how == "run" else None
 
 
 def create_ledger() -> Executable:

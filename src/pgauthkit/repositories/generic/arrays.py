@@ -30,8 +30,11 @@ from sqlalchemy import (
     bindparam,
     cast as sql_cast,
     func,
+    literal_column,
     select,
+    type_coerce,
 )
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from pgauthkit.repositories.generic.typed import own_type
@@ -39,7 +42,7 @@ from pgauthkit.repositories.generic.typed import own_type
 if TYPE_CHECKING:
     from psycopg import abc
 
-__all__ = ["Given", "given", "ready_for_arrays"]
+__all__ = ["Constant", "Given", "given", "ready_for_arrays"]
 
 Given = Mapping[str, ColumnElement[Any]]
 
@@ -47,6 +50,14 @@ _PRINTED: Final = frozenset({int, float, bool, Decimal, UUID})
 _PACKED: Final = frozenset({bytes, date, timedelta})
 # Neither can be in a text that PostgreSQL stores, which has been checked.
 _BETWEEN, _NULL = "\0", "\ud800"
+
+
+class Constant(list[Any]):
+    """One value that all rows have in a column: it is sent once."""
+
+    def __init__(self, value: object, size: int) -> None:
+        super().__init__([value] * size)
+        self.value = value
 
 
 class _Whole(UserDefinedType[Any]):
@@ -73,14 +84,25 @@ def given(dialect: Dialect, columns: Mapping[str, Column[Any]], values: Mapping[
         columns: of a table, by name.
         values: for each of these columns, all equally many.
     """
+    if all(isinstance(column, Constant) for column in values.values()):
+        values = {name: list(column) for name, column in values.items()}  # one of them says how many rows there are
     kinds = {name: _plain(columns[name].type, dialect) for name in values}
     arrays = [
-        func.unnest(_array(columns[name].type, column, dialect), type_=_element(kinds[name])).label(f"c{number}")
+        _unnested(columns[name].type, column, dialect, _element(kinds[name])).label(f"c{number}")
         for number, (name, column) in enumerate(values.items())
     ]
     rows = select(*arrays).subquery("pgauthkit_given")
     restored = {name: _restored(kinds[name], rows.c[f"c{number}"], dialect) for number, name in enumerate(values)}
     return {name: _wrapped(columns[name].type, column, dialect) for name, column in restored.items()}
+
+
+def _unnested(
+    kind: TypeEngine[Any], values: Sequence[object], dialect: Dialect, element: TypeEngine[Any]
+) -> ColumnElement[Any]:
+    if not isinstance(values, Constant):
+        return func.unnest(_array(kind, values, dialect), type_=element)
+    only: Any = Grouping(_array(kind, [values.value], dialect))
+    return type_coerce(only[literal_column("1")], element)
 
 
 def _array(kind: TypeEngine[Any], values: Sequence[object], dialect: Dialect) -> ColumnElement[Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, repeat
+from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -10,7 +11,8 @@ from sqlalchemy import ColumnElement
 
 from pgauthkit.errors import RepositoryError
 from pgauthkit.identifiers import new_id, new_ids
-from pgauthkit.repositories.generic.assignments import evaluated, validating
+from pgauthkit.repositories.generic.arrays import Constant
+from pgauthkit.repositories.generic.assignments import evaluated, validated_columns
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.typed import own_type, same
@@ -29,7 +31,7 @@ class Group:
 
     Attributes:
         size: how many rows.
-        columns: by name; there may be none.
+        columns: by name; there may be none. Some may be `Constant`.
     """
 
     size: int
@@ -65,7 +67,7 @@ def groups(of: Description[Any], rows: Sequence[Row]) -> list[Group]:
     found = _alike(of, rows)
     for names in found:
         of.require(names)
-    return [Group(len(alike), _columns(of, names, alike)) for names, alike in found.items()]
+    return [Group(len(alike), _validated(of, _columns(of, names, alike))) for names, alike in found.items()]
 
 
 def completed(of: Description[Any], group: Group) -> Columns:
@@ -77,7 +79,7 @@ def completed(of: Description[Any], group: Group) -> Columns:
     """
     for name, values in group.columns.items():
         check_column(of.columns[name], values)
-    first = {name: [value] * group.size for name, value in of.version.items() if name not in group.columns}
+    first = {name: Constant(value, group.size) for name, value in of.version.items() if name not in group.columns}
     missing = [(name, default) for name, default in _missing(of, group.columns) if _is_python(default)]
     return {**first, **group.columns, **{name: _defaults(default, group) for name, default in missing}}
 
@@ -125,10 +127,10 @@ def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], S
         if (column.default or column.server_default) and (is_json(column) or not column.type.should_evaluate_none)
     }
     names = rows[0].keys()
-    if names >= of.kind.keys() and all(row.keys() == names for row in rows):
+    if all(row.keys() == names for row in rows):
         doubtful = names & defaulted
         if not any(row[name] is None for name in doubtful for row in rows):
-            return {tuple(names): rows}
+            return {(*of.kind, *(name for name in names if name not in of.kind)): rows}
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         full = {**of.kind, **row}
@@ -138,14 +140,18 @@ def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], S
 
 
 def _columns(of: Description[Any], names: Sequence[str], rows: Sequence[Row]) -> Columns:
-    if not of.mapper.validators:
-        return {name: [row[name] for row in rows] for name in names}
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    # No validated row is kept: thousands of them would have the garbage collector look at everything, again and again.
-    for row in map(validating(of), rows):
-        for name, values in columns.items():
-            values.append(row[name])
-    return columns
+    given = rows[0].keys()
+    return {
+        name: list(map(itemgetter(name), rows)) if name in given else Constant(of.kind[name], len(rows))
+        for name in names
+    }
+
+
+def _validated(of: Description[Any], columns: Columns) -> Columns:
+    """Return the columns as the model's validators leave them; what is the same in all rows is not given by a host."""
+    constant = {name: column.value for name, column in columns.items() if isinstance(column, Constant)}
+    given = {name: column for name, column in columns.items() if name not in constant}
+    return {**columns, **validated_columns(of, given, constant)}
 
 
 def _comparable(of: Description[Any], name: str, values: Sequence[Any]) -> Sequence[Any]:
@@ -161,7 +167,7 @@ def _missing(of: Description[Any], given: Iterable[str]) -> list[tuple[str, Any]
 
 def _defaults(default: Any, group: Group) -> Sequence[Any]:  # noqa: ANN401 - of SQLAlchemy
     if default.is_scalar:
-        return [default.arg] * group.size
+        return Constant(default.arg, group.size)
     if getattr(default.arg, "__wrapped__", None) is new_id:  # SQLAlchemy wraps what takes no context
         return new_ids(group.size)
     return [evaluated(default, row) for row in group.rows()]

@@ -14,7 +14,7 @@ from pgauthkit.repositories.generic.mapping.comparisons import compared
 from pgauthkit.repositories.generic.typed import own_type, typed
 from pgauthkit.repositories.generic.values import check_storable
 
-__all__ = ["CONSTANT", "Condition", "Order", "conditions", "equalities", "orders", "sequence"]
+__all__ = ["CONSTANT", "Condition", "Order", "conditions", "element", "equalities", "orders", "sequence"]
 
 Condition: TypeAlias = SQLColumnExpression[bool]
 Order: TypeAlias = str | SQLColumnExpression[Any]
@@ -83,26 +83,31 @@ def orders(of: Description[Any], order_by: Order | Sequence[Order]) -> list[Colu
 
 def _order(of: Description[Any], order: Order) -> ColumnElement[Any]:
     if not isinstance(order, str):
-        return compared(_element(of, order))
+        return compared(element(of, order))
     attribute = of.attribute(order.removeprefix("-"))
     return attribute.desc() if order.startswith("-") else attribute.asc()
 
 
 def _condition(of: Description[Any], condition: object) -> ColumnElement[bool]:
-    element = _element(of, condition)
-    foreign = [str(table) for table in _tables(element) if table is not of.table]
+    found = element(of, condition)
+    foreign = [str(table) for table in _tables(found) if table is not of.table]
     if foreign:
         message = f"A condition for {of.name} is about {foreign[0]}: ask through a relation, with .any() or .has()."
         raise RepositoryError(message, table=of.table.name)
-    return compared(element)
+    return compared(found)
 
 
-def _element(of: Description[Any], given: Any) -> ColumnElement[Any]:  # noqa: ANN401 - checked here
-    element = given.__clause_element__() if hasattr(given, "__clause_element__") else given
-    if not isinstance(element, ClauseElement):
+def element(of: Description[Any], given: Any) -> ColumnElement[Any]:  # noqa: ANN401 - checked here
+    """Return what was given as an SQL expression.
+
+    Raises:
+        RepositoryError: it is none.
+    """
+    found = given.__clause_element__() if hasattr(given, "__clause_element__") else given
+    if not isinstance(found, ClauseElement):
         message = f"What was given for {of.name} is no SQL expression, but of type {type(given).__name__}."
         raise RepositoryError(message, table=of.table.name)
-    return cast("ColumnElement[Any]", element)
+    return cast("ColumnElement[Any]", found)
 
 
 def _tables(element: ClauseElement) -> Iterator[object]:

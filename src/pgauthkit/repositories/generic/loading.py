@@ -15,7 +15,7 @@ from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.includes import Branch, Branches
 from pgauthkit.repositories.generic.unloaded import close
 
-__all__ = ["at_most", "load"]
+__all__ = ["at_most", "joins", "load"]
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
@@ -63,7 +63,7 @@ class _Loading:
         self._links: list[tuple[int, object, str, object]] = []
 
     def fetch(self, of: Description[Any], statement: AnySelect, tree: Branches, entity: object) -> list[AnyRow]:
-        complete = statement.options(raiseload("*"), *_joins(entity, tree))
+        complete = statement.options(raiseload("*"), *joins(entity, tree))
         # To replace what objects show takes a fifth of the time of loading them, also where nobody has one yet.
         present = set(map(itemgetter(0), self._db.identity_map.keys()))
         options = {"populate_existing": not present.isdisjoint(_identities(of, tree))}
@@ -120,13 +120,14 @@ class _Loading:
         return select(keys[_NUMBER], entity).join(lateral, true()).order_by(lateral.c[_NUMBER]), entity
 
 
-def _joins(entity: Any, tree: Branches) -> Iterator[Any]:  # noqa: ANN401 - a class, or an alias of one
+def joins(entity: Any, tree: Branches) -> Iterator[Any]:  # noqa: ANN401 - a class, or an alias of one
+    """Yield the options that load the relations to one row which are included, and those of them."""
     for branch in tree.values():
         if not branch.relation.uselist:
             where = conditions(branch.target, branch.where, deleted_too=branch.deleted_too)
             attribute = branch.attribute(entity)
             joined = joinedload(attribute.and_(*where) if where else attribute)
-            yield joined.options(*_joins(branch.target.model, branch.branches))
+            yield joined.options(*joins(branch.target.model, branch.branches))
 
 
 def _identities(of: Description[Any], tree: Branches) -> Iterator[type[Any]]:

@@ -1,49 +1,20 @@
-"""`Page`, and walking from page to page by the place of a row, which neither repeats nor skips when others write."""
+"""Walking from page to page by the place of a row, which neither repeats nor skips when others write."""
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import attrs
-from sqlalchemy import ColumnElement, exists, func, literal, select, true
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import aliased
 
-from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions
-from pgauthkit.repositories.generic.cursors import read_cursor, write_cursor
 from pgauthkit.repositories.generic.includes import Include
 from pgauthkit.repositories.generic.loading import AnySelect
-from pgauthkit.repositories.generic.places import Place, beyond, places
+from pgauthkit.repositories.generic.plans.methods.pages import Page, Walk
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Page", "Paging"]
 
 M = TypeVar("M")
-
-
-@attrs.frozen(kw_only=True)
-class Page(Generic[M]):
-    """Some rows of many, in an order.
-
-    Attributes:
-        items: the rows.
-        has_next: there are rows behind them.
-        has_previous: there are rows before them.
-        start_cursor: the place of the first row, for `before`; None on an empty page.
-        end_cursor: the place of the last row, for `after`; None on an empty page.
-        total: how many rows there are in all, where it was asked for.
-
-    Example:
-        >>> page = posts.page(order_by=["-created_at"], size=20)  # doctest: +SKIP
-        >>> [post.title for post in page.items], page.end_cursor if page.has_next else None  # doctest: +SKIP
-        (['Hello World'], None)
-    """
-
-    items: tuple[M, ...]
-    has_next: bool
-    has_previous: bool
-    start_cursor: str | None
-    end_cursor: str | None
-    total: int | None = None
 
 
 class Paging(Unit[M]):
@@ -64,8 +35,8 @@ class Paging(Unit[M]):
     ) -> Page[M]:
         """Return the first rows of an order, or those right behind or right before a cursor.
 
-        One statement, and one more for each collection included. It locks nothing. The cost does not depend on how far
-        the page is from the first one, where an index has the columns of the order and then the primary key.
+        One statement, and in a session one more for each collection included. It locks nothing. The cost does not
+        depend on how far the page is from the first one, where an index has the columns of the order and then the key.
 
         Args:
             *where: conditions of SQLAlchemy; give the same ones with every cursor.
@@ -87,62 +58,21 @@ class Paging(Unit[M]):
             >>> page = posts.page(order_by=["-created_at"], size=20, published=True)  # doctest: +SKIP
             >>> posts.page(order_by=["-created_at"], size=20, published=True, after=page.end_cursor)  # doctest: +SKIP
         """
-        if size < 1 or (after is not None and before is not None):
-            raise RepositoryError("A page has a positive size, and is after one row or before one.")
-        order = places(self._of, order_by)
-        cursor = after if before is None else before
-        values = None if cursor is None else read_cursor(self._place(order), cursor, [place.column for place in order])
+        walk = Walk.asked(self._of, order_by, size, after, before)
         scope = conditions(self._of, where, equals, deleted_too=with_deleted)
-        total = select(func.count()).select_from(self._of.table).where(*scope).scalar_subquery() if with_total else None
-        statement, entity = self._around(order, scope, values, size, backward=before is not None, total=total)
+        statement, entity = self._around(walk, scope, with_total=with_total)
         rows = self._load(statement, include, deleted_too=with_deleted, entity=entity)
-        return self._page(rows, order, size, backward=before is not None)
+        elsewhere, total, _ = rows[0]
+        return walk.page([row[-1] for row in rows if row[-1] is not None], elsewhere=elsewhere, total=total)
 
-    def _around(
-        self,
-        order: Sequence[Place],
-        scope: Sequence[ColumnElement[bool]],
-        values: Sequence[object] | None,
-        size: int,
-        *,
-        backward: bool,
-        total: Any,  # noqa: ANN401 - a subquery, or nothing
-    ) -> tuple[AnySelect, Any]:
+    def _around(self, walk: Walk, scope: Sequence[ColumnElement[bool]], *, with_total: bool) -> tuple[AnySelect, Any]:
         """Return a statement for one row more than the page has, with what is said of the page at the side of each.
 
         It has a row in any case: of an empty page, one without an object.
         """
-        rows = select(self._of.model).where(*scope)
-        elsewhere: Any = literal(False)
-        if values is not None:
-            rows = rows.where(beyond(order, values, backward=backward))
-            opposite = beyond(order, values, backward=not backward, inclusive=True)
-            elsewhere = exists().select_from(self._of.table).where(*scope, opposite)
-        ordered = rows.order_by(*(place.ordered(self._of.model, backward=backward) for place in order))
-        few = ordered.limit(size + 1).subquery("few")
+        rows = walk.rows([self._of.model], scope, walk.values).order_by(*walk.ordered(self._of.model))
+        few = rows.limit(walk.size + 1).subquery("few")
         entity = aliased(self._of.model, few)
-        about = select(elsewhere.label("elsewhere"), (literal(None) if total is None else total).label("total"))
-        page = about.subquery("page")
+        page = walk.about(self._of, scope, walk.values, with_total=with_total).subquery("page")
         statement = select(page.c.elsewhere, page.c.total, entity).select_from(page).outerjoin(few, true())
-        return statement.order_by(*(place.ordered(entity, backward=backward) for place in order)), entity
-
-    def _page(self, rows: Sequence[Any], order: Sequence[Place], size: int, *, backward: bool) -> Page[M]:
-        elsewhere, total, _ = rows[0]
-        items = [row[-1] for row in rows if row[-1] is not None]
-        more, items = len(items) > size, items[:size]
-        items = items[::-1] if backward else items
-        return Page(
-            items=tuple(items),
-            has_next=elsewhere if backward else more,
-            has_previous=more if backward else elsewhere,
-            start_cursor=self._cursor(order, items[0]) if items else None,
-            end_cursor=self._cursor(order, items[-1]) if items else None,
-            total=total,
-        )
-
-    def _cursor(self, order: Sequence[Place], item: object) -> str:
-        return write_cursor(self._place(order), [getattr(item, place.name) for place in order])
-
-    def _place(self, order: Sequence[Place]) -> str:
-        directions = (f"{place.name} {'down' if place.descending else 'up'}" for place in order)
-        return ", ".join([self._of.name, self._of.table.fullname, *directions])
+        return statement.order_by(*walk.ordered(entity)), entity

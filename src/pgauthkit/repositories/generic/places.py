@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
-from sqlalchemy import Column, ColumnElement, SQLColumnExpression, UnaryExpression, and_, or_, tuple_
+from sqlalchemy import BindParameter, Column, ColumnElement, SQLColumnExpression, UnaryExpression, and_, or_, tuple_
 from sqlalchemy.sql import operators
 
 from pgauthkit.errors import RepositoryError
@@ -37,8 +37,9 @@ class Place:
         return attribute.desc() if self.descending != backward else attribute.asc()
 
     def bound(self, value: object) -> ColumnElement[Any]:
-        """Return a value as a parameter of the column's type."""
-        return typed(self.column.type, value)
+        """Return a value as a parameter of the column's type, or a parameter as it is."""
+        given: Any = value
+        return given if isinstance(value, BindParameter) else typed(self.column.type, value)
 
 
 def places(of: Description[Any], order_by: Order | Sequence[Order]) -> list[Place]:

@@ -27,7 +27,7 @@ class Reading(Unit[M]):
     def find_unique(self, *, include: Include = (), with_deleted: bool = False, **key: object) -> M | None:
         """Return the row with a unique key, or None.
 
-        One statement, and one more for each collection included.
+        One statement, with what is included; where the session loads it itself, one more for each collection.
 
         Args:
             include: relations to load: names, dotted paths, or a mapping of names to `Nested`.
@@ -96,7 +96,7 @@ class Reading(Unit[M]):
     ) -> list[M]:
         """Return the rows that meet the conditions.
 
-        One statement, and one more for each collection included.
+        One statement, with what is included; where the session loads it itself, one more for each collection.
 
         Args:
             *where: conditions of SQLAlchemy on columns of this model; on others through `.any()` and `.has()`.

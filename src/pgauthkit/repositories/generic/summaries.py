@@ -1,14 +1,13 @@
 """Summaries: figures over many rows, all together or in groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Label, Row, SQLColumnExpression, select
+from sqlalchemy import Row, SQLColumnExpression
 
-from pgauthkit.errors import RepositoryError
-from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, sequence
+from pgauthkit.repositories.generic.conditions import Condition, Order, conditions
 from pgauthkit.repositories.generic.loading import at_most
-from pgauthkit.repositories.generic.mapping.comparisons import compared
+from pgauthkit.repositories.generic.plans.methods.figures import aggregated, grouped
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Summaries"]
@@ -38,7 +37,7 @@ class Summaries(Unit[M]):
             Decimal('12.50')
         """
         found = conditions(self._of, where, deleted_too=with_deleted)
-        statement = select(*self._figures(figures)).select_from(self._of.model).where(*found)
+        statement = aggregated(self._of, figures).where(*found)
         return self._guarded(lambda: self._db.execute(statement).one())
 
     @on_its_own
@@ -71,27 +70,7 @@ class Summaries(Unit[M]):
             [('c…', 3), ('c…', 1)]
         """
         found = conditions(self._of, where, deleted_too=with_deleted)
-        groups = [self._of.attribute(item) if isinstance(item, str) else compared(item) for item in sequence(by)]
-        named = {item: self._of.attribute(item) for item in sequence(by) if isinstance(item, str)}
-        labels = self._figures(figures)
-        known = {**named, **{label.name: label for label in labels}}
-        statement = select(*groups, *labels).select_from(self._of.model).where(*found).group_by(*groups)
-        order = [self._ordered(item, known) for item in sequence(order_by)]
-        statement = statement.having(*map(compared, sequence(having))).order_by(*order)
+        statement = grouped(self._of, by, figures, having, order_by).where(*found)
         if take is not None:
             statement = statement.limit(at_most("take", take))
         return self._guarded(lambda: [*self._db.execute(statement).all()])
-
-    def _figures(self, figures: Mapping[str, SQLColumnExpression[Any]]) -> list[Label[Any]]:
-        if not figures:
-            raise RepositoryError(f"Say which figures of {self._of.name} are wanted.", table=self._of.table.name)
-        return [compared(figure).label(name) for name, figure in figures.items()]
-
-    def _ordered(self, order: Order, known: Mapping[str, SQLColumnExpression[Any]]) -> SQLColumnExpression[Any]:
-        if not isinstance(order, str):
-            return compared(order)
-        name = order.removeprefix("-")
-        if name not in known:
-            message = f"{name!r} is neither a figure nor grouped by; there are: {', '.join(known)}."
-            raise RepositoryError(message, table=self._of.table.name)
-        return known[name].desc() if order.startswith("-") else known[name].asc()

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, dialect
 from sqlalchemy.exc import CompileError
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-__all__ = ["Compared", "own_type", "same", "typed"]
+__all__ = ["Compared", "compared_type", "own_type", "same", "typed"]
 
 _POSTGRESQL: Final[Dialect] = typing_cast("Callable[[], Dialect]", dialect)()
 _PADDED, _CASELESS = "bpchar", "CITEXT"
@@ -85,8 +85,13 @@ def own_type(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
 
 def typed(kind: TypeEngine[Any], value: object) -> ColumnElement[Any]:
     """Return a value as a parameter of a column's type."""
+    return literal(value, compared_type(kind))
+
+
+def compared_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type of a parameter that is compared with a column of a type."""
     own = own_type(kind)
-    return literal(value, kind if own is None else Compared(kind, own))
+    return kind if own is None else Compared(kind, own)
 
 
 def same(kind: TypeEngine[Any], value: object) -> object:

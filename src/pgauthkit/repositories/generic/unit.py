@@ -20,6 +20,7 @@ from pgauthkit.repositories.generic.loading import AnyRow, AnySelect, load
 from pgauthkit.repositories.generic.mapping.listeners import refuse_listeners
 from pgauthkit.repositories.generic.plans.by_plan import SLOW, ByPlan
 from pgauthkit.repositories.generic.plans.calls import Limit, OnEngine
+from pgauthkit.repositories.generic.plans.in_session import InSession
 
 __all__ = ["Unit", "by_batches", "on_its_own"]
 
@@ -37,7 +38,9 @@ class Unit(Generic[M]):
 
     _db: orm.Session
     _calls: OnEngine | None = None
-    _planned: ByPlan[M]
+    # None where calls go through the ORM.
+    _planned: ByPlan[M] | InSession[M] | None
+    _unplanned: Self | None = None
     # Whether the session is ours and ends with the call.
     _alone: bool = False
     _limit: Limit = nullcontext
@@ -51,13 +54,22 @@ class Unit(Generic[M]):
             raise RepositoryError(f"{type(db).__name__} is for {'Async' + type(self).__name__}.")
         else:
             self._db = db
+            self._planned = InSession(db, self._of)
             watch_session(db, model)
 
     def _within(self, db: orm.Session, limit: Limit = nullcontext) -> Self:
         """Return the same in a session of our own."""
         within = copy.copy(self)
-        vars(within).update(_db=db, _calls=None, _alone=True, _limit=limit)
+        vars(within).update(_db=db, _calls=None, _planned=None, _alone=True, _limit=limit)
         return within
+
+    @property
+    def _by_orm(self) -> Self:
+        """The same without plans."""
+        if self._unplanned is None:
+            self._unplanned = copy.copy(self)
+            vars(self._unplanned).update(_planned=None)
+        return self._unplanned
 
     def _guarded(self, call: Callable[[], T]) -> T:
         """Flush and call, with errors of ours in place of the driver's."""
@@ -127,19 +139,25 @@ class Unit(Generic[M]):
 
 
 def on_its_own(method: F) -> F:
-    """Make a method of a repository that is on an engine run by a plan, or else in a session of its own."""
+    """Make a method of a repository run by a plan; or else through the ORM, on an engine in a session of its own."""
+    name = method.__name__
 
     @functools.wraps(method)
     def run(self: Any, /, *args: object, **kwargs: object) -> object:  # noqa: ANN401 - a unit
+        planned: ByPlan[Any] | InSession[Any] | None = self._planned
         calls: OnEngine | None = self._calls
-        if calls is None:
+        if planned is None or (calls is None and not hasattr(planned, name)):
             return method(self, *args, **kwargs)
 
         def work(db: orm.Session) -> object:
             return method(self._within(db), *args, **kwargs)
 
-        found = self._planned.attempt(method.__name__, args, kwargs)
-        return found if found is not SLOW else calls.in_session(work, one_snapshot=bool(kwargs.get("include")))
+        found = planned.attempt(name, args, kwargs)
+        if found is not SLOW:
+            return found
+        if calls is None:
+            return method(self._by_orm, *args, **kwargs)
+        return calls.in_session(work, one_snapshot=bool(kwargs.get("include")))
 
     return cast("F", run)
 

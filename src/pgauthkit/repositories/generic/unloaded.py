@@ -7,7 +7,14 @@ from typing import Any, Final, cast
 
 import attrs
 from sqlalchemy.exc import MissingGreenlet, StatementError
-from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveFlag, object_session
+from sqlalchemy.orm import (
+    InstanceState,
+    LoaderCallableStatus,
+    Mapper,
+    PassiveFlag,
+    RelationshipProperty,
+    object_session,
+)
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import DetachedInstanceError
 
@@ -15,7 +22,7 @@ from pgauthkit.database.violations import violation
 from pgauthkit.errors import PgAuthKitError, RepositoryError
 from pgauthkit.repositories.generic.mapping.rereading import has_typed_key, reread
 
-__all__ = ["NotIncluded", "NotLoaded", "close", "closed_relations"]
+__all__ = ["NotIncluded", "NotLoaded", "close", "closed_relations", "is_query"]
 
 # Their attributes are queries, which load nothing by themselves.
 _QUERIES = frozenset({"dynamic", "write_only"})
@@ -126,8 +133,13 @@ def closed_relations(mapper: Mapper[Any], included: Collection[str], prefix: str
     return {
         relation.key: NotIncluded(mapper.class_.__name__, relation.key, prefix + relation.key)
         for relation in mapper.relationships
-        if relation.key not in included and relation.lazy not in _QUERIES
+        if relation.key not in included and not is_query(relation)
     }
+
+
+def is_query(relation: RelationshipProperty[Any]) -> bool:
+    """Tell whether a relation's attribute is a query, which loads nothing by itself."""
+    return relation.lazy in _QUERIES
 
 
 def _unread(mapper: Mapper[Any], columns: Collection[str]) -> dict[str, NotLoaded]:

@@ -66,9 +66,12 @@ class Writing(Unit[M]):
             with referring_by_key(self._of, instance) if self._alone else nullcontext():
                 self._db.add(instance)
                 self._db.flush()
-            for name in inspect(instance).unloaded & empty:
+            state = inspect(instance, raiseerr=True)
+            # What the server adds is there, or expired; what is left was inserted as NULL.
+            null = (state.unloaded & self._of.columns.keys()) - state.expired_attributes
+            for name in null | (state.unloaded & empty):
                 set_committed_value(instance, name, None)
-            if left := inspect(instance).expired_attributes:
+            if left := state.expired_attributes:
                 reread(self._db, instance, left)
             return instance
 

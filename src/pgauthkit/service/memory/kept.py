@@ -25,8 +25,7 @@ class _Answer(NamedTuple):
     identity: Identity
     selector_hash: bytes
     begun: float  # by the clock of the process, before the statement was sent
-    ends: float  # by the same clock
-    ends_at: datetime | None  # by the clock that was given on purpose, where there is one
+    life: float  # seconds from then on; as a rule the same object for all
     key: bytes
 
 
@@ -38,7 +37,6 @@ class Kept:
     """
 
     def __init__(self, settings: SessionCache, clock: Callable[[], datetime] | None) -> None:
-        self._staleness = settings.max_staleness
         self._seconds = settings.max_staleness.total_seconds()
         self._size = settings.size
         self._clock = clock
@@ -68,26 +66,25 @@ class Kept:
         answer = self._answers.get(self._key(token))
         if answer is None:
             return None
-        identity, selector_hash, begun, ends, ends_at, _ = answer
+        identity, selector_hash, begun, life, _ = answer
         # Before the clock: a thread that is put aside between the two must find the one or the other.
         if MARKS.void(begun, selector_hash, identity.user_id):
             return None
         now = elapsed()
-        if now >= ends:
+        if now >= begun + life:
             return None
-        if self._clock is None or ends_at is None:
+        if self._clock is None:
             at = identity.asked_at + timedelta(seconds=now - begun)
-        elif not identity.asked_at <= (at := self._clock()) < ends_at:
+        elif not identity.asked_at <= (at := self._clock()) < identity.asked_at + timedelta(seconds=life):
             return None
         # As of now, so that `is_fresh` is not judged as of the moment that the database was asked.
         return _asked_at(at, identity)
 
     def put(self, token: str, selector_hash: bytes, begun: float, identity: Identity, ends_at: datetime) -> None:
         """Keep an answer. One that was voided while it was under way is never given."""
-        ends_at = min(ends_at, identity.asked_at + self._staleness)
-        ends = begun + (ends_at - identity.asked_at).total_seconds()
+        life = min(self._seconds, (ends_at - identity.asked_at).total_seconds())
         key = self._key(token)
-        answer = _Answer(identity, selector_hash, begun, ends, ends_at if self._clock else None, key)
+        answer = _Answer(identity, selector_hash, begun, life, key)
         with self._lock:
             self._answers[key] = answer
             self._order.append(answer)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pgauthkit.repositories.generic.plans.creates import Creates
+from pgauthkit.repositories.generic.plans.methods.figures import Figures
+from pgauthkit.repositories.generic.plans.methods.many import Many
+from pgauthkit.repositories.generic.plans.methods.pages import Pages
 from pgauthkit.repositories.generic.plans.reads import Reads
 from pgauthkit.repositories.generic.plans.shapes import UnplannedError
 from pgauthkit.repositories.generic.plans.writes import Writes
@@ -16,7 +19,7 @@ SLOW: Final = object()
 """What `attempt` returns for a call that goes through a session."""
 
 
-class ByPlan(Reads[M], Creates[M], Writes[M]):
+class ByPlan(Reads[M], Pages[M], Figures[M], Creates[M], Writes[M], Many[M]):
     """Its methods are called as those of the repository, and say by an error that a session is needed."""
 
     def attempt(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:

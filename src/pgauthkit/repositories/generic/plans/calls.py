@@ -80,10 +80,12 @@ class OnEngine(Calls):
         return usual and driver.read_only is None and driver.deferrable is None
 
     def _asked(self, connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
-        steps = Line.of(connection).query(asked.plan.text, asked.parameters, asked.plan.formats)
+        plan = asked.plan
+        steps = Line.of(connection).query(plan.text, asked.parameters, plan.formats, plan.types, plan.words)
         waiting = cast("Any", connection.driver_connection).wait(steps)
         types, rows = waiting if self._awaiting is None else self._awaiting.wait(waiting)
         asked.types = types
+        plan.seen(types)
         return cast("Rows", rows)
 
     def _translated(self, error: Exception) -> PgAuthKitError:

@@ -1,25 +1,28 @@
 """`Creates`: a new row on an engine, in one round trip, by a plan."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Column, ColumnElement, insert, literal_column
+from sqlalchemy import Column, ColumnElement, Dialect, insert, literal_column
 from sqlalchemy.sql import ClauseElement
 
 from pgauthkit.repositories.generic.assignments import assigned, evaluated
+from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.mapping.construction import constructed, without_null
+from pgauthkit.repositories.generic.plans.detached import origin
 from pgauthkit.repositories.generic.plans.fitness import unfit_write
 from pgauthkit.repositories.generic.plans.instances import refuse_unsuitable
-from pgauthkit.repositories.generic.plans.internals import commit_new, reader_of
+from pgauthkit.repositories.generic.plans.internals import Converter, commit_new, reader_of
 from pgauthkit.repositories.generic.plans.known import Planned
 from pgauthkit.repositories.generic.plans.plan import planned
 from pgauthkit.repositories.generic.plans.reads import Planning
+from pgauthkit.repositories.generic.plans.rows import Row, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
-from pgauthkit.repositories.generic.unloaded import close
 
 __all__ = ["Creates"]
 
 M = TypeVar("M")
+_Added: TypeAlias = tuple[dict[str, Any], Mapping[str, Any]]
 
 
 class Creates(Planning[M]):
@@ -44,9 +47,8 @@ class Creates(Planning[M]):
         shape = Shape("create")
         for name, value in given.items():
             shape.assign(name, value)
-        read = self._run(shape, lambda: self._insert(shape, given), writes=True)
-        commit_new(instance, {**given, **dict.fromkeys(empty), **read})
-        close([instance], fresh=True)
+        read, closed = self._run(shape, lambda: self._insert(shape, given), writes=True)
+        commit_new(instance, {**given, **dict.fromkeys(empty), **read}, closed)
         return instance
 
     def _unfit_values(self, instance: M | None, values: Mapping[str, Any]) -> str | None:
@@ -59,19 +61,37 @@ class Creates(Planning[M]):
             return "a relation is given"
         return None
 
-    def _insert(self, shape: Shape, given: Mapping[str, Any]) -> Planned[dict[str, Any]]:
+    def _insert(self, shape: Shape, given: Mapping[str, Any]) -> Planned[_Added]:
         of, dialect = self._of, self.plans.dialect
         values = {of.columns[name]: shape.bound(name, of.columns[name].type) for name in given}
         names = [name for name in of.columns if name not in given]
         read: list[ColumnElement[Any]] = [of.columns[name] for name in names]
         statement = insert(of.table).values(values).returning(*read, literal_column("1"))
 
-        def answer(rows: Any, types: tuple[int, ...]) -> dict[str, Any]:  # noqa: ANN401 - one row
-            found = zip(names, types, rows[0], strict=False)
-            readers = ((name, reader_of(of.columns[name].type, dialect, oid), value) for name, oid, value in found)
-            return {name: value if read is None else read(value) for name, read, value in readers}
+        return Planned(planned(statement, dialect, shape.binds), _Values(of, dialect, names).answer, [of])
 
-        return Planned(planned(statement, dialect, shape.binds), answer, [of])
+
+class _Values:
+    """What the server has added to a row."""
+
+    def __init__(self, of: Description[Any], dialect: Dialect, names: Sequence[str]) -> None:
+        self._names = names
+        self._kinds = [of.columns[name].type for name in names]
+        self._dialect = dialect
+        self._closed = origin(of.model, frozenset(), "").closed
+        self._readers: dict[Types, Sequence[tuple[str, Converter]]] = {}
+
+    def answer(self, rows: Sequence[Row], types: Types) -> _Added:
+        """Return the values by their names, and what refuses the object's relations."""
+        found: dict[str, Any] = dict(zip(self._names, rows[0], strict=False))
+        readers = self._readers.get(types)
+        if readers is None:
+            pairs = zip(self._names, self._kinds, types, strict=False)
+            read = [(name, reader_of(kind, self._dialect, oid)) for name, kind, oid in pairs]
+            readers = self._readers[types] = [(name, reader) for name, reader in read if reader is not None]
+        for name, reader in readers:
+            found[name] = reader(found[name])
+        return found, self._closed
 
 
 def _written(columns: Mapping[str, Column[Any]], held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

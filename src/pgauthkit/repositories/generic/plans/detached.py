@@ -4,18 +4,20 @@ The state of an object, of which most callers read a few columns and nothing els
 the object. It is left out until something touches it: an assignment, a relation, `inspect`, a session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
 
+from pgauthkit.repositories.generic.plans.included import adapt_lists
 from pgauthkit.repositories.generic.plans.internals import STATE, new_state
 from pgauthkit.repositories.generic.unloaded import closed_relations
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-__all__ = ["MARK", "Origin", "origin"]
+__all__ = ["MARK", "Origin", "origin", "plain_class"]
 
 # Begins as SQLAlchemy's own name does, which web frameworks leave out when they encode an object.
 MARK: Final = "_sa_pgauthkit_origin"
@@ -26,26 +28,36 @@ class Origin:
 
     Attributes:
         primary_key: the names of its attributes.
+        included: the relations that the objects have.
+        closed: the loaders of the others, which raise.
     """
 
     def __init__(self, model: type[Any], included: frozenset[str], prefix: str) -> None:
         self._of = model, included, prefix
+        self.included = included
         self._mapper: Mapper[Any] = inspect(model)
-        self._closed = closed_relations(self._mapper, included, prefix)
-        self._identity = self._mapper.identity_key_from_primary_key(())[0]
+        self.closed = closed_relations(self._mapper, included, prefix)
+        self._class = self._mapper.identity_key_from_primary_key(())[0]
         keys = (self._mapper.get_property_by_column(column).key for column in self._mapper.primary_key)
         self.primary_key: tuple[str, ...] = tuple(keys)
+        self._identity: Callable[[Mapping[str, object]], tuple[object, ...]] = _tuple_of(self.primary_key)
         if not isinstance(vars(model).get(STATE), _LazyState):
             # Past what SQLAlchemy's metaclass does, which takes attributes for columns.
             type.__setattr__(model, STATE, _LazyState())
 
     def state(self, instance: object, held: Mapping[str, object]) -> object:
         """Return the state of an object, given what it holds."""
-        key = (self._identity, tuple(held[name] for name in self.primary_key), None)
-        return new_state(instance, self._mapper, key, self._closed)
+        return new_state(instance, self._mapper, (self._class, self._identity(held), None), self.closed)
 
     def __reduce__(self) -> tuple[object, ...]:
         return origin, self._of  # as part of an object that is copied or pickled
+
+
+def _tuple_of(names: Sequence[str]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    (name,) = names
+    return lambda held: (held[name],)
 
 
 class _LazyState:
@@ -55,7 +67,9 @@ class _LazyState:
         held = {} if instance is None else vars(instance)
         made: Origin | None = held.get(MARK)
         if made is not None:
-            held.setdefault(STATE, made.state(instance, held))  # in one step: another thread may ask as well
+            # In one step: another thread may ask as well.
+            state = held.setdefault(STATE, made.state(instance, held))
+            adapt_lists(state, held, made.included)
             held.pop(MARK, None)
         try:
             return held[STATE]
@@ -76,6 +90,31 @@ def origin(model: type[Any], included: frozenset[str], prefix: str) -> Origin:
     if key not in _KNOWN:
         _KNOWN[key] = Origin(model, included, prefix)
     return _KNOWN[key]
+
+
+def plain_class(model: type[object]) -> type[object] | None:
+    """Return a new class whose objects can become those of a model; None where there is none, as with `__slots__`.
+
+    SQLAlchemy watches over the attributes of a model's objects. Those of a plain class are set in half the time that
+    a dictionary for each object takes. They share their keys, and so take a third of its memory.
+
+    Args:
+        model: a mapped class.
+
+    Example:
+        >>> instance = plain_class(Post)()  # doctest: +SKIP
+        >>> instance.title = "A"  # doctest: +SKIP
+        >>> instance.__class__ = Post  # doctest: +SKIP
+    """
+    first = model  # that has attributes
+    while first.__base__ and first.__base__.__dictoffset__:
+        first = first.__base__
+    plain = type("Plain", (first.__base__ or object,), {})
+    try:
+        plain().__class__ = model
+    except TypeError:
+        return None
+    return plain
 
 
 _KNOWN: Final[dict[tuple[type[Any], frozenset[str], str, int], Origin]] = {}

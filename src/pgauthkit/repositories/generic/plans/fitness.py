@@ -4,20 +4,22 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, orm
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.detached import plain_class
 from pgauthkit.repositories.generic.plans.internals import (
     engine_listeners,
     session_listeners,
+    statement_listeners,
     write_listeners,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["unfit_engine", "unfit_model", "unfit_write"]
+__all__ = ["unfit_connection", "unfit_engine", "unfit_model", "unfit_session", "unfit_write"]
 
 
 def unfit_engine(engine: Engine, *, ours: int) -> str | None:
@@ -34,6 +36,35 @@ def unfit_engine(engine: Engine, *, ours: int) -> str | None:
     if engine.get_execution_options().get("schema_translate_map"):
         return "the engine translates schemas"
     return None
+
+
+def unfit_session(db: orm.Session) -> str | None:
+    """Return why calls in a session go through SQLAlchemy's own loading, for as long as it is so; None where not."""
+    dispatch: Any = db.dispatch
+    if dispatch.do_orm_execute or dispatch.loaded_as_persistent:
+        return "something listens to what the session loads"
+    # The option that SQLAlchemy's constructor sets, and a method that is made to be overridden.
+    if db.bind is None or cast("Any", db).binds or type(db).get_bind is not orm.Session.get_bind:
+        return "the session has no engine, or several"
+    if cast("Any", db).execution_options:
+        return "the session has execution options"
+    return None if db.bind.dialect.driver == "psycopg" else "the driver is not psycopg"
+
+
+def unfit_connection(connection: Connection, *, ours: int) -> str | None:
+    """Return why statements on the connection of a session go through SQLAlchemy; None where they need not.
+
+    Args:
+        connection: of the session, for the model.
+        ours: how many of our own listen to its statements.
+    """
+    if statement_listeners(connection, ours=ours):
+        return "something listens to the connection"
+    if "schema_translate_map" in connection.get_execution_options():
+        return "the connection translates schemas"
+    driver: Any = connection.connection.driver_connection
+    speaks_utf8 = driver.pgconn.parameter_status(b"client_encoding") == b"UTF8"
+    return None if speaks_utf8 else "the connection speaks another encoding"
 
 
 @cache
@@ -63,7 +94,8 @@ def _reasons(of: Description[Any]) -> Iterator[str]:
         yield f"a row of {of.name} may be of several classes"
     if any(prop.deferred for prop in mapper.column_attrs) or len(mapper.column_attrs) != len(of.columns):
         yield f"{of.name} has columns that are not of its table, or are not always read"
-    if any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__")):
+    own = any(getattr(model, name) is not getattr(object, name) for name in ("__new__", "__setattr__"))
+    if own or plain_class(model) is None:
         yield f"{of.name} has its own way to make objects"
     if any(map(_is_compared_otherwise, _attributes(of))):
         yield f"{of.name} has a column with comparisons of its own"

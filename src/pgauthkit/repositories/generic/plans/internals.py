@@ -1,13 +1,16 @@
 """What plans use of SQLAlchemy beyond its documented names: all of it, so that another version has one place to try.
 
-Tried with SQLAlchemy 2.1.
+What sessions keep of objects is in `identity`. Tried with SQLAlchemy 2.1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, cast
 
-from sqlalchemy import BindParameter, Column, Dialect, Engine, Executable, Table, orm
+import sqlalchemy
+from sqlalchemy import BindParameter, Column, Connection, Dialect, Engine, Enum, Executable, Row, Select, Table, orm
+from sqlalchemy.engine.result import result_tuple
 from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.collections import CollectionAdapter, InstrumentedList
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -15,18 +18,26 @@ from pgauthkit.repositories.generic.conditions import CONSTANT
 from pgauthkit.repositories.generic.description import Description
 
 __all__ = [
+    "ADAPTER",
     "MINORS",
     "STATE",
+    "adapt",
     "commit_new",
     "converter_of",
     "engine_listeners",
+    "enumerations",
+    "fail",
+    "has_plain_lists",
+    "is_tried",
     "load_listeners",
     "new_state",
     "parameters",
     "plain_column",
     "reader_of",
+    "row_maker",
     "session_listeners",
     "shape_of",
+    "statement_listeners",
     "without_entities",
     "write_listeners",
 ]
@@ -38,21 +49,18 @@ Converter: TypeAlias = Callable[[Any], Any]
 MINORS: Final = ("2.1",)
 # Where an object has what SQLAlchemy knows of it.
 STATE: Final = "_sa_instance_state"
-# Of a session that never does anything: it has the listeners that any session has.
+# Where a collection has what ties it to its object.
+ADAPTER: Final = "_sa_adapter"
+# Who listens to any session, by event: of a session that never does anything.
 _ANY_SESSION: Final = tuple(
-    getattr(orm.Session().dispatch, name) for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
+    getattr(orm.Session().dispatch, name).parent_listeners
+    for name in sorted(cast("Any", orm.Session.dispatch)._event_names)
 )
-_OF_ENGINES: Final = (
-    "before_execute",
-    "after_execute",
-    "begin",
-    "commit",
-    "rollback",
-    "engine_connect",
-    "set_connection_execution_options",
-)
-_OF_DIALECTS: Final = ("do_execute", "do_execute_no_params")
-_WRITES: Final = ("insert", "update", "delete")
+
+
+def is_tried() -> bool:
+    """Tell whether the version of SQLAlchemy that is installed is one of those; with another one, no plan is made."""
+    return sqlalchemy.__version__.startswith(tuple(f"{minor}." for minor in MINORS))
 
 
 def shape_of(element: ClauseElement) -> tuple[tuple[Any, ...], Binds] | None:
@@ -85,6 +93,12 @@ def parameters(compiled: SQLCompiler, binds: Binds) -> tuple[Mapping[str, int], 
     return found, constants
 
 
+def enumerations(compiled: SQLCompiler) -> list[int]:
+    """Return which columns of a statement's rows are enumerations of the server."""
+    kinds = [column.type for column in cast("Any", compiled)._result_columns]
+    return [place for place, kind in enumerate(kinds) if isinstance(kind, Enum) and kind.native_enum]
+
+
 def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
     """Return what a type of SQLAlchemy makes of a value before the driver gets it."""
     return cast("Converter | None", cast("Any", compiled)._bind_processors.get(name))
@@ -92,7 +106,29 @@ def converter_of(compiled: SQLCompiler, name: str) -> Converter | None:
 
 def reader_of(kind: Any, dialect: Dialect, oid: int) -> Converter | None:  # noqa: ANN401 - any type
     """Return what a type of SQLAlchemy makes of a value that the driver has read."""
-    return cast("Converter | None", kind._cached_result_processor(dialect, oid))
+    read = cast("Converter | None", kind._cached_result_processor(dialect, oid))
+    # An enumeration has few values: each is looked up once, and then found by a dictionary.
+    return _Remembered(read).__getitem__ if read is not None and type(kind) is Enum else read
+
+
+class _Remembered(dict[Any, Any]):
+    def __init__(self, read: Converter) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, value: Any) -> Any:  # noqa: ANN401 - of any type
+        self[value] = self._read(value)
+        return self[value]
+
+
+def row_maker(statement: Select[*tuple[Any, ...]]) -> Callable[[Sequence[Any]], Row[*tuple[Any, ...]]]:
+    """Return what makes a row of values, which are known by their names and by what was selected, as in a session."""
+    described = statement.column_descriptions
+    selected = zip(described, statement.selected_columns, strict=True)
+    make: Callable[..., Any] = result_tuple(
+        [one["name"] for one in described], [(one["expr"], column) for one, column in selected]
+    )
+    return make
 
 
 def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], callables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
@@ -103,17 +139,60 @@ def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], calla
     return state
 
 
-def commit_new(instance: object, written: Mapping[str, object]) -> None:
+def has_plain_lists(model: type[Any], name: str) -> bool:
+    """Tell whether a relation is a list, as most are, and nobody waits for one to be made."""
+    impl = cast("Any", model)._sa_class_manager[name].impl
+    return impl.collection_factory is InstrumentedList and not impl.dispatch.init_collection
+
+
+def adapt(state: Any, name: str, made: object) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Tie a list of a relation to the object that has it."""
+    CollectionAdapter(state.manager[name].impl, state, cast("Any", made))
+
+
+def commit_new(instance: object, written: Mapping[str, object], callables: Mapping[str, Any]) -> None:
     """Make an object that was new one of a row that was inserted, as it is after a session has ended.
 
     Args:
         instance: of a mapped class, with what was inserted.
-        written: what the server has added.
+        written: what was written, and what the server has added.
+        callables: what loads, or refuses, relations.
     """
     state: Any = getattr(instance, STATE)
     state.dict.update(written)
     state.key = state.mapper._identity_key_from_state(state)
     state._commit_all(state.dict)
+    state.callables = {**state.callables, **callables}
+
+
+def fail(connection: Connection, error: BaseException) -> NoReturn:
+    """Raise an error of the driver as SQLAlchemy does, which gives up a connection that is lost."""
+    handle = cast("Callable[..., NoReturn]", cast("Any", connection)._handle_dbapi_exception)
+    handle(error, None, None, None, None)
+
+
+def statement_listeners(connection: Connection, *, ours: int) -> bool:
+    """Tell whether anyone but us is told of each statement on a connection, by an event or by a log.
+
+    Args:
+        connection: of a session.
+        ours: how many of our own listen.
+    """
+    known, engine = cast("Any", connection), cast("Any", connection.engine)
+    if known._echo:
+        return True
+    if not (known._has_events or engine._has_events or engine.dialect._has_events):
+        return False
+    dispatch, of_dialect = known.dispatch, engine.dialect.dispatch
+    return bool(
+        dispatch.before_execute
+        or dispatch.after_execute
+        or of_dialect.do_execute
+        or of_dialect.do_execute_no_params
+        or len(dispatch.before_cursor_execute) > ours
+        or len(dispatch.after_cursor_execute) > ours
+        or len(of_dialect.handle_error) > ours
+    )
 
 
 def session_listeners() -> bool:
@@ -128,12 +207,13 @@ def engine_listeners(engine: Engine, *, ours: int) -> bool:
         engine: also one with options of its own.
         ours: how many of our own listen to each statement.
     """
-    of_engine, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
+    # Name by name: it is asked at each call, and a loop would take five times as long.
+    of, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
     return (
-        any(getattr(of_engine, name) for name in _OF_ENGINES)
-        or any(getattr(of_dialect, name) for name in _OF_DIALECTS)
-        or len(of_engine.before_cursor_execute) > ours
-        or len(of_engine.after_cursor_execute) > ours
+        bool(of.before_execute or of.after_execute or of.begin or of.commit or of.rollback or of.engine_connect)
+        or bool(of.set_connection_execution_options or of_dialect.do_execute or of_dialect.do_execute_no_params)
+        or len(of.before_cursor_execute) > ours
+        or len(of.after_cursor_execute) > ours
         or len(of_dialect.handle_error) > ours
     )
 
@@ -159,7 +239,8 @@ def load_listeners(mapper: Mapper[Any]) -> bool:
 def write_listeners(mapper: Mapper[Any]) -> bool:
     """Tell whether anyone waits for objects of a class to be written."""
     dispatch = cast("Any", mapper).dispatch
-    return any(getattr(dispatch, f"{when}_{what}") for when in ("before", "after") for what in _WRITES)
+    before = bool(dispatch.before_insert or dispatch.before_update or dispatch.before_delete)
+    return before or bool(dispatch.after_insert or dispatch.after_update or dispatch.after_delete)
 
 
 def plain_column(element: object) -> Column[Any] | None:

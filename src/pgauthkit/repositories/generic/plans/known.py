@@ -1,6 +1,5 @@
 """`Plans`: the plans of a model on an engine, each made once for its shape."""
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
@@ -9,20 +8,22 @@ import attrs
 from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
+from pgauthkit.repositories.generic.plans.code import show
+from pgauthkit.repositories.generic.plans.internals import MINORS, is_tried
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Plan
+from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 
 __all__ = ["Planned", "Plans", "plans_of"]
 
 T = TypeVar("T")
 M = TypeVar("M")
-Rows = Sequence[tuple[Any, ...]]
 
 # Shapes of calls on one model that are kept; an application has some tens.
 MOST: Final = 500
 # Where a dialect has them: they end with their engine.
 _KEPT: Final = "pgauthkit_plans"
-_log: Final = logging.getLogger("pgauthkit.plans")
 
 
 @attrs.frozen
@@ -33,11 +34,15 @@ class Planned(Generic[T]):
         plan: the statement.
         answer: makes the answer of the rows, and of the types of their columns.
         models: those whose objects it makes.
+        makers: what makes these objects.
+        in_session: makes the objects of the same answer in a session.
     """
 
     plan: Plan
-    answer: Callable[[Rows, tuple[int, ...]], T]
+    answer: Callable[[Sequence[Row], Types], T]
     models: Sequence[Description[Any]] = ()
+    makers: Sequence[Rows[Any]] = ()
+    in_session: Persistent | None = None
 
 
 class Plans(Generic[M]):
@@ -84,21 +89,24 @@ class Plans(Generic[M]):
         return len(self._told) > known
 
     def shown(self) -> str:
-        """Return the statements of all plans.
+        """Return the statements of all plans, each with the code that makes objects of its rows, once there were any.
 
         Example:
             >>> print(plans_of(describe(Post), engine.dialect).shown())  # doctest: +SKIP
         """
-        found = [planned.plan.sql for planned in self._known.values() if isinstance(planned, Planned)]
-        return "\n\n".join(found)
+        found = [planned for planned in self._known.values() if isinstance(planned, Planned)]
+        parts = ((planned.plan.sql, *(maker.source for maker in planned.makers)) for planned in found)
+        return "\n\n".join("\n\n".join(filter(None, part)) for part in parts)
 
     def _built(self, build: Callable[[], Planned[Any]]) -> Planned[Any] | str:
+        if not is_tried():
+            return f"plans were tried with SQLAlchemy {', '.join(MINORS)} alone"
         try:
             planned = build()
         except UnplannedError as reason:
             return str(reason)
         self.built += 1
-        _log.debug("%s: %s", self.of.name, planned.plan.sql)
+        show(f"-- {self.of.name}\n{planned.plan.sql}")
         return planned
 
 

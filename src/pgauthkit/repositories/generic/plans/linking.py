@@ -1,13 +1,15 @@
 """Links the objects of a tree, from the rows that its statement returned."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 from sqlalchemy import Dialect
-from sqlalchemy.orm.attributes import set_committed_value
 
+from pgauthkit.repositories.generic.plans.included import include, list_class
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.trees import Place
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Linking"]
 
 Numbered = list[tuple[int, object]]
-Children = dict[int, list[Any]]
+Children = defaultdict[int, list[Any]]
+# Of a row: its place, its parent's number, and its own.
+_PLACE: Final[Callable[[Row], int]] = itemgetter(0)
+_PARENT: Final[Callable[[Row], int]] = itemgetter(1)
+_OWN: Final[Callable[[Row], int]] = itemgetter(2)
 
 
 @attrs.frozen
@@ -49,12 +55,16 @@ class Linking:
         below = [place for place in places if place.parent is not None]
         self._linking = sorted(below, key=lambda place: -place.depth)
 
+    @property
+    def makers(self) -> list[Rows[Any]]:
+        """What makes the objects of each place."""
+        return [making.rows for making in self._making]
+
     def objects(self, rows: Sequence[Row], types: Types) -> list[Any]:
         """Return the objects of the root."""
         levels: list[list[Row]] = [[] for _ in self._places]
-        for row in rows:
-            place_number: int = row[0]
-            levels[place_number].append(row)
+        for number, group in groupby(rows, _PLACE):
+            levels[number] += group
         found, children = self._made(levels, types)
         for place in self._linking:
             _link(found[cast("Place", place.parent).number], place, children[place.number])
@@ -64,7 +74,7 @@ class Linking:
         """Return each place's objects, by the number of the row in which they came first, and as children."""
         known: dict[type[Any], dict[object, Any]] = {}
         found: list[Numbered] = [[] for _ in levels]
-        children: list[Children] = [{} for _ in levels]
+        children: list[Children] = [defaultdict(_list_class(place)) for place in self._places]
         for making in self._making:
             place, rows = making.place, levels[making.place.number]
             if making.identity is None:
@@ -72,21 +82,20 @@ class Linking:
             else:
                 made = making.rows.shared(rows, types, known.setdefault(making.identity, {}))
             below = children[place.number]
-            for row, instance in zip(rows, made, strict=True):
-                if row[1] in below:
-                    below[row[1]].append(instance)
-                else:
-                    below[row[1]] = [instance]
+            append = list[Any].append  # past SQLAlchemy's watch over changes
+            for number, instance in zip(map(_PARENT, rows), made, strict=True):
+                append(below[number], instance)
             if place.included or place.parent is None:
-                found[place.number] = _firsts(rows, made)
+                numbered = zip(map(_OWN, rows), made, strict=True)
+                found[place.number] = list(numbered) if making.identity is None else _firsts(numbered)
         return found, children
 
 
-def _firsts(rows: Sequence[Row], made: Sequence[object]) -> Numbered:
+def _firsts(numbered: Iterable[tuple[int, object]]) -> Numbered:
     """Return each object once, with the number of the row in which it came first."""
     first: dict[int, tuple[int, object]] = {}
-    for row, instance in zip(rows, made, strict=True):
-        first.setdefault(id(instance), (row[2], instance))
+    for number, instance in numbered:
+        first.setdefault(id(instance), (number, instance))
     return list(first.values())
 
 
@@ -94,11 +103,17 @@ def _link(parents: Numbered, place: Place, children: Children) -> None:
     name = cast("Branch", place.branch).relation.key
     if cast("Join", place.join).is_collection:
         for number, parent in parents:
-            set_committed_value(parent, name, children.get(number, ()))
+            include(parent, name, children[number])
         return
     for number, parent in parents:
         found = children.get(number)
         vars(parent)[name] = found[0] if found else None
+
+
+def _list_class(place: Place) -> type[list[Any]]:
+    if place.join is None or not place.join.is_collection:
+        return list
+    return list_class(cast("Place", place.parent).of.model, cast("Branch", place.branch).relation.key)
 
 
 def _identity(place: Place) -> type[Any]:

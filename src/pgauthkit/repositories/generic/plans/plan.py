@@ -9,13 +9,13 @@ from sqlalchemy import BindParameter, Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from pgauthkit.repositories.generic.plans.internals import Converter, converter_of, parameters
+from pgauthkit.repositories.generic.plans.internals import Converter, converter_of, enumerations, parameters
 from pgauthkit.repositories.generic.plans.shapes import UnplannedError
 
 __all__ = ["Asked", "Plan", "planned"]
 
 
-@attrs.frozen
+@attrs.define
 class Plan:
     """A statement as PostgreSQL takes it.
 
@@ -26,6 +26,9 @@ class Plan:
         constants: what is the same for every call.
         converters: what SQLAlchemy's types do with some parameters, by their places in the statement.
         formats: how psycopg sends the parameters: as it likes.
+        enumerations: the places of columns of enumerations; None of a statement that writes, or returns one row.
+        types: of the columns, once they were seen, where `enumerations` is not None: then they are asked for in binary.
+        words: those of them that are enumerations.
     """
 
     sql: str
@@ -34,6 +37,15 @@ class Plan:
     constants: Sequence[object]
     converters: Sequence[tuple[int, Converter]]
     formats: Sequence[PyFormat]
+    enumerations: Sequence[int] | None = None
+    types: tuple[int, ...] = ()
+    words: frozenset[int] = frozenset()
+
+    def seen(self, types: tuple[int, ...]) -> None:
+        """Take note of the types of the columns, for the next time."""
+        if self.enumerations is not None and types != self.types:
+            self.words = frozenset(types[place] for place in self.enumerations)
+            self.types = types
 
     def parameters(self, values: Sequence[Any]) -> list[Any]:
         """Return the parameters of a call."""
@@ -61,13 +73,16 @@ class Asked:
     types: tuple[int, ...] = ()
 
 
-def planned(statement: ClauseElement, dialect: Dialect, binds: Sequence[BindParameter[Any]]) -> Plan:
+def planned(
+    statement: ClauseElement, dialect: Dialect, binds: Sequence[BindParameter[Any]], *, many: bool = False
+) -> Plan:
     """Return the plan of a statement.
 
     Args:
         statement: a select, or what writes and returns rows.
         dialect: of the engine.
         binds: the places of a call's values, in their order.
+        many: it reads what may be many rows.
 
     Raises:
         UnplannedError: its text depends on more than its shape, as with a list of values.
@@ -90,6 +105,7 @@ def planned(statement: ClauseElement, dialect: Dialect, binds: Sequence[BindPara
         constants,
         [(place, convert) for place, convert in converters if convert is not None],
         [PyFormat.AUTO] * len(names),
+        enumerations(compiled) if many else None,
     )
 
 

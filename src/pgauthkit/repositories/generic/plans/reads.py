@@ -3,24 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from pgauthkit.identifiers import is_storable
 from pgauthkit.repositories.generic.conditions import Condition, Order, conditions, orders
 from pgauthkit.repositories.generic.description import Description, not_found
-from pgauthkit.repositories.generic.includes import Include, branches
+from pgauthkit.repositories.generic.includes import Branches, Include, branches
 from pgauthkit.repositories.generic.loading import at_most
 from pgauthkit.repositories.generic.plans.calls import OnEngine
 from pgauthkit.repositories.generic.plans.fitness import unfit_engine, unfit_model
 from pgauthkit.repositories.generic.plans.internals import load_listeners, without_entities
 from pgauthkit.repositories.generic.plans.known import Planned, Plans, plans_of
 from pgauthkit.repositories.generic.plans.linking import Linking
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Asked, planned
 from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
-from pgauthkit.repositories.generic.plans.trees import places, root_columns, tree_statement
+from pgauthkit.repositories.generic.plans.trees import Place, places, root_columns, tree_statement
 
-__all__ = ["Planning", "Reads"]
+__all__ = ["Planning", "Reads", "fit_places", "refuse_unstorable"]
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -32,7 +33,12 @@ class Planning(Generic[M]):
     def __init__(self, calls: OnEngine, of: Description[M]) -> None:
         self._calls = calls
         self._of = of
-        self.plans: Plans[M] = plans_of(of, calls.engine.dialect)
+        self._plans = plans_of(of, calls.engine.dialect)
+
+    @property
+    def plans(self) -> Plans[M]:
+        """The plans of the model."""
+        return self._plans
 
     def _run(self, shape: Shape, build: Callable[[], Planned[T]], *, writes: bool = False) -> T:
         if reason := unfit_engine(self._calls.engine, ours=self._calls.log is not None):
@@ -70,9 +76,9 @@ class Reads(Planning[M]):
             self._of.unique_key(key, deleted_too=with_deleted)
             if None in key.values():
                 raise UnplannedError("the key has no value")
-            return self._objects(shape, (), key, (), include, deleted_too=with_deleted)
+            return self._objects(shape, (), key, (), include, deleted_too=with_deleted, many=False)
 
-        _refuse_unstorable(key)
+        refuse_unstorable(key)
         found = self._run(shape, build)
         return found[0] if found else None
 
@@ -106,11 +112,11 @@ class Reads(Planning[M]):
             order = orders(self._of, order_by)
             if order and (take is not None or skip is not None):
                 order += orders(self._of, self._of.primary_key)
-            return self._objects(shape, where, equals, order, include, deleted_too=with_deleted)
+            return self._objects(shape, where, equals, order, include, deleted_too=with_deleted, many=take != 1)
 
         for name, number in (("take", take), ("skip", skip)):
             at_most(name, number or 0)
-        _refuse_unstorable(equals)
+        refuse_unstorable(equals)
         return self._run(shape, build)
 
     def find_first(self, *where: Condition, **options: Any) -> M | None:  # noqa: ANN401 - of any column
@@ -143,7 +149,7 @@ class Reads(Planning[M]):
             statement = counted if method == "count" else select(counted.exists())
             return Planned(planned(statement, self.plans.dialect, shape.binds), lambda rows, _: rows[0][0])
 
-        _refuse_unstorable(equals)
+        refuse_unstorable(equals)
         return self._run(shape, build)
 
     def _objects(
@@ -155,26 +161,43 @@ class Reads(Planning[M]):
         include: Include,
         *,
         deleted_too: bool,
+        many: bool,
     ) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         tree = branches(of, include, deleted_too=deleted_too)
-        found = places(of, tree)
-        for place in found:
-            if reason := unfit_model(place.of):
-                raise UnplannedError(reason)
-        limits = {name: shape.bound(f"+{name}", BigInteger()) for name in ("take", "skip")}
+        found = fit_places(of, tree)
+        limits = {name: shape.numbered(f"+{name}") for name in ("take", "skip")}
         columns = root_columns(of) if tree else of.columns.values()
         rows = select(*columns).where(*conditions(of, where, self._bound(shape, equals), deleted_too=deleted_too))
         rows = rows.order_by(*order).limit(limits["take"]).offset(limits["skip"])
         rows = without_entities(of, rows)
+        in_session = Persistent(found, tree, dialect)
         if not tree:
-            return Planned(planned(rows, dialect, shape.binds), Rows(of, dialect).objects, [of])
-        statement = tree_statement(found, rows, order)
-        return Planned(
-            planned(statement, dialect, shape.binds), Linking(found, dialect).objects, [place.of for place in found]
-        )
+            maker = Rows(of, dialect)
+            return Planned(planned(rows, dialect, shape.binds, many=many), maker.objects, [of], [maker], in_session)
+        plan = planned(tree_statement(found, rows, order), dialect, shape.binds, many=True)
+        linking = Linking(found, dialect)
+        return Planned(plan, linking.objects, [place.of for place in found], linking.makers, in_session)
 
 
-def _refuse_unstorable(values: Mapping[str, object]) -> None:
+def fit_places(of: Description[Any], tree: Branches) -> list[Place]:
+    """Return the root of a tree and the places below it.
+
+    Raises:
+        UnplannedError: the rows of one are loaded by a session.
+    """
+    found = places(of, tree)
+    for place in found:
+        if reason := unfit_model(place.of):
+            raise UnplannedError(reason)
+    return found
+
+
+def refuse_unstorable(values: Mapping[str, object]) -> None:
+    """Leave what cannot be stored, and so not be found, to a session, which has the words for it.
+
+    Raises:
+        UnplannedError: a text has a NUL or a lone surrogate.
+    """
     if not all(is_storable(value) for value in values.values() if isinstance(value, str)):
         raise UnplannedError("a text cannot be stored")

@@ -1,13 +1,15 @@
 """`Rows`: makes detached objects of the rows of one statement."""
 
 from collections.abc import Callable, Sequence
+from keyword import iskeyword
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Dialect
 
 from pgauthkit.repositories.generic.description import Description
-from pgauthkit.repositories.generic.plans.detached import MARK, origin
+from pgauthkit.repositories.generic.plans.code import compiled
+from pgauthkit.repositories.generic.plans.detached import MARK, origin, plain_class
 from pgauthkit.repositories.generic.plans.internals import Converter, reader_of
 
 __all__ = ["Rows"]
@@ -26,20 +28,25 @@ class Rows(Generic[M]):
         first: where these columns begin.
         included: the relations that are going to be set.
         prefix: the path to the objects, with a dot behind it.
+
+    Attributes:
+        source: the code that makes them; empty until there were rows.
     """
 
     def __init__(
         self, of: Description[M], dialect: Dialect, first: int = 0, included: Sequence[str] = (), prefix: str = ""
     ) -> None:
-        self._model = of.model
-        self._names = tuple(of.columns)
-        self._kinds = [column.type for column in of.columns.values()]
+        self.source = ""
+        self._of = of
         self._dialect = dialect
-        self._columns = slice(first, first + len(self._names))
+        self._first = first
         self._origin = origin(of.model, frozenset(included), prefix)
-        keys = [first + self._names.index(name) for name in self._origin.primary_key]
-        self._key: Callable[[Row], object] = itemgetter(*keys)
-        self._readers: dict[Types, list[tuple[str, Converter]]] = {}
+        names = tuple(of.columns)
+        self._columns = slice(first, first + len(names))
+        self._key: Callable[[Row], object] = itemgetter(
+            *(first + names.index(name) for name in self._origin.primary_key)
+        )
+        self._makers: dict[Types, Callable[[Sequence[Row]], list[M]]] = {}
 
     def objects(self, rows: Sequence[Row], types: Types) -> list[M]:
         """Return an object for each row.
@@ -48,18 +55,10 @@ class Rows(Generic[M]):
             rows: with the columns at their place.
             types: of all columns of the rows, as the server numbers them.
         """
-        made: list[M] = []
-        model, names, columns, mark = self._model, self._names, self._columns, self._origin
-        readers, new = self._readers_of(types[columns]), object.__new__
-        for row in rows:
-            held = dict(zip(names, row[columns]))  # noqa: B905 - as many, and a fifth slower to count again
-            for name, read in readers:
-                held[name] = read(held[name])
-            held[MARK] = mark
-            instance = new(model)
-            instance.__dict__ = held
-            made.append(instance)
-        return made
+        maker = self._makers.get(types)
+        if maker is None:
+            maker = self._makers[types] = self._maker(types[self._columns])
+        return maker(rows)
 
     def shared(self, rows: Sequence[Row], types: Types, known: dict[object, M]) -> list[M]:
         """Return the same, where the same row of the table may come several times, and is one object.
@@ -74,10 +73,35 @@ class Rows(Generic[M]):
         known.update(zip(new, self.objects(list(new.values()), types), strict=True))
         return [known[key] for key in keys]
 
-    def _readers_of(self, types: Types) -> list[tuple[str, Converter]]:
-        found = self._readers.get(types)
-        if found is None:
-            pairs = zip(self._names, self._kinds, types, strict=True)
-            readers = [(name, reader_of(kind, self._dialect, oid)) for name, kind, oid in pairs]
-            found = self._readers[types] = [(name, read) for name, read in readers if read is not None]
-        return found
+    def _maker(self, types: Types) -> Callable[[Sequence[Row]], list[M]]:
+        pairs = zip(self._of.columns.items(), types, strict=True)
+        readers = {name: reader_of(column.type, self._dialect, oid) for (name, column), oid in pairs}
+        plain = plain_class(self._of.model)
+        lines = [_line(plain, name, number, read) for number, (name, read) in enumerate(readers.items(), self._first)]
+        self.source = f"# Objects of {self._of.name!r}.\n{_HEAD}{''.join(lines)}{_FOOT}"
+        known: dict[str, object] = {_reader(name): read for name, read in readers.items()}
+        known |= {"new": object.__new__, "Plain": plain, "Model": self._of.model, "origin": self._origin}
+        return compiled("objects", self.source, known)
+
+
+_HEAD = """def objects(rows):
+    made = []
+    for row in rows:
+        instance = new(Plain)
+"""
+_FOOT = f"""        instance.{MARK} = origin
+        instance.__class__ = Model
+        made.append(instance)
+    return made
+"""
+
+
+def _line(plain: object, name: str, number: int, read: Converter | None) -> str:
+    is_attribute = name.isidentifier() and not iskeyword(name) and not hasattr(plain, name)
+    place = f"instance.{name}" if is_attribute else f"vars(instance)[{name!r}]"
+    value = f"row[{number}]" if read is None else f"{_reader(name)}(row[{number}])"
+    return f"        {place} = {value}\n"
+
+
+def _reader(name: str) -> str:
+    return f"read_{name}" if name.isidentifier() else f"read_{name.encode().hex()}"

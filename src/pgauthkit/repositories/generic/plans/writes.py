@@ -21,7 +21,7 @@ from pgauthkit.repositories.generic.plans.reads import Planning
 from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 
-__all__ = ["Writes"]
+__all__ = ["Values", "Writes", "add", "bound", "with_defaults"]
 
 M = TypeVar("M")
 Values = Mapping[Column[Any], Any]
@@ -66,16 +66,16 @@ class Writes(Planning[M]):
         unique = of.unique_key(key, deleted_too=False, partial=True)
         if None in key.values() or contradictions(validated(of, key), validated(of, create)):
             raise UnplannedError("the key has no value, or is contradicted")
-        inserted = _with_defaults(of.columns.values(), assigned(of, {**of.kind, **create, **key}))
+        inserted = with_defaults(of.columns.values(), assigned(of, {**of.kind, **create, **key}))
         changes = assigned(of, update)
-        changes = _with_defaults(of.columns.values(), changes, on_update=True) if changes else {}
+        changes = with_defaults(of.columns.values(), changes, on_update=True) if changes else {}
         shape = Shape("upsert", *unique.columns)
-        _add(shape, "+", inserted)
-        _add(shape, "=", changes)
+        add(shape, "+", inserted)
+        add(shape, "=", changes)
 
         def build() -> Planned[list[M]]:
-            statement = insert(of.table).values(_bound(shape, "+", inserted))
-            changed = _bound(shape, "=", changes)
+            statement = insert(of.table).values(bound(shape, "+", inserted))
+            changed = bound(shape, "=", changes)
             if changes:
                 changed |= {column: value for column, value in _on_update(of.columns.values()) if column not in changed}
             return self._returning(shape, on_conflict(of, statement, unique, changed))
@@ -97,15 +97,15 @@ class Writes(Planning[M]):
         """Update the row with a key."""
         of = self._of
         columns = {of.columns[name]: value for name, value in (fixed or {}).items()}
-        given = _with_defaults(of.columns.values(), changes, on_update=True, but=columns)
+        given = with_defaults(of.columns.values(), changes, on_update=True, but=columns)
         shape = Shape(method, deleted_too)
         shape.equal(key)
-        _add(shape, "=", given)
+        add(shape, "=", given)
 
         def build() -> Planned[list[M]]:
             where = self._by_key(shape, key, deleted_too=deleted_too)
             return self._returning(
-                shape, update_of(of.table).where(*where).values({**_bound(shape, "=", given), **columns})
+                shape, update_of(of.table).where(*where).values({**bound(shape, "=", given), **columns})
             )
 
         return self._run(shape, build, writes=True)
@@ -119,7 +119,8 @@ class Writes(Planning[M]):
     def _returning(self, shape: Shape, statement: UpdateBase) -> Planned[list[M]]:
         of, dialect = self._of, self.plans.dialect
         returning = without_entities(of, statement.returning(*of.columns.values()))
-        return Planned(planned(returning, dialect, shape.binds), Rows(of, dialect).objects, [of])
+        maker = Rows(of, dialect)
+        return Planned(planned(returning, dialect, shape.binds), maker.objects, [of], [maker])
 
     def _refuse(self) -> None:
         if reason := unfit_write(self._of):
@@ -131,7 +132,7 @@ class Writes(Planning[M]):
         return found[0]
 
 
-def _with_defaults(
+def with_defaults(
     columns: Iterable[Column[Any]], given: Values, *, on_update: bool = False, but: Values | None = None
 ) -> dict[Column[Any], Any]:
     """Return values for columns, and with them those that Python computes for the other columns.
@@ -149,7 +150,7 @@ def _with_defaults(
     return found
 
 
-def _add(shape: Shape, mark: str, values: Values) -> None:
+def add(shape: Shape, mark: str, values: Values) -> None:
     """Add values of columns to a shape; NULL of JSON is part of the statement."""
     for column, value in values.items():
         shape.assign(
@@ -157,7 +158,8 @@ def _add(shape: Shape, mark: str, values: Values) -> None:
         )
 
 
-def _bound(shape: Shape, mark: str, values: Values) -> dict[Column[Any], Any]:
+def bound(shape: Shape, mark: str, values: Values) -> dict[Column[Any], Any]:
+    """Return the same values as parameters."""
     bound = {column: shape.bound(f"{mark}{column.key}", column.type) for column in values}
     return {column: values[column] if bind is None else bind for column, bind in bound.items()}
 

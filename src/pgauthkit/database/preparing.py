@@ -1,0 +1,45 @@
+"""What the server keeps prepared for a connection: how many statements, by which key, and when it is void."""
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from psycopg.adapt import PyFormat
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["MOST_PREPARED", "STALE", "Key", "note_deallocation", "numbered"]
+
+# A statement's text, and the types of its parameters.
+Key: TypeAlias = tuple[bytes, tuple[int, ...]]
+
+# Statements that the server keeps for one connection, some 10 to 50 kB each: those of the service are fewer than a
+# hundred, those of repositories as many as there are shapes of calls.
+MOST_PREPARED: Final = 500
+# What a statement may fail of only because it was prepared before a table was changed: a plan that cannot be
+# changed (0A000), a name that is gone (26000), a type or an operator that was looked up then (42…, XX000).
+STALE: Final = re.compile(r"0A000|26000|42...|XX000")
+_NAMED: Final = re.compile(r"%\((\w+)\)s")
+
+
+def note_deallocation(driver: "psycopg.BaseConnection[Any]", names: dict[Key, bytes]) -> None:
+    """Empty the names when psycopg sends DEALLOCATE ALL for its own, as it does at each rollback, and tells nobody."""
+    prepared = cast("Any", driver)._prepared  # noqa: SLF001 - psycopg has no public name for it
+    clear = prepared.clear
+
+    def clear_both() -> bool:
+        is_sent: bool = clear()
+        if is_sent:
+            names.clear()
+        return is_sent
+
+    prepared.clear = clear_both
+
+
+@cache
+def numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
+    """Return a statement with its parameters as `$1`, `$2` …, and their names and formats in that order."""
+    numbers: dict[str, int] = {}
+    text = _NAMED.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", sql)
+    return text.replace("%%", "%").encode(), tuple(numbers), [PyFormat.AUTO] * len(numbers)

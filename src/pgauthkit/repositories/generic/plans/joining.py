@@ -1,0 +1,90 @@
+"""One statement of a plan in the transaction of a host, in one round trip with what has to go before it."""
+
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.generators import execute, fetch_many
+from psycopg.pq import ExecStatus, TransactionStatus
+
+from pgauthkit.database.line import Line
+from pgauthkit.database.preparing import MOST_PREPARED, STALE
+from pgauthkit.database.results.loaded import loaded
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn, PGresult
+
+__all__ = ["joined"]
+
+Steps: TypeAlias = Generator[Any, Any, Any]
+Command: TypeAlias = Callable[[], None]
+
+
+def joined(driver: Any, line: Line, text: bytes, values: Sequence[Any], formats: Sequence[PyFormat]) -> Steps:  # noqa: ANN401 - psycopg's, of either kind
+    """Run a statement in a host's transaction; for psycopg's `Connection.wait`, which returns the types and the rows.
+
+    BEGIN, where the transaction has not begun, and the preparation of the statement go along with it. One that was
+    prepared before a table was changed fails, and the transaction with it, as with psycopg; it is prepared anew then.
+
+    Args:
+        driver: the host's connection.
+        line: of this connection.
+        text: with parameters as `$1`, `$2` …
+        values: in this order.
+        formats: of the values, as many.
+
+    Raises:
+        psycopg.Error: the server refuses it, or is gone, or a value of either side cannot be converted.
+    """
+    transformer = Transformer(driver)  # as new as a cursor's: it keeps the time zone and the style of dates
+    given = transformer.dump_sequence(values, formats)
+    key = text, transformer.types or ()
+    pgconn, name = driver.pgconn, line.names.get(key)
+    before: list[Command] = []
+    if pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
+        before.append(partial(pgconn.send_query_params, driver._get_tx_start_command(), None))  # noqa: SLF001 - psycopg has no public name for it
+    prepares = name is None and driver.prepare_threshold is not None and len(line.names) < MOST_PREPARED
+    if prepares:
+        name = line.new_name()
+        before.append(partial(pgconn.send_prepare, name, *key))
+    if name is None:
+        last = partial(pgconn.send_query_params, text, given, key[1], transformer.formats)
+    else:
+        last = partial(pgconn.send_query_prepared, name, given, transformer.formats)
+    results = yield from _together(pgconn, [*before, last])
+    failed = next((result for result in results if result.status == ExecStatus.FATAL_ERROR), None)
+    if failed is not None:
+        error = error_from_result(failed, driver.info.encoding)
+        if isinstance(error, InvalidSqlStatementName):
+            line.names.clear()  # the host has sent DEALLOCATE ALL
+        elif STALE.fullmatch(error.sqlstate or ""):
+            line.names.pop(key, None)
+        raise error
+    if prepares and name is not None:
+        line.names[key] = name
+    return loaded(results[-1], transformer)
+
+
+def _together(pgconn: "PGconn", commands: Sequence[Command]) -> Steps:
+    """Send commands, in one round trip, and return a result for each."""
+    results: list[PGresult]
+    if len(commands) == 1:
+        commands[0]()
+        results = yield from execute(pgconn)
+        return results
+    found: list[PGresult] = []
+    try:
+        pgconn.enter_pipeline_mode()
+        for command in commands:
+            command()
+        pgconn.pipeline_sync()
+        found += yield from execute(pgconn)
+        for _ in commands:  # the last of them is the end of the pipeline
+            found += yield from fetch_many(pgconn)
+        pgconn.exit_pipeline_mode()
+    except BaseException:
+        pgconn.finish()  # what is still to come would be taken for the answer to something else
+        raise
+    return found[: len(commands)]
