@@ -6,11 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.autogenerate.api import AutogenContext
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.types import NullType
 
 from pgauthkit.ops.migrate import deploy, rollback
 from pgauthkit.ops.migrate.authoring import new_revision
 from pgauthkit.ops.migrate.catalog import Item, describe
 from pgauthkit.ops.migrate.rendering import escaped
+from pgauthkit.ops.revisions.rendering import Rendering
 from pgauthkit.ops.server.connection import engine_for
 
 if TYPE_CHECKING:
@@ -96,3 +100,9 @@ def test_signs(project: Project, pgauthkit_url: str, first: str) -> None:
     assert written == [True, first == FEWER, False]
     assert again == changed
     assert described(pgauthkit_url) == before
+
+
+def test_a_type_without_a_name() -> None:
+    """A type of which SQL has no word, as of a column without one, is left to Alembic."""
+    context = AutogenContext(MigrationContext.configure(dialect_name="postgresql"))
+    assert Rendering(None)("type", NullType(), context) is False

@@ -434,12 +434,21 @@ class TestHazards:
         assert "postgresql_using=\"at AT TIME ZONE 'UTC'\"" in hazard.message
         assert not hazard.is_refused
 
+    def test_cast(self, project: Project, pgauthkit_url: str) -> None:
+        """A type that the server casts to when it is asked is asked for."""
+        applied(project, pgauthkit_url, STAYS + "    at = mapped_column(Text)\n")
+        tell(pgauthkit_url, "INSERT INTO stays (at) VALUES ('7')")
+
+        applied(project, pgauthkit_url, STAYS + "    at = mapped_column(Integer)\n")
+
+        assert tell(pgauthkit_url, "SELECT at + 1 FROM stays") == [(8,)]
+
     def test_no_cast(self, project: Project, pgauthkit_url: str) -> None:
         """A type that the old one cannot be cast to is refused with what to write."""
-        applied(project, pgauthkit_url, STAYS + "    at = mapped_column(Text)\n")
+        applied(project, pgauthkit_url, STAYS + "    at = mapped_column(Integer)\n")
 
         with pytest.raises(MigrationError, match=r"SQLSTATE 42804.* Say how each value .* postgresql_using="):
-            applied(project, pgauthkit_url, STAYS + "    at = mapped_column(Integer)\n")
+            applied(project, pgauthkit_url, STAYS + "    at = mapped_column(Date)\n")
 
 
 def tell(url: str, statement: str) -> list[tuple[object, ...]]:

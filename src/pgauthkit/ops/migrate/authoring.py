@@ -14,8 +14,9 @@ from pgauthkit.ops.migrate.autogenerate.hazards import Hazard, find_hazards
 from pgauthkit.ops.migrate.autogenerate.ordering import ordered
 from pgauthkit.ops.migrate.autogenerate.renames import Rename, rename_columns
 from pgauthkit.ops.migrate.autogenerate.schemas import schemas_for
+from pgauthkit.ops.migrate.autogenerate.settling import leave_out
 from pgauthkit.ops.migrate.rendering import render_escaped
-from pgauthkit.ops.migrate.supplement import supplement
+from pgauthkit.ops.migrate.supplement import models_of, supplement
 from pgauthkit.ops.revisions.diagnosis import status
 from pgauthkit.ops.revisions.environment import read_environment
 from pgauthkit.ops.revisions.tracks import Track
@@ -77,7 +78,7 @@ def new_revision(
         hazards: list[Hazard] = []
 
         def complete(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-            doubtful = _prepare(context, directives[0], renames or {}, on_rename or (lambda _: False))
+            doubtful = _prepare(context, directives[0], renames or {}, on_rename or (lambda _: False), by_hand)
             by_hand.extend(supplement(context, engine, directives[0]))
             hazards.extend(_finish(context, directives[0], doubtful))
             render_escaped(context)
@@ -97,19 +98,27 @@ def new_revision(
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep back what Alembic says of cycles, and of what the catalog compares: generated columns, some CHECKs."""
+    """Keep back what Alembic says of cycles, and of what the catalog compares: generated columns, CHECKs, indexes."""
     with warnings.catch_warnings():
+        # SQLAlchemy does not know what it has read itself of a primary key with INCLUDE.
+        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'")
+        warnings.filterwarnings("ignore", "Expression #.* detected to include an operator clause")
         warnings.filterwarnings("ignore", "Computed default on|Could not parse CHECK")
         warnings.filterwarnings("ignore", "Cannot correctly sort tables")
         yield
 
 
 def _prepare(
-    context: MigrationContext, script: MigrationScript, renames: Mapping[str, str], agrees: Callable[[Rename], bool]
+    context: MigrationContext,
+    script: MigrationScript,
+    renames: Mapping[str, str],
+    agrees: Callable[[Rename], bool],
+    by_hand: list[str],
 ) -> tuple[Rename, ...]:
     up, down = script.upgrade_ops, script.downgrade_ops
     assert up is not None  # noqa: S101 - one script has one of each
     assert down is not None  # noqa: S101 - the same
+    by_hand.extend(leave_out(models_of(context), up))
     doubtful = rename_columns(context, up, renames, agrees)
     up.ops[:] = ordered(up.ops)
     up.reverse_into(down)

@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal[
     "table",
     "column",
     "constraint",
+    "comment",
     "index",
     "trigger",
     "rule",

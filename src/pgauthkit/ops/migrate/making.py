@@ -2,14 +2,17 @@
 
 import re
 import secrets
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import attrs
-from sqlalchemy import Connection, Engine, MetaData, Table, text
+from sqlalchemy import CheckConstraint, Connection, Engine, ForeignKeyConstraint, Index, MetaData, Table, text
 
 from pgauthkit.models import SCHEMA
-from pgauthkit.ops.migrate.catalog import Item, describe
+from pgauthkit.ops.migrate.autogenerate.casting import casts, type_of
+from pgauthkit.ops.migrate.catalog import Item
+from pgauthkit.ops.migrate.details import describe_in_full
 
 __all__ = ["Made", "make"]
 
@@ -31,6 +34,8 @@ _UNSAID: Final = {
     "constraint": re.compile(r" NOT ENFORCED$"),
     "index": re.compile(r" CLUSTER(?= INVALID|$)"),
 }
+# What the database has of these and the models have not is left alone.
+_ALONE: Final = frozenset({"sequence"})
 _PERIODS: Final = re.compile(r"(?<=[(, ])PERIOD (?=\S)| WITHOUT OVERLAPS(?=\))")
 _COLUMNS: Final = text(
     "SELECT nspname, format('%s.%s', relname, conname), array_agg(attname::text)"
@@ -51,6 +56,9 @@ class Made:
         home: the schema of a table without one.
         dropped: the exclusion constraints of tables that no model has.
         columns: of CHECKs and exclusion constraints that are on one side alone, by their full names.
+        casts: the types to cast to on both ways, by the full names of columns that need it.
+        types: of the columns that are in the database, by their full names.
+        concurrent: the indexes, by their full names, that the models ask to be made beside writes.
     """
 
     wanted: Mapping[Item, str]
@@ -59,6 +67,9 @@ class Made:
     home: str
     dropped: Mapping[Item, str]
     columns: Mapping[str, frozenset[str]]
+    casts: Mapping[str, tuple[str, str]] = attrs.field(factory=dict[str, tuple[str, str]])
+    types: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    concurrent: frozenset[str] = frozenset()
 
 
 def make(engine: Engine, metadata: MetaData) -> Made:
@@ -79,22 +90,74 @@ def make(engine: Engine, metadata: MetaData) -> Made:
     with engine.connect() as connection:
         # The schema that a table without one is in, which the driver has asked for on connecting.
         home = str(connection.dialect.default_schema_name)
-        names = {table.schema or home for table in tables} | _schemas_of_types(tables) | {home}
+        names = {table.schema or home for table in tables} | _schemas_besides(metadata, tables) | {home}
         scratch = {name: f"pgauthkit_compare_{secrets.token_hex(6)}" for name in sorted(names)}
         connection.execution_options(schema_translate_map={name: scratch[name] for name in names})
-        found, columns = describe(connection, list(scratch)), _columns(connection, {name: name for name in scratch})
-        wanted = _wanted(connection, metadata, tables, scratch, home)
+        found, columns = (
+            describe_in_full(connection, list(scratch)),
+            _columns(connection, {one: one for one in scratch}),
+        )
+        with _plain(tables) as concurrent:
+            wanted = _wanted(connection, metadata, tables, scratch, home)
         columns |= _columns(connection, {other: real for real, other in scratch.items()})
+        recast = casts(connection, _retyped(wanted, found, connection.dialect.identifier_preparer.quote, scratch))
         connection.rollback()
         known = {f"{table.schema or home}.{table.name}": (table.schema or home, table.name) for table in tables}
         return Made(
-            wanted=_of(wanted, known),
-            found=_of(found, known),
+            wanted=_of(_unvalidated(wanted, found, tables, home), known),
+            found={item: said for item, said in _of(found, known).items() if item.kind not in _ALONE or item in wanted},
             tables=known,
             home=home,
             dropped={item: said for item, said in found.items() if _is_unread(item, said) and item.owner not in known},
             columns=columns,
+            casts=recast,
+            types={item.name: type_of(said)[0] for item, said in found.items() if item.kind == "column"},
+            concurrent=frozenset(f"{table.schema or home}.{index.name}" for table, index in concurrent),
         )
+
+
+def _retyped(
+    wanted: Mapping[Item, str], found: Mapping[Item, str], quoted: Callable[[str], str], scratch: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Return the old and the new type of columns, as both are there for a moment."""
+
+    def there(kind: str) -> str:
+        for real, other in scratch.items():
+            kind = kind.replace(f"{quoted(real)}.", f"{other}.")
+        return kind
+
+    columns = [item for item in wanted if item.kind == "column" and item in found]
+    pairs = {item.name: (type_of(found[item])[0], type_of(wanted[item])[0]) for item in columns}
+    return {name: (old, there(new)) for name, (old, new) in pairs.items() if old != new}
+
+
+@contextmanager
+def _plain(tables: list[Table]) -> Generator[list[tuple[Table, Index]]]:
+    """Let indexes be made in a transaction."""
+    found = [(table, index) for table in tables for index in table.indexes if _option(index, "concurrently")]
+    for _, index in found:
+        index.dialect_options["postgresql"]["concurrently"] = False
+    try:
+        yield found
+    finally:
+        for _, index in found:
+            index.dialect_options["postgresql"]["concurrently"] = True
+
+
+def _option(item: Any, name: str) -> Any:  # noqa: ANN401 - any construct, any option
+    return item.dialect_options["postgresql"][name]
+
+
+def _unvalidated(wanted: dict[Item, str], found: Mapping[Item, str], tables: list[Table], home: str) -> dict[Item, str]:
+    """Return what is wanted with NOT VALID where a model says so, unless it has been validated since."""
+    for table in tables:
+        for one in table.constraints:
+            if isinstance(one, CheckConstraint | ForeignKeyConstraint) and _option(one, "not_valid"):
+                owner = f"{table.schema or home}.{table.name}"
+                item = Item(kind="constraint", name=f"{owner}.{one.name}", owner=owner)
+                if item in wanted and found.get(item) != wanted[item]:
+                    wanted[item] += " NOT VALID"
+    return wanted
 
 
 def _columns(connection: Connection, schemas: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -102,9 +165,10 @@ def _columns(connection: Connection, schemas: Mapping[str, str]) -> dict[str, fr
     return {f"{schemas[schema]}.{name}": frozenset(columns) for schema, name, columns in rows}
 
 
-def _schemas_of_types(tables: list[Table]) -> set[str]:
+def _schemas_besides(metadata: MetaData, tables: list[Table]) -> set[str]:
     types = [column.type for table in tables for column in table.columns]
-    return {str(schema) for kind in types if (schema := getattr(getattr(kind, "item_type", kind), "schema", None))}
+    owners = [*(getattr(kind, "item_type", kind) for kind in types), *metadata._sequences.values()]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]  # there is no public way
+    return {str(schema) for owner in owners if (schema := getattr(owner, "schema", None))}
 
 
 def _wanted(
@@ -118,7 +182,7 @@ def _wanted(
     metadata.create_all(connection, tables=tables, checkfirst=False)
     quote = connection.dialect.identifier_preparer.quote
     made: dict[Item, str] = {}
-    for item, definition in describe(connection, list(scratch.values())).items():
+    for item, definition in describe_in_full(connection, list(scratch.values())).items():
         name, owner, said = item.name, item.owner, definition
         for real, other in scratch.items():
             name, owner = name.replace(f"{other}.", f"{real}."), owner and owner.replace(f"{other}.", f"{real}.")
@@ -128,11 +192,11 @@ def _wanted(
 
 
 def _of(items: Mapping[Item, str], tables: Mapping[str, object]) -> dict[Item, str]:
-    kinds = ("table", "column", "constraint", "index")
+    kinds = ("table", "column", "constraint", "comment", "index", "view")
     return {
         item: _sayable(item, said)
         for item, said in items.items()
-        if item.kind == "type" or (item.kind in kinds and item.owner in tables)
+        if item.kind in {"type", "sequence"} or (item.kind in kinds and item.owner in tables)
     }
 
 

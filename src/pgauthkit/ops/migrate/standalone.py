@@ -13,8 +13,8 @@ _TYPES: Final = """
         WHEN 'd' THEN concat_ws(' ', 'DOMAIN', format_type(typbasetype, typtypmod),
             CASE WHEN typcollation <> 0 THEN format('COLLATE %s', typcollation::regcollation) END,
             CASE WHEN typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || typdefault,
-            (SELECT string_agg(pg_get_constraintdef(oid), ' ' ORDER BY conname) FROM pg_constraint
-             WHERE contypid = pg_type.oid AND contype = 'c'))
+            (SELECT string_agg(format('CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), ' ' ORDER BY conname)
+             FROM pg_constraint WHERE contypid = pg_type.oid AND contype = 'c'))
         WHEN 'r' THEN (SELECT format('RANGE (%s, %s, %s, %s, %s)', rngsubtype::regtype, rngcollation::regcollation,
             rngcanonical::regproc, rngsubdiff::regproc, rngmultitypid::regtype)
             FROM pg_range WHERE rngtypid = pg_type.oid)

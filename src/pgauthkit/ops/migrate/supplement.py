@@ -1,6 +1,6 @@
 """What Alembic's comparison leaves out of a revision: written into it, or named where it must be written by hand."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from alembic.autogenerate import renderers
@@ -11,20 +11,25 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
 from sqlalchemy.exc import CompileError, DBAPIError
 
+from pgauthkit.ops.migrate.autogenerate.settling import leave_same
+from pgauthkit.ops.migrate.autogenerate.unread import name_unread
+from pgauthkit.ops.migrate.covered import covered
 from pgauthkit.ops.migrate.making import Made, make
+from pgauthkit.ops.migrate.missing import Missing, Step
 from pgauthkit.ops.migrate.rendering import escape_read, escaped
 from pgauthkit.ops.migrate.written import written
 
-__all__ = ["supplement"]
+__all__ = ["models_of", "supplement"]
 
 _UNMADE: Final = (
     "{what}, so that indexes' conditions, CHECKs, enum labels and the precision of types were not compared."
 )
+_CONCURRENT: Final = "Indexes that are made CONCURRENTLY: run the command again once this revision is applied."
 _OTHERS: Final = "All else that differs: run the command again once the enum's new labels are applied."
 
 
-class _Labels(MigrateOperation):
-    """New labels of enum types, which a transaction cannot use; a block in autocommit adds them."""
+class _Apart(MigrateOperation):
+    """Statements that a transaction cannot run, or cannot use; a block in autocommit runs them."""
 
     def __init__(self, statements: Sequence[str]) -> None:
         self.statements = statements
@@ -34,8 +39,16 @@ class _LabelsStay(MigrateOperation):
     """The way down of new labels: there is none."""
 
 
-@renderers.dispatch_for(_Labels)
-def _render_labels(_context: AutogenContext, operation: _Labels) -> list[str]:
+class _Executed(ops.ExecuteSQLOp):
+    """A statement, and the schema that has to be there."""
+
+    def __init__(self, sql: str, schema: str | None = None) -> None:
+        super().__init__(escaped(sql))
+        self.schema = schema
+
+
+@renderers.dispatch_for(_Apart)
+def _render_apart(_context: AutogenContext, operation: _Apart) -> list[str]:
     lines = [f"op.execute({escaped(statement)!r})" for statement in operation.statements]
     return ["with op.get_context().autocommit_block():", *lines, ""]
 
@@ -58,7 +71,7 @@ def supplement(context: MigrationContext, engine: Engine, script: MigrationScrip
         ('The column public.posts.total is to be …',)
     """
     by_hand: list[str] = []
-    for metadata in _metadata(context):
+    for metadata in models_of(context):
         try:
             made = make(engine, metadata)
         except DBAPIError as error:
@@ -71,7 +84,13 @@ def supplement(context: MigrationContext, engine: Engine, script: MigrationScrip
     return tuple(by_hand)
 
 
-def _metadata(context: MigrationContext) -> tuple[MetaData, ...]:
+def models_of(context: MigrationContext) -> tuple[MetaData, ...]:
+    """Return what an env.py has its models in.
+
+    Example:
+        >>> models_of(context)  # doctest: +SKIP
+        (MetaData(),)
+    """
     given = context.opts["target_metadata"]
     return (given,) if isinstance(given, MetaData) else tuple(given)
 
@@ -81,37 +100,59 @@ def _add(script: MigrationScript, made: Made) -> list[str]:
     assert up is not None  # noqa: S101 - one script has one of each
     assert down is not None  # noqa: S101 - the same
     same = frozenset((str(item.owner), item.name) for item, said in made.wanted.items() if made.found.get(item) == said)
+    apart = _beside_writes(made, up) | made.casts.keys()
     for container in (up, down):
-        _leave_indexes(container, made, same)
+        leave_same(container, made.home, same, apart)
+        name_unread(_flat(container.ops), made.types, made.home)
+    _say_indexes_again(down, made)
     escape_read(_flat(down.ops))
     more = written(made, list(_flat(up.ops)))
+    others = bool(up.ops or more.before or more.after)
     if more.labels:  # Alone, as a revision runs in a transaction or outside of one, and a default may be a new label.
-        others = [_OTHERS] if up.ops or more.before or more.after else []
-        up.ops[:], down.ops[:] = [_Labels(more.labels)], [_LabelsStay()]
-        return [*others, *more.by_hand]
-    up.ops[:] = [*_executed(one.up for one in more.before), *up.ops, *_executed(one.up for one in more.after)]
-    after, before = (_executed(one.down for one in reversed(steps)) for steps in (more.after, more.before))
+        up.ops[:], down.ops[:] = [_Apart(more.labels)], [_LabelsStay()]
+        return [*([_OTHERS] if others or more.apart else []), *more.by_hand]
+    if more.apart and not others:
+        up.ops[:] = [_Apart([one.up for one in more.apart if one.up])]
+        down.ops[:] = [_Apart([one.down for one in reversed(more.apart) if one.down])]
+        return more.by_hand
+    _complete(up, down, more, made.home)
+    return [*([_CONCURRENT] if more.apart else []), *more.by_hand]
+
+
+def _beside_writes(made: Made, up: OpContainer) -> frozenset[str]:
+    """Return the indexes that are made CONCURRENTLY: not those of a table that is new."""
+    new = covered(list(_flat(up.ops)), made.home).tables
+    return frozenset(
+        item.name
+        for item in (*made.wanted, *made.found)
+        if item.kind == "index" and item.name in made.concurrent and item.owner not in new
+    )
+
+
+def _say_indexes_again(container: OpContainer, made: Made) -> None:
+    """Make an index again in the server's words: Alembic reads no collation and no operator class."""
+    known = {(item.owner, item.name): said for item, said in made.found.items() if item.kind == "index"}
+    for place, one in enumerate(container.ops):
+        if isinstance(one, ops.ModifyTableOps):
+            _say_indexes_again(one, made)
+        elif isinstance(one, ops.CreateIndexOp):
+            schema = one.schema or made.home
+            said = known.get((f"{schema}.{one.table_name}", f"{schema}.{one.index_name}"))
+            container.ops[place] = _Executed(said.removesuffix(" INVALID")) if said else one
+
+
+def _complete(up: OpContainer, down: OpContainer, more: Missing, home: str) -> None:
+    made: list[MigrateOperation] = []
+    for one in up.ops:
+        made.append(one)
+        if isinstance(one, ops.CreateTableOp):
+            again = more.remade.get(f"{one.schema or home}.{one.table_name}", [])
+            made += [_Executed(statement) for statement in again]
+    up.ops[:] = [*_executed(more.before), *made, *_executed(more.after)]
+    after, before = (
+        _executed([Step(one.down, None) for one in reversed(steps)]) for steps in (more.after, more.before)
+    )
     down.ops[:] = [*after, *down.ops, *before]
-    return more.by_hand
-
-
-def _leave_indexes(container: OpContainer, made: Made, same: Collection[tuple[str, str]]) -> None:
-    """Take out indexes that the server describes in the same words, which Alembic makes anew each time."""
-
-    def is_same(operation: MigrateOperation) -> bool:
-        if not isinstance(operation, ops.CreateIndexOp | ops.DropIndexOp):
-            return False
-        schema = operation.schema or made.home
-        return (f"{schema}.{operation.table_name}", f"{schema}.{operation.index_name}") in same
-
-    for inner in container.ops:
-        if isinstance(inner, ops.ModifyTableOps):
-            _leave_indexes(inner, made, same)
-    container.ops[:] = [
-        inner
-        for inner in container.ops
-        if not (is_same(inner) or (isinstance(inner, ops.ModifyTableOps) and inner.is_empty()))
-    ]
 
 
 def _flat(operations: Iterable[MigrateOperation]) -> Iterable[MigrateOperation]:
@@ -122,5 +163,5 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterable[MigrateOperation]:
             yield operation
 
 
-def _executed(statements: Iterable[str | None]) -> list[MigrateOperation]:
-    return [ops.ExecuteSQLOp(escaped(statement)) for statement in statements if statement]
+def _executed(steps: Iterable[Step]) -> list[MigrateOperation]:
+    return [_Executed(step.up, step.schema) for step in steps if step.up]

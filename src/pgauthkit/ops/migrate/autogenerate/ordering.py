@@ -22,6 +22,11 @@ class _Group:
     name: _Name
     operations: list[MigrateOperation]
     keys: Sequence[ForeignKeyConstraint]
+    parents: frozenset[str] = frozenset()
+
+    def inherits(self, others: Mapping[_Name, object]) -> bool:
+        """Say whether a table that is among others has to be there first."""
+        return any(name in self.parents for _, name in others)
 
     def leads_to(self, others: Mapping[_Name, object]) -> list[ForeignKeyConstraint]:
         return [key for key in self.keys if _target(key) in others and _target(key) != self.name]
@@ -61,7 +66,7 @@ def _split(operations: Sequence[MigrateOperation]) -> tuple[list[_Group], list[_
     for operation in operations:
         name = _name(operation)
         if isinstance(operation, ops.CreateTableOp):
-            made[name] = _Group(name, [operation], _keys(operation))
+            made[name] = _Group(name, [operation], _keys(operation), _parents(operation))
         elif name in made:
             made[name].operations.append(operation)
         elif name in dropping:
@@ -79,10 +84,10 @@ def _sorted(groups: list[_Group], *, alter: bool = False) -> tuple[list[_Group],
     apart = dict.fromkeys(key for group in groups for key in group.keys if alter and key.use_alter)
     done: list[_Group] = []
     while waiting:
-        ready = (one for one in waiting.values() if all(key in apart for key in one.leads_to(waiting)))
-        group = next(ready, None)
+        free = [one for one in waiting.values() if not one.inherits(waiting)]
+        group = next((one for one in free if all(key in apart for key in one.leads_to(waiting))), None)
         if group is None:  # A cycle, which this key breaks.
-            group = next(iter(waiting.values()))
+            group = free[0]
             apart |= dict.fromkeys(group.leads_to(waiting))
         done.append(waiting.pop(group.name))
     return done, [*apart]
@@ -124,6 +129,11 @@ def _server_name(table: str, columns: Sequence[str], kind: str) -> str:
 def _keys(operation: MigrateOperation) -> list[ForeignKeyConstraint]:
     create = _create(operation)
     return [item for item in create.columns if isinstance(item, ForeignKeyConstraint)] if create else []
+
+
+def _parents(operation: ops.CreateTableOp) -> frozenset[str]:
+    found = operation.kw.get("postgresql_inherits") or ()
+    return frozenset([found] if isinstance(found, str) else found)
 
 
 def _target(key: ForeignKeyConstraint) -> _Name:

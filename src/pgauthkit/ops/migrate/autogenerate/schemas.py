@@ -48,6 +48,8 @@ def _schemas(operation: MigrateOperation) -> list[str | None]:
             return [name for one in operation.ops for name in _schemas(one)]
         case ops.AddColumnOp():
             return [_of_type(operation.column)]
+        case ops.ExecuteSQLOp():
+            return [getattr(operation, "schema", None)]
         case _:
             return []
 
