@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from pgauthkit.cli.migrate.authoring import NOT_COMPARED
 from pgauthkit.models.base import SCHEMA, Base as OurBase
 from pgauthkit.ops.migrate import status
 from pgauthkit.ops.revisions.bundled import bundled_revisions
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Blog
 
-AGREE = "Nothing to write. The models and the database agree.\n"
+AGREE = f"{NOT_COMPARED}\nNothing to write. The models and the database agree.\n"
 
 
 def revisions(blog: Blog) -> list[Path]:

@@ -29,6 +29,10 @@ __all__ = ["dev", "init", "new"]
 
 _DROPS: Final = re.compile(r"^(?:DROP TABLE (.+)|ALTER TABLE (.+) DROP COLUMN (.+));$", re.MULTILINE)
 AGREE: Final = "[green]Nothing to write.[/] The models and the database agree."
+NOT_COMPARED: Final = (
+    "Not compared: functions, triggers, tablespaces, array dimensions; views, sequences and types without a model;"
+    " NOT ENFORCED, WITHOUT OVERLAPS and PERIOD."
+)
 MESSAGE: Final = click.option("-m", "--message", required=True, help="What the revision does.")
 RENAME: Final = click.option(
     "--rename", "renames", metavar="TABLE.OLD=NEW", multiple=True, help="A column that has only a new name."
@@ -162,6 +166,7 @@ def _say_by_hand(by_hand: Sequence[str], *, agreed: bool) -> None:
         say("[yellow]Not written.[/] Where a line says nothing else, write it by hand (pgauthkit migrate new --empty):")
         click.echo("".join(f"  {sentence}\n" for sentence in by_hand), nl=False)
     elif agreed:
+        say(f"[dim]{NOT_COMPARED}[/]")
         say(AGREE)
 
 
