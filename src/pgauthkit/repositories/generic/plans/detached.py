@@ -12,7 +12,7 @@ from sqlalchemy import inspect
 
 from pgauthkit.repositories.generic.plans.included import adapt_lists
 from pgauthkit.repositories.generic.plans.internals import STATE, new_state
-from pgauthkit.repositories.generic.unloaded import closed_relations
+from pgauthkit.repositories.generic.unloaded import NotIncluded, closed_relations
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -36,7 +36,7 @@ class Origin:
         self._of = model, included, prefix
         self.included = included
         self._mapper: Mapper[Any] = inspect(model)
-        self.closed = closed_relations(self._mapper, included, prefix)
+        self.closed: dict[str, NotIncluded] = closed_relations(self._mapper, included, prefix)
         self._class = self._mapper.identity_key_from_primary_key(())[0]
         keys = (self._mapper.get_property_by_column(column).key for column in self._mapper.primary_key)
         self.primary_key: tuple[str, ...] = tuple(keys)

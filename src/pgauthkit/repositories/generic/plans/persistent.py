@@ -45,7 +45,7 @@ class Persistent:
     """
 
     def __init__(self, places: Sequence[Place], tree: Branches, dialect: Dialect) -> None:
-        self.reason = next(_reasons(places), None)
+        self.reason: str | None = next(_reasons(places), None)
         self._is_tree = bool(tree)
         furniture = dict[Place, Furniture]()
         for place in places:

@@ -36,7 +36,7 @@ class Rows(Generic[M]):
     def __init__(
         self, of: Description[M], dialect: Dialect, first: int = 0, included: Sequence[str] = (), prefix: str = ""
     ) -> None:
-        self.source = ""
+        self.source: str = ""
         self._of = of
         self._dialect = dialect
         self._first = first
