@@ -6,7 +6,7 @@ import psycopg
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import tuple_row
 
-__all__ = ["UnsuitableError", "check_encoding", "check_suitability"]
+__all__ = ["UnsuitableError", "check_encoding", "check_suitability", "speaks_utf8"]
 
 
 _UTF8: Final = (b"UTF8", b"UNICODE")
@@ -35,10 +35,20 @@ def check_encoding(driver: "psycopg.BaseConnection[Any]") -> None:
     Raises:
         UnsuitableError: it cannot, and psycopg would raise what nobody expects, or return bytes for texts.
     """
-    encoding = driver.pgconn.parameter_status(b"client_encoding") or b"unknown"
-    # The server answers with its own name for it, PgBouncer with what was asked for, such as utf8.
-    if encoding.upper().replace(b"-", b"") not in _UTF8:
+    if not speaks_utf8(driver):
         raise UnsuitableError(
-            f"its client_encoding must be UTF8, not {encoding.decode()}: set it to utf8 in the URL "
+            f"its client_encoding must be UTF8, not {_encoding(driver).decode()}: set it to utf8 in the URL "
             "or in connect_args, or take create_engine of pgauthkit.database, which asks for it."
         )
+
+
+def speaks_utf8(driver: "psycopg.BaseConnection[Any]") -> bool:
+    """Tell whether a connection speaks UTF-8.
+
+    The server answers with its own name for it, PgBouncer with what was asked for, such as utf8.
+    """
+    return _encoding(driver).upper().replace(b"-", b"") in _UTF8
+
+
+def _encoding(driver: "psycopg.BaseConnection[Any]") -> bytes:
+    return driver.pgconn.parameter_status(b"client_encoding") or b"unknown"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Connection, Engine, orm
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute
 
+from pgauthkit.database.suitability import speaks_utf8
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.detached import plain_class
 from pgauthkit.repositories.generic.plans.internals import (
@@ -63,8 +64,7 @@ def unfit_connection(connection: Connection, *, ours: int) -> str | None:
     if "schema_translate_map" in connection.get_execution_options():
         return "the connection translates schemas"
     driver: Any = connection.connection.driver_connection
-    speaks_utf8 = driver.pgconn.parameter_status(b"client_encoding") == b"UTF8"
-    return None if speaks_utf8 else "the connection speaks another encoding"
+    return None if speaks_utf8(driver) else "the connection speaks another encoding"
 
 
 @cache
