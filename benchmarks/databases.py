@@ -23,7 +23,6 @@ __all__ = [
     "connected",
     "create",
     "environment",
-    "name_of",
     "running",
     "settle",
 ]
@@ -47,11 +46,6 @@ def running() -> Generator[EmbeddedPostgres]:
         yield server
 
 
-def name_of(sessions: int) -> str:
-    """Return the name of the database with so many sessions."""
-    return f"sessions_{sessions}"
-
-
 @contextmanager
 def connected(url: str) -> Generator[psycopg.Connection[Any]]:
     """Give a connection in autocommit."""
@@ -59,10 +53,10 @@ def connected(url: str) -> Generator[psycopg.Connection[Any]]:
         yield connection
 
 
-def build(server: EmbeddedPostgres, sessions: int, tokens: Path | None = None) -> str:
-    """Make a database with so many sessions by COPY, and return its address."""
-    _create(server, name_of(sessions))
-    url = server.url(name_of(sessions))
+def build(server: EmbeddedPostgres, sessions: int, tokens: Path | None = None, *, name: str = "main") -> str:
+    """Make a database of this name with so many sessions by COPY, and return its address."""
+    _create(server, name)
+    url = server.url(name)
     fill(url, sessions, tokens)
     settle(url)
     return url

@@ -30,7 +30,7 @@ def measured(server: EmbeddedPostgres, size: plan.Size) -> Iterator[Line]:
     urls: dict[int, str] = {}
     for sessions in size.sizes:
         start = time.monotonic()
-        urls[sessions] = build(server, sessions)
+        urls[sessions] = build(server, sessions, name=f"sessions_{sessions}")
         yield {**_database(urls[sessions], sessions), "seconds": time.monotonic() - start}
     for heat in plan.sizes(size):
         before = {sessions: _pages(url) for sessions, url in urls.items()}

@@ -159,10 +159,11 @@ async def create_many(make_session: async_sessionmaker[AsyncSession]) -> None:
         start, cpu = time.perf_counter(), time.process_time()
         async with make_session() as db:
             await Users(session=db).add_many(users, auto_commit=True)
-        seconds = time.perf_counter() - start
-        answer(operations=1, seconds=seconds, p50_us=seconds * 1e6, cpu_us=(time.process_time() - cpu) * 1e6)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        # Before the answer, as elsewhere: the next contender works on the same table, and takes back what it finds.
         async with make_session() as db:
             await Users(session=db).delete_where(User.email.like("bulk-%"), auto_commit=True)
+        answer(operations=1, seconds=seconds, p50_us=seconds * 1e6, cpu_us=cpu * 1e6)
 
 
 def supply(given: Order) -> Callable[[float], Any]:
