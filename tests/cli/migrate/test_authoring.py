@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Blog
 
-AGREE = f"{NOT_COMPARED}\nNothing to write. The models and the database agree.\n"
+AGREE = "Nothing to write. The models and the database agree.\n"
 
 
 def revisions(blog: Blog) -> list[Path]:
@@ -144,6 +144,7 @@ class TestNew:
         empty = blog.migrate("new", "-m", "By hand", "--empty", "--json")
 
         assert agreed.stdout == AGREE
+        assert agreed.stderr == f"{NOT_COMPARED}\n"
         assert json.loads(as_json.stdout) == {"written": None, "by_hand": [], "warnings": []}
         assert len(revisions(blog)) == 2
         assert json.loads(empty.stdout)["written"].endswith("_by_hand.py")

@@ -166,8 +166,8 @@ def _say_by_hand(by_hand: Sequence[str], *, agreed: bool) -> None:
         say("[yellow]Not written.[/] Where a line says nothing else, write it by hand (pgauthkit migrate new --empty):")
         click.echo("".join(f"  {sentence}\n" for sentence in by_hand), nl=False)
     elif agreed:
-        say(f"[dim]{NOT_COMPARED}[/]")
         say(AGREE)
+        click.echo(NOT_COMPARED, err=True)  # so that what a script reads is one line
 
 
 def _ask_about(script: Script, path: Path) -> None:
