@@ -18,9 +18,10 @@ from pgauthkit.repositories.generic.includes import Include, branches
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.loading import AnyRow, AnySelect, load
 from pgauthkit.repositories.generic.mapping.listeners import refuse_listeners
-from pgauthkit.repositories.generic.plans.by_plan import SLOW, ByPlan
+from pgauthkit.repositories.generic.plans.by_plan import ByPlan
 from pgauthkit.repositories.generic.plans.calls import Limit, OnEngine
 from pgauthkit.repositories.generic.plans.in_session import InSession
+from pgauthkit.repositories.generic.plans.reads import SLOW
 
 __all__ = ["Unit", "by_batches", "on_its_own"]
 

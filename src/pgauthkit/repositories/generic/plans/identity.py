@@ -10,9 +10,9 @@ import attrs
 from sqlalchemy import Select, inspect, orm
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.orm.collections import CollectionAdapter, InstrumentedList
+from sqlalchemy.orm.collections import InstrumentedList
 
-from pgauthkit.repositories.generic.plans.internals import STATE
+from pgauthkit.repositories.generic.plans.internals import STATE, adapt, has_plain_lists
 
 __all__ = ["Furniture", "Known", "loader_options", "loader_path", "set_included"]
 
@@ -93,12 +93,11 @@ class Furniture:
 def set_included(instance: object, name: str, value: Any) -> None:  # noqa: ANN401 - an object, a list of them, or None
     """Give an object of a session what was included, as what the database has."""
     state = cast("Any", instance)._sa_instance_state
-    impl = state.manager[name].impl
-    if getattr(impl, "collection_factory", None) is not InstrumentedList or impl.dispatch.init_collection:
+    if not has_plain_lists(type(instance), name):
         set_committed_value(instance, name, value)
         return
     made = state.dict[name] = InstrumentedList(value)
-    CollectionAdapter(impl, state, cast("Any", made))
+    adapt(state, name, made)
     state.callables.pop(name, None)
 
 

@@ -1,6 +1,6 @@
 """`InSession`: the methods of a repository that go by plans inside a session of the host, and its transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -12,9 +12,8 @@ from pgauthkit.database.line import Line, Rows
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.violations import guarded
 from pgauthkit.repositories.generic.description import Description
-from pgauthkit.repositories.generic.plans.by_plan import SLOW
 from pgauthkit.repositories.generic.plans.fitness import unfit_connection, unfit_session
-from pgauthkit.repositories.generic.plans.internals import fail, load_listeners
+from pgauthkit.repositories.generic.plans.internals import fail
 from pgauthkit.repositories.generic.plans.joining import joined
 from pgauthkit.repositories.generic.plans.known import Planned, Plans, plans_of
 from pgauthkit.repositories.generic.plans.plan import Asked
@@ -34,22 +33,6 @@ class InSession(Reads[M]):
         self._db = db
         self._of = of
 
-    def attempt(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
-        """Make a call by a plan, or return `SLOW`, and say once in the query log why.
-
-        Raises:
-            RepositoryError: what the method raises.
-        """
-        try:
-            return getattr(self, name)(*args, **kwargs)
-        except UnplannedError as unplanned:
-            reason = str(unplanned)
-        bind = self._session.bind
-        log = None if bind is None else QueryLog.on(bind.engine)
-        if log and self.plans.is_news(f"{name} in a session", reason):
-            log.tell(f"{self._of.name}.{name} goes through the ORM: {reason}.")
-        return SLOW
-
     @property
     def plans(self) -> Plans[M]:
         """The plans of the model, which are those of a repository on the session's engine."""
@@ -60,6 +43,12 @@ class InSession(Reads[M]):
         db = self._db
         return db if isinstance(db, orm.Session) else db()
 
+    def _say(self, name: str, reason: str) -> None:
+        bind = self._session.bind
+        log = None if bind is None else QueryLog.on(bind.engine)
+        if log and self.plans.is_news(f"{name} in a session", reason):
+            log.tell(f"{self._of.name}.{name} goes through the ORM: {reason}.")
+
     def _run(self, shape: Shape, build: Callable[[], Planned[T]], *, writes: bool = False) -> T:
         db = self._session
         if reason := unfit_session(db):
@@ -67,13 +56,7 @@ class InSession(Reads[M]):
         found = self.plans.find(shape, build)
         if found.in_session and found.in_session.reason:
             raise UnplannedError(found.in_session.reason)
-        if any(load_listeners(of.mapper) for of in found.models):
-            raise UnplannedError("something listens to the loading of rows")
-        try:
-            parameters = found.plan.parameters(shape.values)
-        except Exception as error:  # of any type, of the host's too: SQLAlchemy has the words for it
-            raise UnplannedError("a value does not fit its column") from error
-        asked = Asked(found.plan, parameters, writes)
+        asked = self._asked(found, shape, writes=writes)
         rows = guarded(lambda: self._answer(db, asked), self._of.table)
         if found.in_session is None:
             return found.answer(rows, asked.types)

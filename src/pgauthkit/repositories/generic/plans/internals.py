@@ -142,7 +142,7 @@ def new_state(instance: object, mapper: Mapper[Any], key: tuple[Any, ...], calla
 def has_plain_lists(model: type[Any], name: str) -> bool:
     """Tell whether a relation is a list, as most are, and nobody waits for one to be made."""
     impl = cast("Any", model)._sa_class_manager[name].impl
-    return impl.collection_factory is InstrumentedList and not impl.dispatch.init_collection
+    return getattr(impl, "collection_factory", None) is InstrumentedList and not impl.dispatch.init_collection
 
 
 def adapt(state: Any, name: str, made: object) -> None:  # noqa: ANN401 - SQLAlchemy's

@@ -16,6 +16,7 @@ from pgauthkit.repositories.generic.plans.identity import (
     set_included,
 )
 from pgauthkit.repositories.generic.plans.internals import Converter, reader_of
+from pgauthkit.repositories.generic.plans.rows import Row, Types
 from pgauthkit.repositories.generic.plans.trees import Place
 from pgauthkit.repositories.generic.unloaded import closed_relations, is_query
 
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Persistent"]
 
-Row = tuple[Any, ...]
 Rows = Sequence[Row]
-Types = tuple[int, ...]
 Children = dict[int, list[Any]]
 
 

@@ -1,7 +1,7 @@
 """`Reads`: what a repository on an engine reads in one round trip, by plans."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 
@@ -21,10 +21,13 @@ from pgauthkit.repositories.generic.plans.rows import Rows
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 from pgauthkit.repositories.generic.plans.trees import Place, places, root_columns, tree_statement
 
-__all__ = ["Planning", "Reads", "fit_places", "refuse_unstorable"]
+__all__ = ["SLOW", "Planning", "Reads", "fit_places", "refuse_unstorable"]
 
 M = TypeVar("M")
 T = TypeVar("T")
+
+SLOW: Final = object()
+"""What `attempt` returns for a call that goes through a session, or in one through the ORM."""
 
 
 class Planning(Generic[M]):
@@ -40,21 +43,42 @@ class Planning(Generic[M]):
         """The plans of the model."""
         return self._plans
 
+    def attempt(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
+        """Make a call by a plan, or return `SLOW`, and say once in the query log why.
+
+        Raises:
+            RepositoryError: what the method raises.
+        """
+        try:
+            return getattr(self, name)(*args, **kwargs)
+        except UnplannedError as unplanned:
+            reason = str(unplanned)
+        self._say(name, reason)
+        return SLOW
+
+    def _say(self, name: str, reason: str) -> None:
+        if self.plans.is_news(name, reason) and self._calls.log:
+            self._calls.log.tell(f"{self._of.name}.{name} goes through a session: {reason}.")
+
     def _run(self, shape: Shape, build: Callable[[], Planned[T]], *, writes: bool = False) -> T:
         if reason := unfit_engine(self._calls.engine, ours=self._calls.log is not None):
             raise UnplannedError(reason)
         found = self.plans.find(shape, build)
-        if any(load_listeners(of.mapper) for of in found.models):
-            raise UnplannedError("something listens to the loading of rows")
-        try:
-            parameters = found.plan.parameters(shape.values)
-        except Exception as error:  # of any type, of the host's too: a session has the words for it
-            raise UnplannedError("a value does not fit its column") from error
-        asked = Asked(found.plan, parameters, writes)
+        asked = self._asked(found, shape, writes=writes)
         rows = self._calls.answer(asked)
         if rows is None:
             raise UnplannedError("a connection has settings for transactions, or a value has no form here")
         return found.answer(rows, asked.types)
+
+    def _asked(self, found: Planned[Any], shape: Shape, *, writes: bool) -> Asked:
+        """Return a call of a plan."""
+        if any(load_listeners(of.mapper) for of in found.models):
+            raise UnplannedError("something listens to the loading of rows")
+        try:
+            parameters = found.plan.parameters(shape.values)
+        except Exception as error:  # of any type, of the host's too: a session, or SQLAlchemy, has the words for it
+            raise UnplannedError("a value does not fit its column") from error
+        return Asked(found.plan, parameters, writes)
 
     def _bound(self, shape: Shape, values: Mapping[str, object]) -> dict[str, object]:
         """Return the values of columns as parameters, but NULL, true and false."""
