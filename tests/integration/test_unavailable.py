@@ -152,6 +152,18 @@ def keep_connecting(server: EmbeddedPostgres) -> None:
         psycopg.connect(server.url()).close()
 
 
+def connect_when_free(server: EmbeddedPostgres) -> psycopg.Connection:
+    """Connect as soon as there is a slot: who was refused, or has just left, holds one until its process has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return psycopg.connect(server.url(), autocommit=True)
+        except psycopg.OperationalError:  # pragma: no cover - by chance
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 @pytest.fixture
 def config(pgauthkit_config: AuthConfig) -> AuthConfig:
     return pgauthkit_config
@@ -229,12 +241,11 @@ class TestByTheService:
         with EmbeddedPostgres(settings={"max_connections": "5", "superuser_reserved_connections": "1"}) as server:
             others = make_url(server.url()).set(username="app").render_as_string()
             with ExitStack() as open_:
-                first = open_.enter_context(psycopg.connect(server.url(), autocommit=True))
-                first.execute("CREATE ROLE app LOGIN")
+                open_.enter_context(connect_when_free(server)).execute("CREATE ROLE app LOGIN")
                 for _ in range(3):
-                    open_.enter_context(psycopg.connect(server.url()))
+                    open_.enter_context(connect_when_free(server))
                 assert failure(host.service(others, config)).hints == (FULL,)
-                open_.enter_context(psycopg.connect(server.url()))
+                open_.enter_context(connect_when_free(server))
                 assert failure(host.service(server.url(), config)).hints == (FULL,)
 
     def test_too_many_connections_of_a_role(self, host: "Host", config: AuthConfig) -> None:
