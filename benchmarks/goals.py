@@ -108,6 +108,6 @@ def starts(lines: list[Line]) -> Iterator[Goal]:
             verb = "reading" if line["what"] == "read" else "writing"
             what = f"peak memory {verb} {line['rows']:,} rows, above idle"
             yield Goal(what=what, wanted=60, found=Spread.of([more]), unit=" MB")
-        if line["kind"] == "import" and line["what"] == "package":
-            what = "import pgauthkit, against importing what it stands on"
+        if line["kind"] == "import" and line["what"] != "given":
+            what = f"{line['statement']}, against importing what it stands on"
             yield Goal(what=what, wanted=1.2, found=Spread.of(line["ratios"]))

@@ -108,6 +108,14 @@ def test_no_owner(dump: Path, pgauthkit_empty_url: str) -> None:
     assert restore(dump, "--no-owner", "--to", pgauthkit_empty_url).exit_code == 0
 
 
+def test_either_option(dump: Path, pgauthkit_empty_url: str) -> None:
+    """The database is named by `--to` or by `--url`, and by one of them only."""
+    both = restore(dump, "--to", pgauthkit_empty_url, "--url", pgauthkit_empty_url)
+
+    assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
+    assert restore(dump, "--url", pgauthkit_empty_url).exit_code == 0
+
+
 class TestRefused:
     def test_not_empty(self, dump: Path, pgauthkit_url: str) -> None:
         """A database that is not empty is refused: exit code 1."""

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from pgauthkit.cli import main
 from pgauthkit.cli.settings import Settings, read_settings, resolve_url
 from pgauthkit.errors import ConfigError
 
@@ -70,6 +72,22 @@ class TestUrl:
         assert caught.value.exit_code == 2
         order = ("DIRECT_URL or DATABASE_URL", "DATABASE_URL or DIRECT_URL")
         assert all(way in caught.value.message for way in ("--url", order[0 if direct else 1], "[tool.pgauthkit]"))
+
+
+@pytest.mark.parametrize("typed", ["backup", "erd --reflect", "migrate status", "pull", "purge", "revoke --all"])
+def test_a_command_takes_what_its_help_says(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two variables that are both set each command takes the one that its help names first."""
+    nobody_there = "postgresql://app@127.0.0.1:1"
+    monkeypatch.setenv("DIRECT_URL", f"{nobody_there}/direct")
+    monkeypatch.setenv("DATABASE_URL", f"{nobody_there}/pooled")
+
+    help_text = " ".join(CliRunner().invoke(main, [*typed.split(), "--help"]).stdout.split())
+    result = CliRunner().invoke(main, typed.split())
+
+    is_direct = "[default: DIRECT_URL, DATABASE_URL, or pyproject.toml]" in help_text
+    assert is_direct or "[default: DATABASE_URL, DIRECT_URL, or pyproject.toml]" in help_text
+    assert result.exit_code == 1
+    assert (":1/direct" in result.output, ":1/pooled" in result.output) == (is_direct, not is_direct)
 
 
 class TestProject:

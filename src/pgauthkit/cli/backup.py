@@ -35,17 +35,23 @@ DIRECTORY: Final = click.option(
     help="Where backups are kept; made when missing.",
 )
 KEEP: Final = click.option(
-    "--keep", metavar="N", type=click.IntRange(min=1), help="Delete all but the last N, when this one is done."
+    "--keep",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="When this backup is done, delete older ones of this database but the last N, this one included.",
 )
 KEEP_DAYS: Final = click.option(
-    "--keep-days", metavar="D", type=click.FloatRange(min=0), help="Keep those of the last D days; with --keep, both."
+    "--keep-days",
+    metavar="D",
+    type=click.FloatRange(min=0),
+    help="The same, but those of the last D days. With --keep, a backup stays that either of the two keeps.",
 )
 FORMAT: Final = click.option(
     "--format",
     type=click.Choice(["custom", "plain"]),
     default="custom",
     show_default=True,
-    help="pg_dump's own, compressed, or SQL.",
+    help="custom: pg_dump's own, compressed; plain: SQL.",
 )
 CONTAINER: Final = click.option(
     "--container", metavar="NAME", help="Run PostgreSQL's programs inside the server's container (podman or docker)."
@@ -60,7 +66,9 @@ CONTAINER: Final = click.option(
 @FORMAT
 @CONTAINER
 @BINARIES
-@click.option("--schedule", is_flag=True, help="Print the crontab's line that does this every night, and do nothing.")
+@click.option(
+    "--schedule", is_flag=True, help="Print a line for crontab that does this every night, and do nothing else."
+)
 @URL
 @JSON
 @click.pass_context
@@ -110,9 +118,11 @@ def backup(
 @JSON
 @click.pass_context
 def verify(ctx: click.Context, *, file: Path, binaries: Path | None, as_json: bool) -> None:
-    """Rehearse: restore a dump into a server that is started for it, compare, and throw it away.
+    """Rehearse that a dump can be restored.
 
-    Exit code 1 where it is damaged, cannot be restored, or is not what its manifest says.
+    It is restored into a server that is started for it, compared with its manifest, and the server is thrown away.
+
+    Exit code 1 where the dump is damaged, cannot be restored, or is not what its manifest says.
     """
     with byte_meter("Rehearsing", quiet=as_json) as show:
         done = rehearse(file, host=host(), binaries=binaries, on_progress=show)

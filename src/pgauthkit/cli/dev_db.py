@@ -19,7 +19,9 @@ DIRECTORY = click.option(
     help="Where the server is kept.  [default: .pgauthkit/dev-db in the project]",
 )
 MAJOR = click.option(
-    "--major", type=click.IntRange(min=13), help="PostgreSQL's major version.  [default: that of the data, or 16]"
+    "--major",
+    type=click.IntRange(min=14),
+    help="PostgreSQL's major version; tested are 16 and 18.  [default: that of the data, or 16]",
 )
 BINARIES = click.option(
     "--binaries",
@@ -30,9 +32,11 @@ BINARIES = click.option(
 )
 ACCOUNT = click.option(
     "--account",
+    metavar="NAME",
     envvar="PGAUTHKIT_PG_USER",
     show_envvar=True,
-    help="The account that root runs the server as.  [default: postgres, or else nobody]",
+    help="For root only, as which PostgreSQL does not run: the system account that runs the server and owns its data."
+    "  [default: postgres, or else nobody]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -54,7 +58,7 @@ def dev_db() -> None:
 @dev_db.command(epilog="Example: pgauthkit dev-db start --port 5433")
 @DIRECTORY
 @MAJOR
-@click.option("--port", type=click.IntRange(1, 65535), help="Its port, from now on.  [default: the same as ever]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Its port, from now on.  [default: that of the last start]")
 @BINARIES
 @ACCOUNT
 @JSON
@@ -74,7 +78,7 @@ def start(
         _print_json(status)
     else:
         click.echo(f"{'Started' if status.changed else 'Runs already'}: {_describe(status)}")
-        click.echo("Its address, with the password: pgauthkit dev-db url")
+        click.echo("Its URL, with the password: pgauthkit dev-db url")
 
 
 @dev_db.command(epilog="Example: pgauthkit dev-db stop")
@@ -94,7 +98,10 @@ def stop(*, directory: Path | None, as_json: bool) -> None:
 @JSON
 @click.pass_context
 def status(context: click.Context, *, directory: Path | None, as_json: bool) -> None:
-    """Say whether the server runs, and where; exit code 1 when it does not."""
+    """Say whether the server runs, and where.
+
+    Exit code 1 when it does not.
+    """
     found = DevServer(directory or usual_directory()).status()
     if as_json:
         _print_json(found)
@@ -106,7 +113,10 @@ def status(context: click.Context, *, directory: Path | None, as_json: bool) -> 
 @dev_db.command(epilog='Example: psql "$(pgauthkit dev-db url)"')
 @DIRECTORY
 def url(directory: Path | None) -> None:
-    """Print the database's address with its password, for DATABASE_URL; the same on every start."""
+    """Print the database's URL, for DATABASE_URL.
+
+    The password is in it. It is the same on every start.
+    """
     click.echo(DevServer(directory or usual_directory()).url())
 
 
@@ -126,7 +136,10 @@ def reset(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Delete all the data, and start again with an empty database; the address stays."""
+    """Delete all the data, and start empty.
+
+    The URL stays the same.
+    """
     place = directory or usual_directory()
     if not yes:
         click.confirm(f"Delete all the data of the development server in {place}?", abort=True)

@@ -9,7 +9,7 @@ import attrs
 import click
 
 from pgauthkit.cli.models import models
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.settings import APPLICATION_URL, resolve_url
 from pgauthkit.ops.doctor import Finding, SetUp, examine
 from pgauthkit.ops.revisions.host import find_host
 
@@ -19,11 +19,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 @click.command(epilog="Example: pgauthkit doctor --processes 8 --backups /var/backups/blog")
-@click.option(
-    "--url",
-    metavar="URL",
-    help="The database, postgresql://…, without a password.  [default: DATABASE_URL, or pyproject.toml]",
-)
+@APPLICATION_URL
 @click.option(
     "--pool-size", type=click.IntRange(min=1), help="Connections of a process, at most.  [default: by the URL]"
 )
@@ -59,7 +55,10 @@ def doctor(
     """Tell what is wrong with this set-up, and what to do.
 
     A line for each check: ok, warning or wrong. Exit code 1 when something is wrong. Nothing is changed; drift is
-    looked for in a second database where the role may make one. With DIRECT_URL set, the schema is looked at there.
+    looked for in a second database where the role may make one.
+
+    DATABASE_URL goes before DIRECT_URL: what is examined is what the application has. With both set, migrations and
+    drift are looked at by DIRECT_URL.
     """
     track = find_host(Path.cwd())
     if track is None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from pgauthkit.cli.migrate.options import URL
 from pgauthkit.cli.models import models, reflected
+from pgauthkit.cli.settings import APPLICATION_URL
 from pgauthkit.models import User
 from pgauthkit.models.owned import own_table
 from pgauthkit.ops.erd import diagram
@@ -18,7 +18,7 @@ __all__ = ["erd"]
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; Markdown where it ends in .md."
 )
 @click.option("--reflect", is_flag=True, help="Draw the tables that the database has, without models.")
-@URL
+@APPLICATION_URL
 def erd(output: Path | None, *, reflect: bool, url: str | None) -> None:
     """Draw the tables and their relations, in Mermaid.
 

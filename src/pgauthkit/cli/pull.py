@@ -5,15 +5,15 @@ from typing import cast, get_args
 
 import click
 
-from pgauthkit.cli.migrate.options import URL, say
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.migrate.options import say
+from pgauthkit.cli.settings import APPLICATION_URL, resolve_url
 from pgauthkit.ops.project.pull import BaseKind, pull as write_models
 
 __all__ = ["pull"]
 
 
 @click.command(epilog="Example: pgauthkit pull --schema public --out shop/models.py")
-@URL
+@APPLICATION_URL
 @click.option("--schema", "schemas", metavar="NAME", multiple=True, help="Where the tables are; may be given again.")
 @click.option(
     "--base",

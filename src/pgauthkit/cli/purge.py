@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.settings import APPLICATION_URL, resolve_url
 from pgauthkit.database import create_engine
 from pgauthkit.service import AuthService
 from pgauthkit.values import PurgeReport
@@ -22,11 +22,7 @@ LINE_EVERY = 50  # batches, where the output is a log
 
 
 @click.command(epilog="Example, as a line of crontab: 15 * * * * pgauthkit purge --keep-days 7")
-@click.option(
-    "--url",
-    metavar="URL",
-    help="The database, postgresql://…, without a password.  [default: DATABASE_URL, or pyproject.toml]",
-)
+@APPLICATION_URL
 @click.option(
     "--keep-days",
     type=click.FloatRange(min=0),
@@ -43,6 +39,8 @@ def purge(url: str | None, keep_days: float, batch_size: int, as_json: bool) -> 
 
     Nothing depends on it but disk space. It may run beside the load, on several hosts at once, and be stopped at any
     moment: each batch is one short transaction, which waits for nobody.
+
+    DATABASE_URL goes before DIRECT_URL: the application's role may do it, also behind a pooler.
     """
     engine = create_engine(resolve_url(url, direct=False))
     with _progress(quiet=as_json) as show:

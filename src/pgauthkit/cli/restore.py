@@ -11,7 +11,7 @@ from rich.markup import escape
 from pgauthkit.cli.dev_db import BINARIES
 from pgauthkit.cli.meter import byte_meter
 from pgauthkit.cli.migrate.options import JSON, host, print_json, say
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.settings import SERVER_URL, resolve_url
 from pgauthkit.ops import restore as ops
 from pgauthkit.ops.server.presence import database_name
 
@@ -23,10 +23,15 @@ __all__ = ["counted", "restore", "restored"]
 @click.option(
     "--to",
     metavar="URL",
-    help="The database, postgresql://…, without a password.  [default: DIRECT_URL, DATABASE_URL, or pyproject.toml]",
+    help="The database to restore into: --to and --url mean the same.",
 )
+@SERVER_URL
 @click.option("--clean", is_flag=True, help="Drop everything that is in the database first: asks for its name.")
-@click.option("--force", metavar="NAME", help="The database's name: do not ask, and go on while others are connected.")
+@click.option(
+    "--force",
+    metavar="NAME",
+    help="The database's name, for scripts: do not ask for it, and go on while others are connected.",
+)
 @click.option("--no-owner", is_flag=True, help="Leave out owners and grants, for a server with other roles.")
 @click.option(
     "--container", metavar="NAME", help="Run PostgreSQL's programs inside the server's container (podman or docker)."
@@ -39,6 +44,7 @@ def restore(
     *,
     file: Path,
     to: str | None,
+    url: str | None,
     clean: bool,
     force: str | None,
     no_owner: bool,
@@ -50,8 +56,12 @@ def restore(
 
     FILE is a dump of `pgauthkit backup`, or one that pg_dump made: its own format, or SQL. It is checked against its
     manifest before, and the database after: exit code 1 where it is not as the manifest says.
+
+    DIRECT_URL goes before DATABASE_URL, as the tables are made by their owner, on the server itself.
     """
-    target = resolve_url(to, direct=True)
+    if to and url:
+        raise click.UsageError("--to and --url both name the database to restore into: give one of them.")
+    target = resolve_url(to or url, direct=True)
     name = force or (_asked(target) if clean else None)  # before the bar, which would write over the question
     with byte_meter("Restoring", quiet=as_json, total=file.stat().st_size if file.is_file() else None) as show:
         done = ops.restore(

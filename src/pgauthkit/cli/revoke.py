@@ -5,7 +5,7 @@ import json
 import click
 from rich.console import Console
 
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.settings import APPLICATION_URL, resolve_url
 from pgauthkit.database import create_engine
 from pgauthkit.service import AuthService
 
@@ -13,12 +13,14 @@ __all__ = ["revoke"]
 
 
 @click.command(epilog="Example, after a restore: pgauthkit revoke --all")
+@APPLICATION_URL
 @click.option(
-    "--url",
-    metavar="URL",
-    help="The database, postgresql://…, without a password.  [default: DATABASE_URL, or pyproject.toml]",
+    "--all",
+    "everybody",
+    is_flag=True,
+    required=True,
+    help="Of every user. It has to be given, so that nobody does this by accident.",
 )
-@click.option("--all", "everybody", is_flag=True, required=True, help="Of every user. It has to be given.")
 @click.option(
     "--batch-size", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Rows in one statement."
 )
@@ -28,6 +30,8 @@ def revoke(url: str | None, everybody: bool, batch_size: int, as_json: bool) -> 
 
     For after a restore or a leak. Anyone who signs in meanwhile, with a new link, stays signed in. It may be stopped at
     any moment, and be called again.
+
+    DATABASE_URL goes before DIRECT_URL: the application's role may do it, also behind a pooler.
     """
     console, engine = Console(stderr=True, quiet=as_json), create_engine(resolve_url(url, direct=False))
     with console.status("Signing everybody out …") as status:

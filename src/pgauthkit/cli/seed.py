@@ -22,7 +22,8 @@ def seed(*, url: str | None, as_json: bool, arguments: tuple[str, ...]) -> None:
     """Run the application's seed, in one transaction.
 
     It is named in pyproject.toml, [tool.pgauthkit] seed = "blog.seed:main", and gets a session of SQLAlchemy, or an
-    async one, and the arguments. Refused while migrations are pending.
+    async one, and the arguments. Refused while migrations are pending, which are looked at on the server itself: so
+    DIRECT_URL goes before DATABASE_URL.
     """
     function = read_settings().seed
     if function is None:

@@ -7,9 +7,9 @@ from threading import Thread
 
 import click
 
-from pgauthkit.cli.migrate.options import URL, say
+from pgauthkit.cli.migrate.options import say
 from pgauthkit.cli.models import models, reflected
-from pgauthkit.cli.settings import resolve_url
+from pgauthkit.cli.settings import APPLICATION_URL, resolve_url
 from pgauthkit.errors import ConfigError
 from pgauthkit.ops.project.mapped import OURS
 from pgauthkit.ops.project.reflection import mapped_tables
@@ -18,7 +18,7 @@ __all__ = ["studio"]
 
 
 @click.command(epilog="Example: DATABASE_URL=postgresql://app@db.example/app pgauthkit studio --no-open")
-@URL
+@APPLICATION_URL
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="An address of the loopback.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5555, show_default=True, help="0 for a free one.")
 @click.option("--write", is_flag=True, help="Let rows be made, changed and deleted.")
@@ -31,7 +31,8 @@ def studio(url: str | None, *, host: str, port: int, write: bool, reflect: bool,
     and sorting, rows with what they point at, exports as CSV and JSON. Hashes and other secret columns are never read.
 
     It is read only unless --write is given, listens on this machine alone, and lets in anyone who opens the printed
-    address; the token in it is good once. Ctrl-C ends it.
+    address; the token in it is good once. Ctrl-C ends it. DATABASE_URL goes before DIRECT_URL, so that it may do what
+    the application's role may.
     """
     if not find_spec("starlette_admin"):
         raise ConfigError(["studio needs packages that are not installed: pip install 'pgauthkit[cli,studio]'"])

@@ -24,15 +24,25 @@ def upgrade() -> None:
 
     The servers copy every row and every change by logical replication, and the application goes on. It pauses for
     less than a second as a rule, and nobody is signed out. Each command can be stopped and called again.
+
+    Replication needs the servers themselves, so DIRECT_URL goes before DATABASE_URL.
     """
 
 
 def _servers(command: T) -> T:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs."),
-        click.option("--to", "new", metavar="URL", required=True, help="An empty database on the new server."),
         click.option(
-            "--url", metavar="URL", help="The old database, to move away from.  [default: DIRECT_URL, DATABASE_URL]"
+            "--to",
+            "new",
+            metavar="URL",
+            required=True,
+            help="The database on the new server, to move to; empty before the first check.",
+        ),
+        click.option(
+            "--url",
+            metavar="URL",
+            help="The old database, to move away from.  [default: DIRECT_URL, DATABASE_URL, or pyproject.toml]",
         ),
     ):
         command = option(command)
@@ -50,7 +60,10 @@ _BINARIES: Final = click.option(
 @_servers
 @click.pass_context
 def plan(ctx: click.Context, url: str | None, new: str, as_json: bool) -> None:
-    """Say what would be moved, and what is against it. Nothing is changed. Exit code 1: there is an obstacle."""
+    """Say what would be moved, and what prevents it. Nothing is changed.
+
+    Exit code 1 where there is an obstacle.
+    """
     found = ops.plan(resolve_url(url, direct=True), new)
     if as_json:
         click.echo(json.dumps(attrs.asdict(found)))
@@ -70,9 +83,14 @@ def plan(ctx: click.Context, url: str | None, new: str, as_json: bool) -> None:
 @_BINARIES
 @click.pass_context
 def check(ctx: click.Context, url: str | None, new: str, as_json: bool, binaries: Path | None) -> None:
-    """Copy to the new server, the first time, and compare every row. Exit code 1: rows differ.
+    """Copy, and compare every row.
 
-    The application goes on; on the new server nothing else may be written.
+    The first time it copies the schema, and has the servers copy every row, which takes as long as a backup and a
+    restore. Then, each time, it waits until the new server has every change, and compares each row of each table on
+    both. The application goes on writing to the old server; nothing else may write to the new one.
+
+    It may be stopped and called again. Until `switch` or `cancel` the old server keeps the WAL that the new one has
+    not read. Exit code 1 where rows differ.
     """
     found = ops.check(resolve_url(url, direct=True), new, binaries=binaries, report=_teller(quiet=as_json))
     if as_json:
@@ -91,9 +109,11 @@ def check(ctx: click.Context, url: str | None, new: str, as_json: bool, binaries
 @click.option("--compare", is_flag=True, help="Compare every row once more, in the pause.")
 @click.confirmation_option(prompt="The old database becomes read only, and its connections are closed. Go on?")
 def switch(url: str | None, new: str, *, as_json: bool, binaries: Path | None, compare: bool) -> None:
-    """Make the old server read only, bring the new one level, and part them.
+    """Move over, with a short pause.
 
-    Then give the application the new URL. The old server stays read only.
+    It brings the new server up as `check` does, where it is behind, and asks before the pause begins: the old database
+    becomes read only, its connections are closed, the last change is waited for, and the copy ends. Then give the
+    application the new URL. The old database stays read only.
     """
     old, report = resolve_url(url, direct=True), _teller(quiet=as_json)
     done = ops.switch(old, new, compare_rows=compare, binaries=binaries, report=report)
@@ -109,7 +129,10 @@ def switch(url: str | None, new: str, *, as_json: bool, binaries: Path | None, c
 @upgrade.command(epilog="Example: pgauthkit upgrade cancel --to postgresql://new.example/shop")
 @_servers
 def cancel(url: str | None, new: str, as_json: bool) -> None:
-    """Give an upgrade up: the servers are independent again. What was copied stays on the new one."""
+    """Give an upgrade up.
+
+    The copy ends, and the old server keeps no more WAL for it. What was copied stays on the new server.
+    """
     followed = ops.cancel(resolve_url(url, direct=True), new)
     said = "Cancelled; drop the new database before another try." if followed else "There was no upgrade under way."
     click.echo(json.dumps({"cancelled": followed}) if as_json else said)

@@ -97,7 +97,10 @@ class TestInit:
     @pytest.mark.parametrize(
         ("models", "sentence"),
         [
-            ("blog.model:Base", "models: blog.model:Base cannot be imported: No module named 'blog.model'."),
+            (
+                "blog.model:Base",
+                "models: blog.model:Base cannot be imported: No module named 'blog.model'. It is looked for",
+            ),
             ("blog.models:Bas", "models: blog.models:Bas cannot be imported: "),
             ("blog.models:Mapped", "models: blog.models:Mapped is not a declarative base"),
             ("blog", "models: blog is not a declarative base"),
@@ -221,6 +224,28 @@ class TestDev:
         assert "Is posts.headline the column posts.title under a new name? [y/N]: y" in renamed.stdout
         (path,) = (blog.path / "migrations" / "versions").glob("*_rename.py")
         assert "new_column_name='headline'" in path.read_text()
+
+    @pytest.mark.usefixtures("terminal")
+    def test_cancelled(self, blog: Blog) -> None:
+        """Who ends the command at the question has cancelled it, and nothing is written."""
+        blog.migrate("dev", "-m", "Add posts")
+        models = blog.path / "blog" / "models.py"
+        models.write_text(models.read_text().replace("title", "headline"))
+
+        cancelled = blog.migrate("new", "-m", "Rename", answer="")
+
+        assert (cancelled.exit_code, cancelled.stderr.endswith("cancelled\n")) == (130, True)
+        assert not [*(blog.path / "migrations" / "versions").glob("*_rename.py")]
+
+    def test_no_migrations(self, blog: Blog, pgauthkit_empty_url: str) -> None:
+        """Without a folder of migrations nothing is written, and ours are not applied either."""
+        (blog.path / "pyproject.toml").write_text("")
+
+        refused = blog.migrate("dev", "-m", "Add posts", DATABASE_URL=pgauthkit_empty_url)
+
+        assert refused.exit_code == 1
+        assert "`pgauthkit migrate init` makes the folder; --models blog.models:Base" in refused.stderr
+        assert "pgauthkit is at nothing yet." in blog.migrate("status", DATABASE_URL=pgauthkit_empty_url).stdout
 
     def test_nobody_to_ask_for_a_new_name(self, blog: Blog) -> None:
         """Where nobody can answer, it says what is lost, and takes the new name as an option, which is checked."""

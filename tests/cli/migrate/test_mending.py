@@ -74,7 +74,7 @@ class TestDrift:
         assert result.stdout.startswith(
             "The column public.posts.title is different.\n"
             "  migrations: character varying NOT NULL\n  database:   character varying\n"
-            "  To keep it so: write a revision that makes it the same"
+            "  To keep it so: write a migration that makes it the same"
         )
         (found,) = json.loads(as_json.stdout)
         assert (found["kind"], found["name"]) == ("column", "public.posts.title")

@@ -66,6 +66,15 @@ class TestSql:
         assert "CREATE TABLE posts" in up.stdout
         assert "DROP TABLE pgauthkit.users" in ours.stdout
 
+    def test_a_host_without_migrations(self, blog: Blog) -> None:
+        """Where the application has no migrations, `--track host` prints none of ours: wrong use."""
+        (blog.path / "pyproject.toml").write_text("")
+
+        result = blog.migrate("sql", "base:", "--track", "host")
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "The application has no migrations here" in result.stderr
+
     def test_no_range(self, posts: Blog) -> None:
         """One revision alone is no range."""
         result = posts.migrate("sql", "0001")
@@ -173,6 +182,7 @@ class TestRollback:
         """Somebody at the keyboard is asked: a no cancels, and a yes undoes."""
         code, output = on_a_terminal(posts, "n", "rollback", "-1")
         assert code == 130, output
+        assert " of the application? [y/N]" in output
         assert posts.migrate("status").exit_code == 0
 
         code, output = on_a_terminal(posts, "y", "rollback", "-1")

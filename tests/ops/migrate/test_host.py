@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from pgauthkit.errors import ConfigError, EditedMigrationError, MigrationError, MigrationLockedError
-from pgauthkit.ops.migrate import deploy, status
+from pgauthkit.ops.migrate import deploy, new_revision, status
 from pgauthkit.ops.revisions.bundled import bundled_revisions
 from pgauthkit.ops.revisions.ledger import read_ledger
 from pgauthkit.ops.revisions.tracks import BUNDLED, Track, host_track
@@ -245,6 +245,29 @@ class TestTrack:
 
         with pytest.raises(MigrationError, match=r"env.py of the application cannot be loaded: \w+Error"):
             status(pgauthkit_url, host=project.track)
+
+    def test_files_that_do_not_fit_together(self, project: Project, pgauthkit_url: str) -> None:
+        """Two files of one revision, and one that follows a file that is not there, are errors that name it."""
+        path = project.posts()
+        twin = path.with_name("twin.py")
+        twin.write_text(path.read_text())
+        with pytest.raises(MigrationError, match=r"Two files have the revision posts1: give one of them another\."):
+            status(pgauthkit_url, host=project.track)
+        twin.unlink()
+        project.write("after", "gone", "pass")
+
+        with pytest.raises(MigrationError, match="No file has the revision gone, which another follows"):
+            status(pgauthkit_url, host=project.track)
+
+    def test_two_ends(self, project: Project, pgauthkit_url: str) -> None:
+        """Where two branches have added a migration each, a third one is refused, with what to do."""
+        project.posts()
+        project.write("one", "posts1", "pass")
+        project.write("two", "posts1", "pass")
+        deploy(pgauthkit_url, host=project.track)
+
+        with pytest.raises(MigrationError, match=r"several ends, one and two, .* Nothing was written\."):
+            new_revision(pgauthkit_url, project.track, "Three", empty=True)
 
     def test_dependencies(self, project: Project) -> None:
         """A revision that depends on another has it among its parents."""

@@ -1,4 +1,4 @@
-"""`pgauthkit migrate`: bring a database to what the code needs, and see where it stands."""
+"""`pgauthkit migrate`: bring a database to what the code needs, and show where it stands."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,8 @@ __all__ = ["migrate"]
 def migrate() -> None:
     """Bring a database to what this release needs.
 
-    Our revisions go first, then the application's, from [tool.pgauthkit] or its alembic.ini.
+    There are two tracks: the migrations that come with pgauthkit, which go first, and the application's, from
+    [tool.pgauthkit] or its alembic.ini. A migration is a file; its revision is the id by which commands name it.
 
     The connection must lead to the server itself: behind a pooler in transaction mode the lock that keeps two deployers
     apart is void. So DIRECT_URL goes before DATABASE_URL here.
@@ -34,12 +35,12 @@ def migrate() -> None:
 @LOCK_TIMEOUT
 @click.option("--backup", "with_backup", is_flag=True, help="Make a backup before anything is applied.")
 @BACKUP_DIR
-@click.option("--strict", is_flag=True, help="Refuse where an applied revision's file was changed.")
+@click.option("--strict", is_flag=True, help="Refuse where the file of an applied migration was changed.")
 @JSON
 def deploy(
     url: str | None, *, lock_timeout: float, with_backup: bool, backup_dir: Path, strict: bool, as_json: bool
 ) -> None:
-    """Apply what is missing; safe when several deployers start at once."""
+    """Apply the migrations that are missing; safe when several deployers start at once."""
     wait = timedelta(seconds=lock_timeout)
     backup_to = backup_dir if with_backup else None
     done = ops.deploy(database(url), host=host(), strict=strict, backup_to=backup_to, lock_timeout=wait)
@@ -47,8 +48,6 @@ def deploy(
     if as_json:
         print_json({**attrs.asdict(done), "duration": seconds})
         return
-    for edited in done.edited:
-        say(f"[yellow]Edited:[/] the file of {edited} was changed after it had been applied.")
     if done.backup:
         say(f"[green]Saved[/] {escape(str(done.backup))}.")
     if done.applied or done.host:
@@ -63,7 +62,7 @@ def deploy(
 @JSON
 @click.pass_context
 def status(ctx: click.Context, *, url: str | None, as_json: bool) -> None:
-    """Tell what is pending, edited, missing or failed; exit code 1 unless in sync."""
+    """Tell which migrations are pending, edited, missing or failed; exit code 1 unless in sync."""
     found = ops.status(database(url), host=host())
     if as_json:
         values = {"current": found.current, "head": found.head, "pending": found.pending, "in_sync": found.in_sync}

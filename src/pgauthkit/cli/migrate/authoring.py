@@ -1,4 +1,4 @@
-"""`pgauthkit migrate init`, `new` and `dev`: writing the application's own revisions."""
+"""`pgauthkit migrate init`, `new` and `dev`: writing the application's own migrations."""
 
 import re
 import sys
@@ -33,9 +33,15 @@ NOT_COMPARED: Final = (
     "Not compared: functions, triggers, tablespaces, array dimensions; views, sequences and types without a model;"
     " NOT ENFORCED, WITHOUT OVERLAPS and PERIOD."
 )
-MESSAGE: Final = click.option("-m", "--message", required=True, help="What the revision does.")
+MESSAGE: Final = click.option(
+    "-m", "--message", required=True, help="What the migration does: a few words, for its name."
+)
 RENAME: Final = click.option(
-    "--rename", "renames", metavar="TABLE.OLD=NEW", multiple=True, help="A column that has only a new name."
+    "--rename",
+    "renames",
+    metavar="TABLE.OLD=NEW",
+    multiple=True,
+    help="This column has only a new name: rename it, with its values. May be given again.",
 )
 
 
@@ -45,14 +51,22 @@ RENAME: Final = click.option(
     metavar="MODULE:NAME",
     help="The declarative base, or a module with models; several with commas.  [default: models of pyproject.toml]",
 )
-@click.option("--migrations", metavar="FOLDER", help="Where.  [default: migrations of pyproject.toml, or migrations]")
+@click.option(
+    "--migrations",
+    metavar="FOLDER",
+    help="Where the migrations go.  [default: migrations of pyproject.toml, or migrations]",
+)
 @JSON
 def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
-    """Make the folder of migrations for an application without Alembic."""
+    """Make the folder of the application's migrations.
+
+    Models and folder are named in [tool.pgauthkit] of pyproject.toml, unless they are there. Where there is an
+    alembic.ini, nothing has to be made.
+    """
     settings = read_settings()
     models = models or settings.models
     if models is None:
-        raise click.UsageError("Give the declarative base: --models blog.models:Base.")
+        raise click.UsageError("Name the declarative base of your models, such as --models blog.models:Base.")
     folder = migrations or settings.migrations or "migrations"
     paths = [shown(path) for path in made_folder(models, folder)]
     if as_json:
@@ -63,12 +77,15 @@ def init(*, models: str | None, migrations: str | None, as_json: bool) -> None:
 
 @click.command(epilog='Example: pgauthkit migrate new -m "Add posts"')
 @MESSAGE
-@click.option("--empty", is_flag=True, help="Leave it empty, to be written by hand.")
+@click.option("--empty", is_flag=True, help="Compare nothing: write an empty one, to be filled by hand.")
 @RENAME
 @URL
 @JSON
 def new(*, message: str, empty: bool, renames: tuple[str, ...], url: str | None, as_json: bool) -> None:
-    """Write a revision: what the models have and the database has not."""
+    """Write a migration from the difference between models and database.
+
+    The file is written and not applied. What the models no longer have is dropped in it: read it before you deploy it.
+    """
     by_hand: list[str] = []
     hazards: list[Hazard] = []
     path = ops.new_revision(
@@ -98,11 +115,15 @@ def new(*, message: str, empty: bool, renames: tuple[str, ...], url: str | None,
 @URL
 @JSON
 def dev(*, message: str, renames: tuple[str, ...], no_seed: bool, url: str | None, as_json: bool) -> None:
-    """Write a revision, show its SQL, and apply it, on a database of development; a fresh one is seeded.
+    """Write a migration, show its SQL, and apply it, on a database of development.
 
-    On a terminal it asks whether a column that goes and one of the same type that comes are one under a new name, and
-    before tables or columns are dropped; it deletes the file again where the answer to the latter is no. What the
-    server would refuse, because of the rows that are there, is not applied.
+    Tables, columns, indexes and unique keys that the models do not have are dropped. On a terminal it asks before a
+    table or a column goes, and deletes the file again where the answer is no. Elsewhere, and with --json, it does not
+    ask: they go, with what is in them. `migrate drift` and `migrate new` show it beforehand.
+
+    On a terminal it also asks whether a column that goes and one of the same type that comes are one under a new name;
+    elsewhere say so with --rename. What the server would refuse because of the rows that are there is not applied. A
+    database that had nothing is seeded.
     """
     files: list[Path] = []
 
@@ -153,7 +174,10 @@ def _by_name(renames: Sequence[str]) -> dict[str, str]:
 
 def _ask_whether_renamed(pair: Rename) -> bool:
     question = f"Is {pair.table}.{pair.new} the column {pair.table}.{pair.old} under a new name?"
-    return sys.stdin.isatty() and click.confirm(question)
+    try:
+        return sys.stdin.isatty() and click.confirm(question)
+    except click.Abort:
+        raise KeyboardInterrupt from None  # or it would be reported as an error of the env.py that is running
 
 
 def _say_warnings(warnings: Sequence[str]) -> None:

@@ -18,13 +18,17 @@ __all__ = ["drift", "reset", "resolve"]
 
 @click.command(epilog="Example: pgauthkit migrate resolve --applied 0001")
 @click.option(
-    "--applied", metavar="REVISION", help="It, and all before it, is applied already: record it, run nothing."
+    "--applied",
+    metavar="REVISION",
+    help="This migration and all before it are applied already: record them, run nothing.",
 )
-@click.option("--rolled-back", metavar="REVISION", help="What it did was undone by hand: deploy may try it again.")
+@click.option(
+    "--rolled-back", metavar="REVISION", help="What this migration did was undone by hand: deploy may try it again."
+)
 @URL
 @JSON
 def resolve(*, applied: str | None, rolled_back: str | None, url: str | None, as_json: bool) -> None:
-    """Record what was done by hand: a baseline, an edited file, a failed revision."""
+    """Record what was done by hand: a baseline, an edited file, a failed migration."""
     if (applied is None) == (rolled_back is None):
         raise click.UsageError("Give one of --applied REVISION and --rolled-back REVISION.")
     target, track = database(url), host()
@@ -65,14 +69,20 @@ def drift(
 
 
 @click.command(epilog="Example: pgauthkit migrate reset --force blog_test")
-@click.option("--force", metavar="NAME", help="The database's name: do not ask, and override what speaks against it.")
+@click.option(
+    "--force",
+    metavar="NAME",
+    help="The database's name, for scripts: do not ask for it, and go on in production, while others are connected, and"
+    " where tables that stay have foreign keys to ours.",
+)
 @NO_SEED
 @URL
 @JSON
 def reset(*, force: str | None, no_seed: bool, url: str | None, as_json: bool) -> None:
     """Drop everything, ours and the application's, deploy again, and seed: asks for the database's name.
 
-    Refuses in production (PGAUTHKIT_ENV=production) and while other sessions are connected, unless forced.
+    Refused in production (PGAUTHKIT_ENV=production), while other sessions are connected, and where tables that stay
+    have foreign keys to ours; --force NAME goes on all the same.
     """
     target, track = database(url), host()
     name = force

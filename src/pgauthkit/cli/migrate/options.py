@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from pgauthkit.cli.printable import printable
-from pgauthkit.cli.settings import project_directory, read_settings, resolve_url
+from pgauthkit.cli.settings import SERVER_URL, project_directory, read_settings, resolve_url
 from pgauthkit.ops.migrate.scaffold import scaffold
 from pgauthkit.ops.project.mapped import require_base
 from pgauthkit.ops.project.settings import make_importable
@@ -35,12 +35,7 @@ __all__ = [
     "shown",
 ]
 
-URL: Final = click.option(
-    "--url",
-    metavar="URL",
-    help="The database, postgresql://…, without a password: the command line is for all to see."
-    "  [default: DIRECT_URL, DATABASE_URL, or pyproject.toml]",
-)
+URL: Final = SERVER_URL
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 NO_SEED: Final = click.option("--no-seed", is_flag=True, help="Do not run the seed of pyproject.toml.")
 YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -58,7 +53,7 @@ LOCK_TIMEOUT: Final = click.option(
     type=click.FloatRange(min=0, max=86400),
     default=60,
     show_default=True,
-    help="How long to wait for another deployer.",
+    help="How long to wait for another deployer to finish.",
 )
 
 

@@ -75,7 +75,7 @@ def _print_plan(plan: ops.AdoptionPlan, *, as_json: bool) -> None:
     done = plan.outcome
     say(f"[green]Would take:[/] {done.taken:,} of {done.total:,} users; {done.present:,} are there. Nothing was done.")
     if plan.moves:
-        say("For a revision of yours, so that foreign keys lead to our users, once everybody is there:")
+        say("For a migration of yours, so that foreign keys lead to our users, once everybody is there:")
         click.echo("".join(f"  {statement}\n" for statement in plan.moves), nl=False)
 
 

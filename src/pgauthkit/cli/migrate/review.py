@@ -28,25 +28,34 @@ __all__ = ["rollback", "sql"]
 
 @click.command(epilog="Example: pgauthkit migrate sql --lint")
 @click.argument("between", metavar="[FROM:TO]", required=False)
-@click.option("--track", type=click.Choice(["bundled", "host"]), help="Whose.  [default: the application's, or ours]")
-@click.option("--lint", "with_lint", is_flag=True, help="Say what is not safe on a database in use; needs squawk-cli.")
+@click.option(
+    "--track",
+    type=click.Choice(["bundled", "host"]),
+    help="Whose migrations: bundled with pgauthkit, or those of the host, the application.  [default: both of what is"
+    " pending; of FROM:TO the application's, or ours where it has none]",
+)
+@click.option(
+    "--lint", "with_lint", is_flag=True, help="Report what is not safe on a database in use; needs squawk-cli."
+)
 @URL
 @JSON
 @click.pass_context
 def sql(
     ctx: click.Context, *, between: str | None, track: str | None, with_lint: bool, url: str | None, as_json: bool
 ) -> None:
-    """Print the SQL of what is pending, or from one revision to another.
+    """Print the SQL of what is pending, or from one revision to another; run nothing.
 
     FROM:TO needs no database; `base` is the beginning, and an empty TO the head. Exit code 1 where --lint finds
     something.
     """
+    theirs = host()
+    if track == "host" and theirs is None:
+        raise click.UsageError("The application has no migrations here; `pgauthkit migrate init` makes their folder.")
     if between is None:
-        scripts = ops.pending_sql(database(url), host=host())
+        scripts = ops.pending_sql(database(url), host=theirs)
         scripts = tuple(script for script in scripts if track in {None, script.track})
     else:
-        theirs = None if track == "bundled" else host()
-        scripts = (ops.range_sql(theirs or BUNDLED, between),)
+        scripts = (ops.range_sql(BUNDLED if track == "bundled" else theirs or BUNDLED, between),)
     found = {script.track: ops.lint(script.sql) for script in scripts} if with_lint else {}
     if as_json:
         print_json(
@@ -65,7 +74,7 @@ def sql(
 @click.command(epilog="Example: pgauthkit migrate rollback -1 --sql", context_settings={"ignore_unknown_options": True})
 @click.argument("to", metavar="[-1|REVISION|base]", default="-1")
 @click.option("--sql", "only_sql", is_flag=True, help="Print the statements, and do nothing.")
-@click.option("--rehearse", is_flag=True, help="Try it on a restored copy, down and up again, and do nothing else.")
+@click.option("--rehearse", is_flag=True, help="Try it on a restored copy, down and up again, and change nothing else.")
 @click.option("--no-backup", is_flag=True, help="Make no backup before it.")
 @BACKUP_DIR
 @YES
@@ -84,7 +93,11 @@ def rollback(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Undo the last revision, or all above one, after showing what it costs and making a backup."""
+    """Undo the last migration, or all after one, after showing what it costs and making a backup.
+
+    -1 is the last one of the application, -2 its last two; a REVISION is the one that stays, and base undoes all of the
+    application's. Where the application has none applied, they are ours, as they are by name, such as bundled:0001.
+    """
     if to.startswith("-") and not to[1:].isdecimal():  # The options that are not known, for the sake of -1.
         raise click.NoSuchOption(to)
     target, track = database(url), host()
@@ -96,7 +109,8 @@ def rollback(
     if rehearse:
         _print_rehearsal(ops.rehearse_rollback(target, to, host=track), as_json=as_json)
         return
-    needs_consent(f"Undo {', '.join(plan.revisions)}?", yes=yes)
+    whose = "pgauthkit" if plan.track == "bundled" else "the application"
+    needs_consent(f"Undo {', '.join(plan.revisions)} of {whose}?", yes=yes)
     saved, wait = None if no_backup else backup_dir, timedelta(seconds=lock_timeout)
     done = ops.rollback(target, to, host=track, backup_to=saved, lock_timeout=wait)
     if as_json:

@@ -2,14 +2,15 @@
 
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 
-from pgauthkit.errors import ConfigError, PendingMigrationsError
+from pgauthkit.errors import ConfigError, MigrationError, PendingMigrationsError
 from pgauthkit.ops.migrate.autogenerate.hazards import Hazard, find_hazards
 from pgauthkit.ops.migrate.autogenerate.ordering import ordered
 from pgauthkit.ops.migrate.autogenerate.renames import Rename, rename_columns
@@ -25,7 +26,7 @@ from pgauthkit.ops.server.connection import Target, begin_migrating, engine_for
 from pgauthkit.ops.server.failure import explained
 from pgauthkit.ops.server.lock import migration_lock
 
-__all__ = ["new_revision"]
+__all__ = ["new_revision", "require_host"]
 
 
 def new_revision(
@@ -65,9 +66,7 @@ def new_revision(
         >>> new_revision("postgresql://localhost/blog", track, "Add posts")  # doctest: +SKIP
         PosixPath('migrations/versions/20260131_2f1a_add_posts.py')
     """
-    if host is None:
-        raise ConfigError(["migrations: the application has none yet; `pgauthkit migrate init` makes the folder."])
-    engine = engine_for(target)
+    host, engine = require_host(host), engine_for(target)
     found = status(engine, host=host)
     if any(track.pending for track in found.tracks):
         raise PendingMigrationsError("The database lacks revisions that exist: run `pgauthkit migrate deploy` first.")
@@ -85,7 +84,8 @@ def new_revision(
             if directives[0].upgrade_ops and directives[0].upgrade_ops.is_empty():
                 directives.clear()
 
-        with _quiet():
+        heads = found.tracks[-1].heads
+        with _quiet(), _several_heads(heads) if len(heads) > 1 else nullcontext():
             made = write_revision(
                 host, connection, message, autogenerate=not empty, directives=None if empty else complete
             )
@@ -94,6 +94,36 @@ def new_revision(
     if by_hand and on_by_hand:
         on_by_hand(tuple(by_hand))
     return Path(made.path) if made else None
+
+
+def require_host(host: Track | None) -> Track:
+    """Return the application's track.
+
+    Raises:
+        ConfigError: the application has none yet.
+
+    Example:
+        >>> from pgauthkit.ops.revisions.tracks import BUNDLED
+        >>> require_host(BUNDLED) is BUNDLED
+        True
+    """
+    if host is None:
+        how = "`pgauthkit migrate init` makes the folder; --models blog.models:Base names the base of your models"
+        raise ConfigError([f"migrations: the application has none yet; {how}."])
+    return host
+
+
+@contextmanager
+def _several_heads(heads: Sequence[str]) -> Generator[None]:
+    """Explain what Alembic refuses where there are several migrations that none follows."""
+    try:
+        yield
+    except CommandError as error:
+        raise MigrationError(
+            f"The application's migrations have several ends, {' and '.join(heads)}, as when two branches of the code"
+            " are merged. Let one follow the other: name it as `down_revision` in the other's file, or write a"
+            " revision that follows both (alembic merge heads). Nothing was written."
+        ) from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from pgauthkit.errors import MigrationError
-from pgauthkit.ops.migrate.authoring import new_revision
+from pgauthkit.ops.migrate.authoring import new_revision, require_host
 from pgauthkit.ops.migrate.autogenerate.hazards import Hazard
 from pgauthkit.ops.migrate.autogenerate.renames import Rename
 from pgauthkit.ops.migrate.deployment import deploy
@@ -86,7 +86,7 @@ def develop(
     """
     if production:
         raise MigrationError("PGAUTHKIT_ENV says that this is production: `pgauthkit migrate deploy` is for it.")
-    engine = engine_for(target)
+    host, engine = require_host(host), engine_for(target)  # before ours are applied
     is_fresh = not any(track.current for track in status(engine, host=host).tracks)
     before = deploy(engine, host=host)
     by_hand: list[str] = []

@@ -64,7 +64,7 @@ class Difference:
             keep, back = "drops it too", "make it again by hand, as they define it"
         else:
             keep, back = "makes it the same", "change it back by hand, as they define it"
-        kept = f"write a revision that {keep} (`pgauthkit migrate new --empty`)"
+        kept = f"write a migration that {keep} (`pgauthkit migrate new --empty`)"
         return (
             f"To keep it so: {kept}, and record it here (`pgauthkit migrate resolve --applied`).",
             f"To go back to the migrations: {back}.",

@@ -64,4 +64,6 @@ def _imported(models: str) -> object:
         return reduce(getattr, filter(None, names.split(".")), import_module(module))
     # A module of the application may raise anything.
     except (Exception, SystemExit) as error:
-        raise ConfigError([f"models: {models} cannot be imported: {reason(error, brief=True)}."]) from error
+        where = " It is looked for beside pyproject.toml, in src there, and in what is installed."
+        hint = where if isinstance(error, ModuleNotFoundError) else ""
+        raise ConfigError([f"models: {models} cannot be imported: {reason(error, brief=True)}.{hint}"]) from error

@@ -1,7 +1,9 @@
 """The two tracks of revisions, ours and the host's: where they are, and which follows which."""
 
+import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -10,7 +12,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
-from pgauthkit.errors import ConfigError
+from pgauthkit.errors import ConfigError, MigrationError
 from pgauthkit.ops.project.loading import explained_loading
 from pgauthkit.ops.revisions.bundled import alembic_config
 
@@ -72,11 +74,10 @@ class Track:
         """Return all revisions, the oldest first.
 
         Raises:
-            MigrationError: a file cannot be loaded.
-            alembic.util.CommandError: one follows another that does not exist.
+            MigrationError: a file cannot be loaded, has the revision of another, or follows one that does not exist.
         """
         script = ScriptDirectory.from_config(self.config())
-        with explained_loading("A revision"):
+        with explained_loading("A revision"), _fitting():
             return tuple(_revision(script, found) for found in script.walk_revisions())[::-1]
 
     def applied(self, heads: Iterable[str]) -> frozenset[str]:
@@ -117,6 +118,23 @@ def host_track(project: Path, migrations: str | None = None) -> Track | None:
             )
         return Track(name="host", make_config=lambda: _folder_config(folder))
     return Track(name="host", make_config=lambda: Config(ini)) if ini.is_file() else None
+
+
+@contextmanager
+def _fitting() -> Generator[None]:
+    """Raise our error where Alembic only warns: of two files with one revision it takes either."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", r"Revision \S+ (is present more than once|referenced from )", UserWarning)
+        try:
+            yield
+        except UserWarning as error:
+            sentence = str(error)
+            revision = sentence.split()[1]
+            if sentence.endswith("more than once"):
+                raise MigrationError(f"Two files have the revision {revision}: give one of them another.") from error
+            raise MigrationError(
+                f"No file has the revision {revision}, which another follows: add it, or correct `down_revision` there."
+            ) from error
 
 
 def _folder_config(folder: Path) -> Config:
