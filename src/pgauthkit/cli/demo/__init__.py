@@ -42,8 +42,8 @@ COLOURS: Final = ANSISyntaxTheme({token: style for token, style in ANSI_DARK.ite
 @click.option(
     "--url",
     metavar="URL",
-    help="Run in a database of your own, postgresql://…, without a password: the command line is for all to see."
-    " It gets the tables, and the demo's rows are removed again.",
+    help="Run in a database of your own, postgresql://…, without a password: other users of the machine can see command"
+    " lines. It gets the tables, and the demo's rows are removed again.",
 )
 @click.option("--keep", is_flag=True, help="Run on the project's development server, and leave it running.")
 @BINARIES
