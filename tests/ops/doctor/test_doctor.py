@@ -261,6 +261,14 @@ class TestSchema:
         assert [finding.level for finding in found(report, "revisions")] == ["ok", "wrong"]
         assert found(report, "revisions")[1].message == "Not in sync, of the application: a1 (pending)."
 
+    def test_an_env_py_that_cannot_be_loaded(self, pgauthkit_url: str, tmp_path: Path) -> None:
+        """What the application's files lack is said, and no other role is advised, which would not help."""
+        (tmp_path / "migrations" / "versions").mkdir(parents=True)
+        (tmp_path / "migrations" / "env.py").write_text("import no_such_blog\n")
+        (finding,) = found(examine(SetUp(url=pgauthkit_url, host=host_track(tmp_path, "migrations"))), "revisions")
+        assert (finding.level, finding.advice) == ("warning", "")
+        assert "No module named 'no_such_blog'" in finding.message
+
     def test_drift(self, pgauthkit_url: str, tell: Tell) -> None:
         """What somebody changed by hand is wrong, a finding each."""
         tell("ALTER TABLE pgauthkit.users ADD COLUMN nickname text")

@@ -95,8 +95,8 @@ def rollback(
 ) -> None:
     """Undo the last migration, or all after one, after showing what it costs and making a backup.
 
-    -1 is the last one of the application, -2 its last two; a REVISION is the one that stays, and base undoes all of the
-    application's. Where the application has none applied, they are ours, as they are by name, such as bundled:0001.
+    -1 is the last one of the application, -2 its last two; a REVISION is the last one that stays, and base undoes all
+    of the application's. Ours are undone where the application has none applied, or by name, such as bundled:0001.
     """
     if to.startswith("-") and not to[1:].isdecimal():  # The options that are not known, for the sake of -1.
         raise click.NoSuchOption(to)
