@@ -139,10 +139,12 @@ class TestApplication:
         id_ = path.name.split("_")[1]
 
         before, done, after = new_blog.migrate("status"), new_blog.migrate("deploy"), new_blog.migrate("status")
+        again = new_blog.migrate("deploy")
 
         assert before.stdout.endswith(f"The application is at nothing yet.\n  pending {id_}: Add posts.\n")
         assert done.stdout.startswith(f"Applied {id_} in ")
         assert done.stdout.endswith(f"The database is at {id_}.\n")
+        assert again.stdout.endswith(f"The database is at {HEAD}, and has every migration of the application.\n")
         assert after.stdout == f"In sync. pgauthkit is at {HEAD}.\nIn sync. The application is at {id_}.\n"
 
     def test_every_state(self, new_blog: Blog) -> None:

@@ -43,7 +43,8 @@ def deploy(
     """Apply the migrations that are missing; safe when several deployers start at once."""
     wait = timedelta(seconds=lock_timeout)
     backup_to = backup_dir if with_backup else None
-    done = ops.deploy(database(url), host=host(), strict=strict, backup_to=backup_to, lock_timeout=wait)
+    target, track = database(url), host()
+    done = ops.deploy(target, host=track, strict=strict, backup_to=backup_to, lock_timeout=wait)
     seconds = done.duration.total_seconds()
     if as_json:
         print_json({**attrs.asdict(done), "duration": seconds})
@@ -54,7 +55,8 @@ def deploy(
         names = ", ".join((*done.applied, *done.host))
         say(f"[green]Applied[/] {names} in {seconds:.2f} s. The database is at {(done.host or done.applied)[-1]}.")
     else:
-        say(f"[green]Nothing to do.[/] The database is at {done.head}.")
+        theirs = ", and has every migration of the application" if track else ""
+        say(f"[green]Nothing to do.[/] The database is at {done.head}{theirs}.")
 
 
 @migrate.command(epilog="Example: pgauthkit migrate status --json")

@@ -96,6 +96,9 @@ def deploy(
     started = time.monotonic()
     engine = engine_for(target)
     found = _checked(status(engine, host=host), strict=strict)
+    edited = tuple(name for track in found.tracks for name in track.in_state("edited"))
+    for name in edited:
+        _log.warning("The file of revision %s was changed after it had been applied.", name)
     saved = None
     if any(track.pending for track in found.tracks):
         if backup_to is not None:
@@ -111,7 +114,7 @@ def deploy(
         head=found.head,
         duration=timedelta(seconds=time.monotonic() - started),
         host=found.host.pending if found.host else (),
-        edited=tuple(name for track in found.tracks for name in track.in_state("edited")),
+        edited=edited,
         backup=saved,
     )
 
@@ -133,14 +136,12 @@ def _checked(found: Status, *, strict: bool) -> Status:
                 f" changed now. Let it be tried again with `pgauthkit migrate resolve --rolled-back {failed[0]}`, or"
                 f" finish it by hand and say so with `pgauthkit migrate resolve --applied {failed[0]}`."
             )
-        for edited in track.in_state("edited"):
-            message = f"The file of revision {edited} was changed after it had been applied"
-            if strict:
-                raise EditedMigrationError(
-                    f"{message}. Take the change back and make a new revision of it; or, where the database has it"
-                    f" already, accept it with `pgauthkit migrate resolve --applied {edited}`."
-                )
-            _log.warning("%s.", message)
+        if strict and (edited := track.in_state("edited")):
+            raise EditedMigrationError(
+                f"The file of revision {edited[0]} was changed after it had been applied. Take the change back and make"
+                " a new revision of it; or, where the database has it already, accept it with"
+                f" `pgauthkit migrate resolve --applied {edited[0]}`."
+            )
     return found
 
 
