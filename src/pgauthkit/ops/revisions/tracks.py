@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -17,6 +18,9 @@ from pgauthkit.ops.project.loading import explained_loading
 from pgauthkit.ops.revisions.bundled import alembic_config
 
 __all__ = ["BUNDLED", "Revision", "Track", "TrackName", "host_track"]
+
+# The filters of warnings are the process's: two threads that change them at once would leave those of one behind.
+_FILTERS: Final = RLock()
 
 TrackName: TypeAlias = Literal["bundled", "host"]
 
@@ -123,7 +127,7 @@ def host_track(project: Path, migrations: str | None = None) -> Track | None:
 @contextmanager
 def _fitting() -> Generator[None]:
     """Raise our error where Alembic only warns: of two files with one revision it takes either."""
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         warnings.filterwarnings("error", r"Revision \S+ (is present more than once|referenced from )", UserWarning)
         try:
             yield
