@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     MetaData,
     Sequence,
     String,
@@ -123,6 +124,11 @@ class ModelsCode(DeclarativeGenerator):
             return f"{column_attr.name} = {self.render_column(column_attr.column, True, is_table=True)}"
         return str(super().render_column_attribute(column_attr))
 
+    def render_column(self, column: Column[Any], show_name: bool, is_table: bool = False) -> str:  # noqa: FBT001, FBT002
+        """Say of a key that its values are the application's, where SQLAlchemy would make a sequence for it."""
+        rendered = str(super().render_column(column, show_name, is_table))
+        return f"{rendered.removesuffix(')')}, autoincrement=False)" if _is_given(column) else rendered
+
     def render_column_type(self, column: Column[Any]) -> str:
         """Write a type that has a name, or an array of it, with what it is made of."""
         kind, item = column.type, getattr(column.type, "item_type", None)
@@ -196,6 +202,16 @@ def _overlaps(key: ForeignKeyConstraint | None) -> bool:
         return False
     others = (other for other in key.table.foreign_key_constraints if other is not key)
     return any({*key.column_keys} & {*other.column_keys} for other in others)
+
+
+def _is_given(column: Column[Any]) -> bool:
+    """Tell whether a column is one that SQLAlchemy takes for a serial one, while the database has no default for it.
+
+    https://docs.sqlalchemy.org/en/21/core/metadata.html#sqlalchemy.schema.Column.params.autoincrement
+    """
+    is_alone = [*column.table.primary_key.columns] == [column]
+    is_whole = isinstance(column.type, Integer) and not column.foreign_keys
+    return is_alone and is_whole and not column.autoincrement and column.server_default is None
 
 
 def _enum(kind: Any) -> tuple[list[object], dict[str, object]]:  # noqa: ANN401 - the same
