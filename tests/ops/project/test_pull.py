@@ -1,7 +1,6 @@
 """Models written from a database: nothing is lost that `migrate dev` would miss."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
+from tests.ops.project.agreement import difference_elsewhere
 from tests.ops.project.schemas import PRISMA, made_schema
 
 from pgauthkit.errors import ConfigError
@@ -54,25 +54,6 @@ def difference(url: str, project: Path, models: str) -> str | None:
     written = new_revision(url, track, "Nothing", on_by_hand=told.extend)
     assert [one for one in told if "(in table 'pairs', column 'one')" not in one] == []
     return written.read_text() if written else None
-
-
-def difference_elsewhere(url: str, project: Path, models: str) -> str:
-    """Return the same, found by an interpreter of its own: what is on our Base stays there."""
-    scaffold(project, models=models)
-    code = (
-        "import sys, pathlib, warnings; warnings.simplefilter('ignore'); sys.path.insert(0, '.')\n"
-        "from pgauthkit.ops.migrate.deployment import deploy\n"
-        "from pgauthkit.ops.migrate.authoring import new_revision\n"
-        "from pgauthkit.ops.revisions.tracks import host_track\n"
-        "track = host_track(pathlib.Path.cwd(), 'migrations')\n"
-        "deploy(sys.argv[1], host=track)\n"
-        "written = new_revision(sys.argv[1], track, 'Nothing', on_by_hand=print)\n"
-        "print(written and written.read_text())\n"
-    )
-    env = project / "migrations" / "env.py"
-    env.write_text(env.read_text().replace(".metadata)", ".metadata, include_schemas=True)"))
-    command = [sys.executable, "-c", code, url]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout
 
 
 UNKNOWN = (
