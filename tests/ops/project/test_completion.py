@@ -68,6 +68,14 @@ def test_models_make_what_is_there(database: Database, major: int, tmp_path: Pat
             "UniqueConstraint('n', name='uq_posts_n', deferrable=True)",
         ),
         ("ALTER TABLE posts ADD CONSTRAINT uq_posts_n UNIQUE (n)", "mapped_column(Integer, unique=True)"),
+        (
+            "ALTER TABLE posts ADD CONSTRAINT fk_posts_n_posts FOREIGN KEY (n) REFERENCES posts ON DELETE CASCADE",
+            "mapped_column(ForeignKey('posts.id', ondelete='CASCADE'))",
+        ),
+        (
+            "ALTER TABLE posts ADD CONSTRAINT fk_posts_n_posts FOREIGN KEY (n) REFERENCES posts NOT VALID",
+            "ForeignKeyConstraint(['n'], ['posts.id'], name='fk_posts_n_posts', postgresql_not_valid=True)",
+        ),
         ("ALTER TABLE posts ADD CONSTRAINT large CHECK (n > 3)", "CheckConstraint('n > 3', name=conv('large'))"),
     ],
 )

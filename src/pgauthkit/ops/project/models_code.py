@@ -170,9 +170,8 @@ class ModelsCode(DeclarativeGenerator):
             table: Table = column.table
             attribute = f"{self._prefix}{_OURS[table.fullname]}.{column.name}"
             rendered = rendered.replace(repr(f"{table.fullname}.{column.name}"), attribute)
-        if isinstance(constraint, Constraint):
-            given = "".join(f", {name}={value!r}" for name, value in _options(constraint).items())
-            rendered = f"{rendered.removesuffix(')')}{given})"
+        given = "".join(f", {name}={value!r}" for name, value in _options(constraint).items())
+        rendered = f"{rendered.removesuffix(')')}{given})"
         if self._on_ours and isinstance(constraint, CheckConstraint) and constraint.name:
             self.add_literal_import("sqlalchemy.schema", "conv")
             rendered = rendered.replace(f"name={constraint.name!r}", f"name=conv({constraint.name!r})")
@@ -231,7 +230,7 @@ def _is_plain(index: Index) -> bool:
     return all(isinstance(part, Column) for part in index.expressions)
 
 
-def _options(constraint: Constraint) -> dict[str, object]:
+def _options(constraint: Constraint | ForeignKey) -> dict[str, object]:
     """Return what sqlacodegen leaves out of a constraint; that a foreign key is deferrable it knows."""
     is_key = isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint)
     names = ("deferrable", "initially") if is_key else ()
