@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -49,6 +50,7 @@ def test_restores(dump: Path, pgauthkit_empty_url: str) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith(f'Restored {dump} into the database "{database_name(pgauthkit_empty_url)}" in ')
     assert "  public.posts: 1,000 rows\n" in result.stdout
+    assert re.search(r"^Statistics for the planner: of 3 tables with rows, in \d\.\d s\.$", result.stdout, re.MULTILINE)
     assert result.stdout.endswith("Rows and revisions are those of the manifest.\n")
 
 
@@ -69,7 +71,25 @@ def test_json(dump: Path, pgauthkit_empty_url: str) -> None:
 
     assert (values["after"]["public.posts"], values["discrepancies"], values["pending"]) == (1000, [], [])
     assert values["manifest"]["rows"] == values["after"]
-    assert values["duration"] > 0
+    assert values["duration"] > values["statistics"]["duration"] > 0
+    assert "public.posts" in values["statistics"]["tables"]
+
+
+def test_without_statistics(pgauthkit_url: str, pgauthkit_empty_url: str, tmp_path: Path) -> None:
+    """A table that cannot be analyzed is named with what to run by hand, and the exit code is 0."""
+    run(
+        pgauthkit_url,
+        "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER far FOREIGN DATA WRAPPER nothing;"
+        ' CREATE TABLE "a [b]" (id int) PARTITION BY LIST (id);'
+        ' CREATE TABLE one PARTITION OF "a [b]" FOR VALUES IN (1);'
+        ' INSERT INTO "a [b]" VALUES (1); CREATE FOREIGN TABLE two PARTITION OF "a [b]" FOR VALUES IN (2) SERVER far',
+    )
+
+    result = restore(backup(pgauthkit_url, directory=tmp_path).file, "--to", pgauthkit_empty_url)
+
+    line = 'No statistics of public."a [b]": a part of it is on another server. By hand: ANALYZE public."a [b]";\n'
+    assert line in result.stdout
+    assert result.exit_code == 0
 
 
 def test_not_as_the_manifest_says(dump: Path, pgauthkit_empty_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -86,7 +87,8 @@ def restore(
 
 def restored(done: ops.Restoration) -> dict[str, object]:
     """Return what a restore did, for a program."""
-    return {**attrs.asdict(done), "duration": done.duration.total_seconds()}
+    values: dict[str, object] = attrs.asdict(done, value_serializer=_in_seconds)
+    return values
 
 
 def counted(done: ops.Restoration) -> Iterator[str]:
@@ -95,6 +97,8 @@ def counted(done: ops.Restoration) -> Iterator[str]:
         was, is_ = done.before.get(table, 0), done.after.get(table)
         now = "gone" if is_ is None else f"{is_:,} rows"
         yield f"  {escape(table)}: {now}" + (f", before {was:,}" if table in done.before and was != is_ else "")
+    if done.statistics:
+        yield from _gathered(done.statistics)
     if done.manifest is None:
         yield "[yellow]Without a manifest[/] there is nothing to compare it with."
     elif done.manifest.schema_only:
@@ -106,6 +110,18 @@ def counted(done: ops.Restoration) -> Iterator[str]:
         yield "Rows and revisions are those of the manifest."
     if done.pending:
         yield f"[yellow]Pending:[/] {escape(', '.join(done.pending))}. Next: pgauthkit migrate deploy"
+
+
+def _gathered(statistics: ops.Statistics) -> Iterator[str]:
+    if statistics.tables:
+        seconds = statistics.duration.total_seconds()
+        yield f"Statistics for the planner: of {len(statistics.tables)} tables with rows, in {seconds:.1f} s."
+    for table, reason in statistics.missing.items():
+        yield f"[yellow]No statistics[/] of {escape(table)}: {reason}. By hand: ANALYZE {escape(table)};"
+
+
+def _in_seconds(_owner: object, _field: object, value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _asked(target: str) -> str:

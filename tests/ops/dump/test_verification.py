@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @pytest.mark.pg18
 @pytest.mark.parametrize("format_", ["custom", "plain"])
 def test_rehearses(format_: Format, filled: Database, tmp_path: Path) -> None:
-    """It is restored without the roles of its server, and compared."""
+    """It is restored without the roles of its server, and compared; it pays for no statistics."""
     # Roles are the server's, so that they are named after the database.
     first, second = f"{filled.name}_first", f'"{filled.name} ""second"""'
     filled.run(f"CREATE ROLE {first}", f"CREATE ROLE {second}")
@@ -38,6 +38,7 @@ def test_rehearses(format_: Format, filled: Database, tmp_path: Path) -> None:
     rehearsed = rehearse(done.file)
 
     assert (rehearsed.discrepancies, rehearsed.after) == ((), done.manifest.rows)
+    assert rehearsed.statistics is None
 
 
 def test_damaged(filled: Database, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ _DROPS: Final = re.compile(r"^(?:DROP TABLE (.+)|ALTER TABLE (.+) DROP COLUMN (.
 AGREE: Final = "[green]Nothing to write.[/] The models and the database agree."
 NOT_COMPARED: Final = (
     "Not compared: functions, triggers, tablespaces, array dimensions; views, sequences and types without a model;"
-    " NOT ENFORCED, WITHOUT OVERLAPS and PERIOD."
+    " NO INHERIT, NOT ENFORCED, WITHOUT OVERLAPS and PERIOD."
 )
 MESSAGE: Final = click.option(
     "-m", "--message", required=True, help="What the migration does: a few words, for its name."

@@ -17,6 +17,7 @@ from pgauthkit.ops.dump.manifest import Manifest
 from pgauthkit.ops.dump.programs import Programs, find_programs
 from pgauthkit.ops.dump.replay import Script, replay
 from pgauthkit.ops.dump.snapshot import server_version
+from pgauthkit.ops.dump.statistics import Statistics, gather_statistics
 from pgauthkit.ops.revisions.diagnosis import diagnose
 from pgauthkit.ops.revisions.tracks import Track
 from pgauthkit.ops.server.connection import Target, engine_for
@@ -62,7 +63,8 @@ class Restoration:
         after: how many each has now.
         discrepancies: what is not as the manifest says.
         pending: revisions of both tracks that a deployment would now apply.
-        duration: how long it took.
+        statistics: what the planner was told of the tables; None where `analyze` was false.
+        duration: how long it took, with the statistics.
 
     Example:
         >>> done = restore("app-20260131T030000Z.dump", "postgresql://localhost/rehearsal")  # doctest: +SKIP
@@ -77,6 +79,7 @@ class Restoration:
     after: Mapping[str, int]
     discrepancies: tuple[Discrepancy, ...]
     pending: tuple[str, ...]
+    statistics: Statistics | None
     duration: timedelta
 
 
@@ -89,6 +92,7 @@ def restore(
     name: str | None = None,
     force: bool = False,
     owners: bool = True,
+    analyze: bool = True,
     container: str | None = None,
     binaries: Path | None = None,
     lock_timeout: timedelta = timedelta(seconds=60),
@@ -97,8 +101,8 @@ def restore(
     """Put what a dump has into a database, all of it or nothing, in one transaction.
 
     The file is compared with its manifest first, where it has one, then read through. It may be a dump of `backup`, or
-    one that pg_dump made elsewhere, of its own format or as SQL. No deployer gets in between. From async code:
-    `await asyncio.to_thread(restore, file, engine)`.
+    one that pg_dump made elsewhere, of its own format or as SQL. No deployer gets in between. When all is there and
+    compared, the planner gets statistics of it. From async code: `await asyncio.to_thread(restore, file, engine)`.
 
     Args:
         file: the dump; its manifest is expected beside it, as `<file>.json`.
@@ -108,6 +112,7 @@ def restore(
         name: the database's name, as the person has typed it, which `clean` asks for.
         force: whether to go on while others are connected. A table that they use is waited for, for 10 s.
         owners: whether owners and grants are restored, which wants the same roles; always true of SQL.
+        analyze: whether the tables are analyzed afterwards. What cannot be is no error; see `Restoration.statistics`.
         container: the container in which the programs are run, and in which the server is; by podman or else docker.
         binaries: the directory with PostgreSQL's programs; None to find them.
         lock_timeout: how long to wait for a deployer.
@@ -141,11 +146,17 @@ def restore(
             first = (*statements_to_reset_privileges(connection), *drops) if clean else ()
             script = Script(dump=dump.file, format=dump.format, owners=owners, first=first)
             replay(script, programs, Address.of(connection, name=_CALLED), server=server, on_progress=on_progress)
-            return _restoration(connection, dump, host, before=before, started=started)
+            return _restoration(connection, dump, host, before=before, analyze=analyze, started=started)
 
 
 def _restoration(
-    connection: Connection, dump: Dump, host: Track | None, *, before: Mapping[str, int], started: float
+    connection: Connection,
+    dump: Dump,
+    host: Track | None,
+    *,
+    before: Mapping[str, int],
+    analyze: bool,
+    started: float,
 ) -> Restoration:
     after = count_rows(connection)
     return Restoration(
@@ -156,6 +167,8 @@ def _restoration(
         after=after,
         discrepancies=tuple(_compare(connection, dump.manifest, after)) if dump.manifest else (),
         pending=tuple(name for track in diagnose(connection, host).tracks for name in track.pending),
+        # Last: whatever becomes of the connection then, all is restored and compared.
+        statistics=gather_statistics(connection) if analyze else None,
         duration=timedelta(seconds=time.monotonic() - started),
     )
 

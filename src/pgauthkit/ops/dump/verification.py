@@ -44,7 +44,7 @@ def rehearse(
 ) -> Restoration:
     """Restore a dump into a server of its own, of the same major version or a later one, and compare it.
 
-    Owners and grants are left out, as the server does not have the roles. Nothing stays of it.
+    Owners and grants are left out, as the server does not have the roles, and so are statistics. Nothing stays of it.
 
     Args:
         file: the dump.
@@ -66,7 +66,15 @@ def rehearse(
     with EmbeddedPostgres(major=major, binaries=binaries) as server:
         _make(server.url(), roles)
         try:
-            return restore(file, server.url(), host=host, owners=False, binaries=binaries, on_progress=on_progress)
+            return restore(
+                file,
+                server.url(),
+                host=host,
+                owners=False,
+                analyze=False,
+                binaries=binaries,
+                on_progress=on_progress,
+            )
         except RestoreError as error:
             if missing := _missing(Path(file), server.url()):
                 raise RestoreError(

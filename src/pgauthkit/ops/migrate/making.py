@@ -30,8 +30,8 @@ _UNSAID: Final = {
         # The sequence of a serial column keeps its name when the table or the column is renamed.
         r"|(?<=nextval)\('(?:[^']|'')*'::regclass\)"
     ),
-    # New in PostgreSQL 18.
-    "constraint": re.compile(r" NOT ENFORCED$"),
+    # SQLAlchemy writes neither; the second is new in PostgreSQL 18.
+    "constraint": re.compile(r"(?<=\)) NO INHERIT(?= NOT VALID$|$)| NOT ENFORCED$"),
     "index": re.compile(r" CLUSTER(?= INVALID|$)"),
 }
 # What the database has of these and the models have not is left alone.

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sqlacodegen.generators import Base as Beginning, DeclarativeGenerator, LiteralImport
@@ -17,7 +17,9 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Sequence,
     String,
     Table,
@@ -33,9 +35,12 @@ __all__ = ["ModelsCode"]
 
 # No subclass of a class whose key it shares: that makes a profile of a user a user. Values of an enum as they are: not
 # every one makes the name of a member.
-_OPTIONS: Final = ("nojoined", "nosyntheticenums", "nonativeenums", "use_inflect")
+_OPTIONS: Final = ("nojoined", "nosyntheticenums", "nonativeenums", "use_inflect", "include_dialect_options")
+# Of a table: what a model can say that has no table beside it.
+_STORED: Final = frozenset({"postgresql_partition_by", "postgresql_with"})
 _OURS: Final = {model.__table__.fullname: model.__name__ for model in OURS}
 _UNFIT: Final = re.compile(r"[^a-z0-9]")
+_KINDS: Final[Mapping[type, str]] = {PrimaryKeyConstraint: "pk", UniqueConstraint: "uq", ForeignKeyConstraint: "fk"}
 # What a declarative class has of its own.
 _TAKEN: Final = frozenset({"metadata", "registry", "type_annotation_map"})
 
@@ -54,6 +59,7 @@ class ModelsCode(DeclarativeGenerator):
 
     def __init__(self, metadata: MetaData, engine: Engine, base: str) -> None:
         super().__init__(metadata, engine, _OPTIONS)
+        _spell_out(metadata)
         self._on_ours: Final = base == "pgauthkit"
         theirs = [table.name for table in metadata.tables.values() if table.schema != SCHEMA]
         self.tables: Final = len(theirs)
@@ -123,6 +129,11 @@ class ModelsCode(DeclarativeGenerator):
             return f"{column_attr.name} = {self.render_column(column_attr.column, True, is_table=True)}"
         return str(super().render_column_attribute(column_attr))
 
+    def render_column(self, column: Column[Any], show_name: bool, is_table: bool = False) -> str:  # noqa: FBT001, FBT002
+        """Say of a key that its values are the application's, where SQLAlchemy would make a sequence for it."""
+        rendered = str(super().render_column(column, show_name, is_table))
+        return f"{rendered.removesuffix(')')}, autoincrement=False)" if _is_given(column) else rendered
+
     def render_column_type(self, column: Column[Any]) -> str:
         """Write a type that has a name, or an array of it, with what it is made of."""
         kind, item = column.type, getattr(column.type, "item_type", None)
@@ -159,8 +170,8 @@ class ModelsCode(DeclarativeGenerator):
             table: Table = column.table
             attribute = f"{self._prefix}{_OURS[table.fullname]}.{column.name}"
             rendered = rendered.replace(repr(f"{table.fullname}.{column.name}"), attribute)
-        if isinstance(constraint, UniqueConstraint) and constraint.kwargs.get("postgresql_nulls_not_distinct"):
-            rendered = f"{rendered.removesuffix(')')}, postgresql_nulls_not_distinct=True)"
+        given = "".join(f", {name}={value!r}" for name, value in _options(constraint).items())
+        rendered = f"{rendered.removesuffix(')')}{given})"
         if self._on_ours and isinstance(constraint, CheckConstraint) and constraint.name:
             self.add_literal_import("sqlalchemy.schema", "conv")
             rendered = rendered.replace(f"name={constraint.name!r}", f"name=conv({constraint.name!r})")
@@ -177,7 +188,7 @@ class ModelsCode(DeclarativeGenerator):
     def render_index(self, index: Index) -> str:
         """Write the expressions of an index too."""
         parts = [self._part(part) for part in index.expressions]
-        options = {name: repr(value) for name, value in sorted(index.kwargs.items()) if value not in ([], {})}
+        options = {name: repr(value) for name, value in _given(index.kwargs).items()}
         unique = {"unique": True} if index.unique else {}
         return str(render_callable("Index", repr(index.name), *parts, kwargs={**options, **unique}))
 
@@ -196,6 +207,49 @@ def _overlaps(key: ForeignKeyConstraint | None) -> bool:
         return False
     others = (other for other in key.table.foreign_key_constraints if other is not key)
     return any({*key.column_keys} & {*other.column_keys} for other in others)
+
+
+def _spell_out(metadata: MetaData) -> None:
+    """Have indexes and constraints written with all that is said of them, and tables with what is theirs alone.
+
+    What has the name of the convention would be written as `index=True` or `unique=True`, without the rest.
+    """
+    known: dict[Any, Any] = dict(metadata.naming_convention)
+    for table in metadata.tables.values():
+        for name in {*table.dialect_kwargs} - _STORED:
+            del table.dialect_kwargs[name]
+        if any(_given(index.kwargs) or not _is_plain(index) for index in table.indexes):
+            known.pop("ix", None)
+        for constraint in table.constraints:
+            if _options(constraint):
+                known.pop(_KINDS.get(type(constraint), ""), None)
+    metadata.naming_convention = known
+
+
+def _is_plain(index: Index) -> bool:
+    return all(isinstance(part, Column) for part in index.expressions)
+
+
+def _options(constraint: Constraint | ForeignKey) -> dict[str, object]:
+    """Return what sqlacodegen leaves out of a constraint; that a foreign key is deferrable it knows."""
+    is_key = isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint)
+    names = ("deferrable", "initially") if is_key else ()
+    said = {name: value for name, value in constraint.kwargs.items() if name.startswith("postgresql_")}
+    return _given({**{name: getattr(constraint, name) for name in names}, **said})
+
+
+def _given(options: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in sorted(options.items()) if value not in (None, False, [], {})}
+
+
+def _is_given(column: Column[Any]) -> bool:
+    """Tell whether a column is one that SQLAlchemy takes for a serial one, while the database has no default for it.
+
+    https://docs.sqlalchemy.org/en/21/core/metadata.html#sqlalchemy.schema.Column.params.autoincrement
+    """
+    is_alone = [*column.table.primary_key.columns] == [column]
+    is_whole = isinstance(column.type, Integer) and not column.foreign_keys
+    return is_alone and is_whole and not column.autoincrement and column.server_default is None
 
 
 def _enum(kind: Any) -> tuple[list[object], dict[str, object]]:  # noqa: ANN401 - the same

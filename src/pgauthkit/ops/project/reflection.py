@@ -1,16 +1,18 @@
 """The tables of a database as they are: for models to be written from, for a diagram, and for the studio."""
 
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Connection, Engine, MetaData, Table, text
+from sqlalchemy import Connection, Engine, MetaData, Table, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import registry, relationship
 
 from pgauthkit.errors import ConfigError
 from pgauthkit.migrations import VERSION_TABLE
 from pgauthkit.models import SCHEMA, Base
+from pgauthkit.ops.project.completion import complete
 from pgauthkit.ops.server.failure import explained
 
 __all__ = ["mapped_tables", "reflect"]
@@ -25,16 +27,8 @@ _TABLES: Final = text(
     " WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = pg_class.oid AND deptype = 'e')"
     " ORDER BY nspname, relname"
 )
-# New in PostgreSQL 18. Of a CHECK that is not enforced SQLAlchemy reads the name alone.
-_UNSAID: Final = text(
-    "SELECT conrelid::pg_catalog.regclass, CASE WHEN nspname <> pg_catalog.current_schema() THEN nspname END AS schema,"
-    " relname, conname, definition, pg_catalog.pg_get_expr(conbin, conrelid) AS condition"
-    " FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class ON pg_class.oid = conrelid"
-    " JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace"
-    " CROSS JOIN LATERAL pg_catalog.pg_get_constraintdef(pg_constraint.oid) AS definition"
-    " WHERE definition LIKE '% NOT ENFORCED'"
-    " OR contype IN ('p', 'u', 'f') AND definition ~ '[(,] ?PERIOD | WITHOUT OVERLAPS[)]' ORDER BY 1, conname"
-)
+# What is completed: a CHECK that is not enforced, and one that is not valid, or not inherited.
+_KNOWN: Final = re.compile(r"Could not parse CHECK|Can't validate argument 'dialect_options'")
 # Of Alembic, advanced-alchemy, and Prisma.
 _NOT_MODELS: Final = (VERSION_TABLE, "alembic_versions", "_prisma_migrations")
 
@@ -60,12 +54,14 @@ def reflect(
         >>> [*reflect(engine)[0].tables]  # doctest: +SKIP
         ['posts']
     """
-    metadata = MetaData(naming_convention=Base.metadata.naming_convention) if convention else MetaData()
+    # A CHECK has its name already, which the convention would take for a part of one.
+    names: dict[Any, Any] = {kind: name for kind, name in Base.metadata.naming_convention.items() if kind != "ck"}
+    metadata = MetaData(naming_convention=names) if convention else MetaData()
     with explained("Reading the tables", engine.url), engine.connect() as connection, _noted() as notes:
-        for schema, names in _names(connection, schemas).items():
-            metadata.reflect(connection, schema=schema, only=names)
-        unsaid = list(_unsaid(connection, metadata))
-    told = [str(note.message) for note in notes if not str(note.message).startswith("Could not parse CHECK")]
+        for schema, tables in _names(connection, schemas).items():
+            metadata.reflect(connection, schema=schema, only=tables)
+        unsaid = list(complete(connection, metadata))
+    told = [str(note.message) for note in notes if not _KNOWN.match(str(note.message))]
     return metadata, tuple(dict.fromkeys([*told, *unsaid]))
 
 
@@ -90,17 +86,6 @@ def mapped_tables(metadata: MetaData) -> tuple[type[Any], ...]:
 
 def _noted() -> "warnings.catch_warnings[list[warnings.WarningMessage]]":
     return warnings.catch_warnings(record=True, action="always", category=SAWarning)
-
-
-def _unsaid(connection: Connection, metadata: MetaData) -> Iterator[str]:
-    """Give the CHECKs that are not enforced their conditions, and name what a model cannot say of a constraint."""
-    for row in connection.execute(_UNSAID):
-        table = metadata.tables.get(f"{row.schema}.{row.relname}" if row.schema else row.relname)
-        for constraint in table.constraints if table is not None else ():
-            if constraint.name == row.conname:
-                if isinstance(constraint, CheckConstraint):
-                    constraint.sqltext = text(row.condition)
-                yield f"The constraint {row.conname} is {row.definition}: a model cannot say all of it."
 
 
 def _names(connection: Connection, schemas: Sequence[str]) -> dict[str | None, list[str]]:
