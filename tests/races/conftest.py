@@ -27,7 +27,7 @@ Held = Callable[..., AbstractContextManager[Callable[[int], None]]]
 
 ROUNDS: Final = 50
 MOST_RACERS: Final = 50
-PATIENCE: Final = 30.0  # seconds, before a test that hangs fails
+PATIENCE: Final = 60.0  # seconds, before a test that hangs fails
 WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 CHEAP_ARGON2: Final = Parameters(
     type=Type.ID, version=19, salt_len=16, hash_len=16, time_cost=1, memory_cost=8, parallelism=1
