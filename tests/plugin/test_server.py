@@ -20,7 +20,6 @@ from pgauthkit.ops.migrate import status
 from pgauthkit.testing import TestServer
 from pgauthkit.testing.databases import Databases
 
-
 # The session of a run, which holds its lock; of one that was killed, until the server has noticed.
 HELD: LiteralString = (
     "FROM pg_locks WHERE locktype = 'advisory' AND objid = %s::bigint::oid AND pid <> pg_backend_pid()"
