@@ -6,9 +6,9 @@ from tests.tracing import let_threads_end
 
 # A commit is tried with the same examples each time, so that what has passed passes, and covers as much; with others by
 # `--hypothesis-profile=fuzz`. A busy machine, which makes them slowly, is no failure.
-IN_ITS_TIME = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", derandomize=True, **IN_ITS_TIME)
-settings.register_profile("fuzz", max_examples=10_000, **IN_ITS_TIME)
+IN_ITS_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("default", IN_ITS_TIME, derandomize=True)
+settings.register_profile("fuzz", IN_ITS_TIME, max_examples=10_000)
 settings.load_profile("default")
 let_threads_end()
 
