@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,6 +134,8 @@ class TestFrozen:
         else:  # a loop that is held up cannot even look at the clock
             with pytest.raises(DatabaseUnavailableError):
                 auth.find_user(ADA)
+        for late in [one for one in threading.enumerate() if one.name == "pgauthkit-connect"]:
+            late.join(PATIENCE)
         database.wait_until(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgauthkit' "
             "AND query = '' HAVING count(*) = 0"
