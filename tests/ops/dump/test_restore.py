@@ -298,16 +298,17 @@ class TestRefused:
         ):
             restore(saved.file, empty.url)
 
-    def test_one_who_leaves(self, saved: Backup, empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A session that ends meanwhile, as one that was closed a moment ago does, is waited for."""
-        monkeypatch.setattr("pgauthkit.ops.server.presence._TRIES", 1200)
-        other = psycopg.connect(empty.url)
-        leaving = threading.Timer(0.5, other.close)
-        leaving.start()
-        try:
-            assert restore(saved.file, empty.url).discrepancies == ()
-        finally:
-            leaving.join()
+
+def test_one_who_leaves(saved: Backup, empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that ends meanwhile, as one that was closed a moment ago does, is waited for."""
+    monkeypatch.setattr("pgauthkit.ops.server.presence._TRIES", 1200)
+    other = psycopg.connect(empty.url)
+    leaving = threading.Timer(0.5, other.close)
+    leaving.start()
+    try:
+        assert restore(saved.file, empty.url).discrepancies == ()
+    finally:
+        leaving.join()
 
 
 class TestNotEmpty:
