@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
-MINUTES = 15
+MINUTES = 30
 
 
 def commands(readme: Path) -> str:

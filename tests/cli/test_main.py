@@ -97,9 +97,9 @@ class TestExitCodes:
             environment = untraced(DIRECT_URL=pgauthkit_empty_url)
             with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as waiting:
                 clock = Event()
-                assert any(clock.wait(0.01) or observer.execute(WAITING).fetchone() == (2,) for _ in range(2000))
+                assert any(clock.wait(0.01) or observer.execute(WAITING).fetchone() == (2,) for _ in range(6000))
                 waiting.send_signal(signal.SIGINT)
-                _, stderr = waiting.communicate(timeout=20)
+                _, stderr = waiting.communicate(timeout=60)
 
         assert waiting.returncode == 130
         assert stderr.strip() == "cancelled"

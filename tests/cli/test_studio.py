@@ -144,7 +144,7 @@ class TestStudio:
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment, cwd=project) as process:
             output: Any = process.stdout
             address = next(line for line in output if line.startswith("http")).strip()
-            with httpx.Client(follow_redirects=True) as http:
+            with httpx.Client(follow_redirects=True, timeout=60) as http:
                 answer = http.get(address)
             process.send_signal(signal.SIGINT)
             rest = output.read()

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from pgauthkit.database import guard
+from pgauthkit.database.cluster import is_free
 from pgauthkit.database.dev_server import ELSEWHERE, DevServer, DevServerStatus
 from pgauthkit.errors import DatabaseUnavailableError
 
@@ -157,8 +158,8 @@ class TestStart:
 class TestPort:
     def test_another_port(self, shared: DevServer) -> None:
         """A given port is kept from then on, and cannot be given while the server runs on another."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        # One that neither the system (ip_local_port_range) nor another test gives away meanwhile.
+        port = next(filter(is_free, range(10_000 + os.getpid() % 9_000, 20_000)))
         shared.start()
         with pytest.raises(DatabaseUnavailableError, match=f"runs on port {shared.status().port}"):
             shared.start(port=port)

@@ -34,7 +34,7 @@ Outcomes = list[Identity | BaseException]
 People = Callable[[int], list[SignIn]]
 Run = Callable[..., Any]
 Work = Callable[[AsyncAuthService], Coroutine[Any, Any, T]]
-PATIENCE: Final = 20.0  # seconds, before a test that hangs fails
+PATIENCE: Final = 60.0  # seconds, before a test that hangs fails
 WAITING: Final = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
     "AND query LIKE '%%asked.number%%' AND pid <> %s"

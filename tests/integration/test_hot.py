@@ -29,7 +29,10 @@ Counting = Callable[[str], tuple[int, int]]
 def database(major: int, connect: Callable[[str], "Database"]) -> Iterator["Database"]:
     """A database on a server of its own: a transaction elsewhere on it would keep dead rows from being cleared away."""
     with TestServer(backend="embedded", major=major) as server, server.database() as url:
-        yield connect(url)
+        database = connect(url)
+        database.tell("ALTER SYSTEM SET autovacuum = off")  # its ANALYZE is such a transaction, where a test takes long
+        database.tell("SELECT pg_reload_conf()")
+        yield database
 
 
 @pytest.fixture

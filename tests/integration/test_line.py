@@ -182,7 +182,7 @@ class TestIdle:
         """A session that is ended says so before its socket is closed."""
         driver: Any = connection.driver_connection
         line = Line.of(connection)
-        database.ask("SELECT pg_terminate_backend(%s, 10000)", driver.info.backend_pid)
+        database.ask("SELECT pg_terminate_backend(%s, 60000)", driver.info.backend_pid)
         assert line.is_hung_up()
 
     def test_a_socket_that_is_closed(self, connection: "PoolProxiedConnection") -> None:
@@ -285,7 +285,7 @@ def test_a_stale_plan_in_a_transaction(
 
 
 def wait_for_input(driver: Any) -> None:  # noqa: ANN401 - of either kind
-    assert select.select([driver.fileno()], [], [], 20.0)[0]
+    assert select.select([driver.fileno()], [], [], 60.0)[0]
 
 
 def test_a_hosts_rollback_leaves_them(pgauthkit_engine: sa.Engine, pgauthkit_config: AuthConfig) -> None:

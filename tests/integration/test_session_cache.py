@@ -487,7 +487,7 @@ auth._kept._lock.acquire()
 with engine.begin() as connection:
     connection.exec_driver_sql("UPDATE pgauthkit.users SET role = 'ADMIN'")
 if (child := os.fork()) == 0:
-    signal.alarm(20)  # one that has its parent's lock waits for ever
+    signal.alarm(60)  # one that has its parent's lock waits for ever
     sys.exit([role(), role()] != [UserRole.ADMIN, UserRole.ADMIN])
 assert os.waitpid(child, 0) == (child, 0), "the child was answered by its parent"
 assert role() is UserRole.USER

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 NEGOTIATIONS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 ADA = "ada@example.com"
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 PASSWORD = "do-not-print-me"
 GENERAL = (
     "Check the URL (DATABASE_URL, where it came from the environment).",

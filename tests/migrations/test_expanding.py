@@ -156,7 +156,7 @@ class TestAddresses:
             connection.execute(INSERTS[table], [address])
         assert caught.value.diag.constraint_name == f"ck_{table}_email"
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
     @given(address=emails())
     def test_accepted(self, connection: psycopg.Connection[tuple[Any, ...]], address: str) -> None:
         """Every canonical address is accepted."""

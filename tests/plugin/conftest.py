@@ -3,6 +3,7 @@
 import json
 import re
 import socketserver
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -133,10 +134,13 @@ def _route(  # noqa: PLR0911 - one for each request
 
 
 @pytest.fixture
-def docker(tmp_path: Path) -> Iterator[Engine]:
-    """An engine that answers."""
-    socket = tmp_path / "docker.sock"
-    with EmbeddedPostgres(tcp=True) as server, Docker(str(socket), Answers) as serving:
+def docker() -> Iterator[Engine]:
+    """An engine that answers, at a path that is short enough for a socket, wherever pytest has its directories."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pgak-", dir="/tmp") as folder,
+        EmbeddedPostgres(tcp=True) as server,
+        Docker(str(socket := Path(folder) / "docker.sock"), Answers) as serving,
+    ):
         serving.engine = Engine(socket, server)
         thread = threading.Thread(target=serving.serve_forever, args=[0.05])
         thread.start()

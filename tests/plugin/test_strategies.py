@@ -16,7 +16,7 @@ from pgauthkit.redirects import checked_redirect
 from pgauthkit.testing import TestServer, strategies
 from pgauthkit.tokens import Kind
 
-ROWS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ROWS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 NAMES = ["device", "change", "identity", "invitation", "issued", "preview", "purge", "session", "sign_in", "tokens"]
 VALUES = [
     strategies.device_infos(),

@@ -27,7 +27,7 @@ Held = Callable[..., AbstractContextManager[Callable[[int], None]]]
 
 ROUNDS: Final = 50
 MOST_RACERS: Final = 50
-PATIENCE: Final = 30.0  # seconds, before a test that hangs fails
+PATIENCE: Final = 60.0  # seconds, before a test that hangs fails
 WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 CHEAP_ARGON2: Final = Parameters(
     type=Type.ID, version=19, salt_len=16, hash_len=16, time_cost=1, memory_cost=8, parallelism=1
@@ -68,7 +68,7 @@ class Threads(Host):
     """The sync service, raced by threads."""
 
     def __init__(self, url: str, config: AuthConfig, pool: ThreadPoolExecutor) -> None:
-        self._engine = create_engine(url, pool_size=MOST_RACERS)
+        self._engine = create_engine(url, pool_size=MOST_RACERS, call_timeout=0)
         self._pool = pool
         self.auth = AuthService(self._engine, config)
 
@@ -88,7 +88,7 @@ class Tasks(Host):
     """The async service, raced by tasks of one event loop."""
 
     def __init__(self, url: str, config: AuthConfig, loop: asyncio.AbstractEventLoop) -> None:
-        self._engine = create_async_engine(url, pool_size=MOST_RACERS)
+        self._engine = create_async_engine(url, pool_size=MOST_RACERS, call_timeout=0)
         self._loop = loop
         self._service = AsyncAuthService(self._engine, config)
         self.auth = cast("AuthService", Awaited(self._service, self._wait))
@@ -164,6 +164,12 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     running.call_soon_threadsafe(running.stop)
     thread.join()
     running.close()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody of a crowd give up for want of time, which is of the machine: 50 who conflict take seconds."""
+    monkeypatch.setattr("pgauthkit.database.runner.RETRY_FOR", PATIENCE)
 
 
 @pytest.fixture(params=["threads", "tasks"])

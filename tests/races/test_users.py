@@ -30,7 +30,7 @@ EACH_LEVEL = pytest.mark.parametrize("isolation", ["read committed", "repeatable
 HOLD_USERS = "SELECT FROM pgauthkit.users FOR UPDATE"
 CONTRACT = (AuthenticationError, NotFoundError, UniqueViolationError)
 ADA = "ada@example.com"
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 @pytest.fixture

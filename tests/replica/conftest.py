@@ -89,7 +89,7 @@ class Pair:
         known._look_at_primary._begun = known._look_at_replica._begun = math.inf
         self.settle()
         self.look_at_primary(auth)
-        self.standby.catch_up()
+        self.standby.catch_up(timeout=PATIENCE)
         self.look_at_replica(auth)
 
     def look_at_primary(self, auth: AuthService) -> None:
@@ -158,7 +158,7 @@ class Way:
     def close(self) -> None:
         """End who is there, and let nobody in."""
         self._here.unlink()
-        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = %s"
+        ended = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = %s"
         with psycopg.connect(self._there.render_as_string(hide_password=False)) as connection:
             connection.execute(ended, [self._name])
 
@@ -183,7 +183,7 @@ class Way:
 def replicated(pgauthkit_pair: EmbeddedPostgres) -> Iterator[tuple[Database, str]]:
     """A migrated database, and the URL of its copy."""
     with TestServer(pgauthkit_pair.url(), backend="url") as server, server.database() as url:
-        catch_up(url, pgauthkit_pair.replica.url())
+        catch_up(url, pgauthkit_pair.replica.url(), timeout=PATIENCE)
         with contextlib.closing(Database(url)) as database:
             yield database, pgauthkit_pair.replica.url(str(make_url(url).database))
 
@@ -205,8 +205,12 @@ def database(replicated: tuple[Database, str]) -> Database:
 
 
 @pytest.fixture
-def pair(host: Host, database: Database, replicated: tuple[Database, str]) -> Iterator[Pair]:
-    """The primary and its replica, which replays at once until it is paused."""
+def pair(
+    host: Host, database: Database, replicated: tuple[Database, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Pair]:
+    """The primary and its replica, which replays at once until it is paused, and has its time to answer."""
+    monkeypatch.setattr("pgauthkit.service.replicas.errand.WITHIN", PATIENCE)
+    monkeypatch.setattr("pgauthkit.service.replicas.replica.PATIENCE", PATIENCE)
     url = replicated[1]
     replica = host.kept_engine(url)
     standby = Replica(engine=create_engine(url), url=url, primary=database.url)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sqlalchemy import orm
+from tests.integration.conftest import PATIENCE
 
 from pgauthkit import AuthService
 from pgauthkit.database import has_replayed, log_position
@@ -21,7 +22,7 @@ def test_own_rows(pair: "Pair", auth: AuthService) -> None:
     assert pair.host.in_session(pair.primary, lambda db: has_replayed(db, seen))
     assert not pair.host.in_connection(pair.replica, lambda connection: has_replayed(connection, seen))
     pair.standby.resume()
-    pair.standby.catch_up()
+    pair.standby.catch_up(timeout=PATIENCE)
 
     def find(db: orm.Session) -> User | None:
         return UserRepository(db).find_by_email("ada@example.com") if has_replayed(db, seen) else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.integration.conftest import PATIENCE
 from tests.integration.test_session_cache import access, refused
 
 from pgauthkit import AuthService, ReplicaReads
@@ -43,7 +44,7 @@ known._positions._lock.acquire()
 known._uses._lock.acquire()
 known._look_at_primary._lock.acquire()
 if (child := os.fork()) == 0:
-    signal.alarm(20)  # one that has its parent's lock waits for ever
+    signal.alarm(60)  # one that has its parent's lock waits for ever
     assert known._positions.seen(0.0) == {}
     known._look_at_primary.ask(float("inf"))
     known._look_at_primary._try()
@@ -62,7 +63,7 @@ def own() -> Iterator[EmbeddedPostgres]:
     """A primary and a replica for one test."""
     with EmbeddedPostgres(replica=True) as server:
         deploy(server.url())
-        catch_up(server.url(), server.replica.url())
+        catch_up(server.url(), server.replica.url(), timeout=PATIENCE)
         yield server
 
 

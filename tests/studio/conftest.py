@@ -179,11 +179,11 @@ def served(engine: Engine, *models: type[Any], write: bool = False, host: str = 
     thread = Thread(target=studio.serve)
     thread.start()
     try:
-        with httpx.Client(base_url=studio.url.split("/?")[0], timeout=30) as http:
+        with httpx.Client(base_url=studio.url.split("/?")[0], timeout=60) as http:
             yield Browser(studio, http)
     finally:
         studio.stop()
-        thread.join(30)
+        thread.join(60)
 
 
 def fill(engine: Engine) -> None:

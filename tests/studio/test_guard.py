@@ -45,7 +45,7 @@ class TestToken:
         with serve(User) as browser:
             first = browser.http.get(browser.studio.url)
             cookie = first.headers["set-cookie"].lower()
-            stranger = httpx.get(browser.studio.url)
+            stranger = httpx.get(browser.studio.url, timeout=60)
             again = browser.http.get(browser.studio.url)
 
         assert (first.status_code, first.headers["location"]) == (303, "/")
@@ -81,7 +81,8 @@ class TestToken:
         """Cookies that another program of this machine has set, however odd, do not lock anybody out."""
         ours = "; ".join(f"{name}={value}" for name, value in studio.http.cookies.items())
 
-        assert httpx.get(studio.http.base_url, headers={"Cookie": f'a(b=c; x; ="; {ours}; y=1'}).status_code == 200
+        cookies = {"Cookie": f'a(b=c; x; ="; {ours}; y=1'}
+        assert httpx.get(studio.http.base_url, headers=cookies, timeout=60).status_code == 200
 
     def test_two_studios(self, serve: Serve) -> None:
         """The cookie of one studio does not open another, though cookies do not tell ports apart."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, expect, sync_playwright
 
 PATH: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 NEEDED: Final = {
@@ -28,6 +28,7 @@ ARGUMENTS: Final = (
     .split()
 )
 FAILED: Final = 1
+PATIENCE: Final = 60_000  # milliseconds
 _HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(_HERE))  # The files here import each other, some of them in processes of their own.
 
@@ -50,6 +51,8 @@ def is_installable() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
+# What a page is expected to show has a time of its own, of 5 s.
+expect.set_options(timeout=PATIENCE)
 collect_ignore = [name for name in NEEDED if lacking(name)]
 
 
@@ -78,7 +81,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser that nobody has used, far from UTC."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, timezone_id="Asia/Tokyo")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 

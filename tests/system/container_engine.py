@@ -27,7 +27,7 @@ INSIDE: Final = "--inside"
 NAMESPACES: Final = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
 # podman's own records, which are not to be found on the host afterwards.
 RECORDS: Final = ("/run/crun", "/run/libpod", "/run/netns", "/var/lib/cni", "/var/lib/containers")
-PATIENCE: Final = 60.0  # seconds
+PATIENCE: Final = 120.0  # seconds
 
 
 USER: Final = 999  # as in the official image

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from through_pgbouncer import free_port  # type: ignore[import-not-found] # beside this file
 
 from pgauthkit.ops.migrate import deploy
 from pgauthkit.ops.revisions.host import find_host
@@ -37,7 +38,7 @@ class Mailbox:
 
     def link(self, page: Page, *, number: int = 1) -> str:
         """Wait for as many links as that, and return the last of them."""
-        for _ in range(500):
+        for _ in range(3000):
             if len(found := self.links()) >= number:
                 return found[number - 1]
             page.wait_for_timeout(20)
@@ -48,18 +49,13 @@ class Mailbox:
         return [found for text in plain for found in re.findall(r"http://\S+token=\S+", text)]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture
 def phone(chromium: Browser) -> Iterator[BrowserContext]:
     """A second browser, on a telephone, which shares nothing with the first."""
     context = chromium.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, user_agent=PHONE, color_scheme="dark"
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 
@@ -79,17 +75,17 @@ def blog(pgauthkit_url: str, mailbox: tuple[Mailbox, int]) -> Iterator[str]:
     deploy(pgauthkit_url, host=find_host(EXAMPLE))
     seed(pgauthkit_url, "blog.seed:main", host=find_host(EXAMPLE))
     application, settings = (import_module(f"blog.{name}") for name in ("application", "settings"))
-    port = free_port()
-    base = f"http://localhost:{port}"
+    # Who comes before the application has started waits; nobody else gets the port meanwhile.
+    listener = socket.create_server(("127.0.0.1", 0))
+    base = f"http://localhost:{listener.getsockname()[1]}"
     given = settings.Settings(database_url=pgauthkit_url, base_url=base, smtp_host="127.0.0.1", smtp_port=mailbox[1])
-    server = uvicorn.Server(
-        uvicorn.Config(application.create_application(given), host="127.0.0.1", port=port, log_level="error")
-    )
-    thread = Thread(target=server.run)
+    server = uvicorn.Server(uvicorn.Config(application.create_application(given), log_level="error"))
+    thread = Thread(target=server.run, args=[[listener]])
     thread.start()
     yield base
     server.should_exit = True
     thread.join()
+    listener.close()
 
 
 def sign_in(page: Page, blog: str, mailbox: Mailbox, address: str) -> None:

@@ -94,9 +94,9 @@ def test_a_statement_timeout_of_the_role(url: str, pgauthkit_url: str) -> None:
     """A role's own setting bounds the service's statements as well, which have no transaction."""
     database = str(make_url(pgauthkit_url).database)
     with psycopg.connect(pgauthkit_url, autocommit=True) as owner:
-        owner.execute(f"ALTER ROLE postgres IN DATABASE {database} SET statement_timeout = '200ms'".encode())
+        owner.execute(f"ALTER ROLE postgres IN DATABASE {database} SET statement_timeout = '2s'".encode())
         owner.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         engine = create_engine(url, pgbouncer=True)
@@ -133,7 +133,7 @@ def test_a_standby_behind_it(pgauthkit_url: str, pgauthkit_replica: Replica) -> 
         url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True, prepare_threshold=None) as other:
             clock = threading.Event()
-            assert any(other.execute(IS_STANDBY).fetchone() == (True,) or clock.wait(0.02) for _ in range(1000))
+            assert any(other.execute(IS_STANDBY).fetchone() == (True,) or clock.wait(0.02) for _ in range(3000))
         with pytest.raises(DatabaseUnavailableError, match="read-only standby"):
             auth.request_magic_link("ada@example.com")
     finally:

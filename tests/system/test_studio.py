@@ -327,4 +327,4 @@ class TestRefused:
 
     def test_from_outside_of_the_browser(self, reading: Studio) -> None:
         """The port itself gives nothing to anyone who finds it."""
-        assert httpx.get(f"{address(reading)}/user/list").status_code == 403
+        assert httpx.get(f"{address(reading)}/user/list", timeout=60).status_code == 403

@@ -99,7 +99,7 @@ def test_an_end(pair: Callable[[], Pair]) -> None:
 
     async def work() -> list[int]:
         now = monotonic()
-        ends = [now + 2 * SHORT, now + SHORT, now - 1, ENDLESS]
+        ends = [now + 20 * SHORT, now + 10 * SHORT, now - 1, ENDLESS]  # far enough apart to be looked at one by one
         calls = [asyncio.create_task(ready(mine, end=end)) for (mine, _), end in zip(pairs, ends, strict=True)]
         first = await asyncio.gather(*calls[:3])
         assert not calls[3].done()

@@ -151,7 +151,7 @@ def pgauthkit_replica(pgauthkit_url: str, pgauthkit_pair: EmbeddedPostgres) -> I
     url = pgauthkit_pair.replica.url(str(make_url(pgauthkit_url).database))
     engine = create_engine(url)
     replica = Replica(engine=engine, url=url, primary=pgauthkit_url)
-    yield replica.catch_up()
+    yield replica.catch_up(timeout=60.0)  # a database that is new to it, on a machine that is busy with tests
     engine.dispose()
     replica.resume()
 

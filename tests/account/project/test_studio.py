@@ -24,12 +24,12 @@ def browser(pgauthkit_engine: Engine) -> Iterator[httpx.Client]:
     thread = Thread(target=studio.serve)
     thread.start()
     try:
-        with httpx.Client(base_url=studio.url.split("/?")[0], timeout=30) as http:
+        with httpx.Client(base_url=studio.url.split("/?")[0], timeout=60) as http:
             http.get(studio.url)
             yield http
     finally:
         studio.stop()
-        thread.join(30)
+        thread.join(60)
 
 
 def test_users_are_accounts(browser: httpx.Client, pgauthkit_engine: Engine) -> None:

@@ -31,7 +31,14 @@ def on_a_terminal(blog: Blog, answer: str, *arguments: str) -> tuple[int, str]:
     environment = {**os.environ, "DATABASE_URL": blog.url}
     os.write(keyboard, f"{answer}\n".encode())
     done = subprocess.run(
-        command, stdin=terminal, capture_output=True, text=True, env=environment, cwd=blog.path, check=False, timeout=60
+        command,
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=blog.path,
+        check=False,
+        timeout=300,
     )
     os.close(keyboard)
     os.close(terminal)

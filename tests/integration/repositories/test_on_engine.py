@@ -266,7 +266,7 @@ def test_a_connection_that_the_server_closed(db: orm.Session, blog_url: str, run
     engine, async_engine = create_engine(blog_url, **options), create_async_engine(blog_url, **options)
     tags: list[Any] = [Repository(engine, Tag), Waiting(Loop(runner), AsyncRepository(async_engine, Tag))]
     assert [repository.count() for repository in tags] == [0, 0]
-    cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'cut'"
+    cut = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'cut'"
     assert db.scalars(text(cut)).all() == [True, True]
     assert [repository.count() for repository in tags] == [0, 0]
     assert db.scalars(text(cut)).all() == [True, True]

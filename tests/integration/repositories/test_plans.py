@@ -268,7 +268,9 @@ INCLUDES = st.fixed_dictionaries(
         "tags.posts.comments": st.just(value=True),
     },
 )
-MANY_CALLS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY_CALLS = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @pytest.mark.usefixtures("rows")

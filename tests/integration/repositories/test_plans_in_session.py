@@ -356,10 +356,19 @@ def test_a_call_that_is_cancelled(blog_async_engine: AsyncEngine, runner: asynci
     """The connection of an async session is given up with what was on its way, and the session goes on."""
 
     async def cancel() -> int:
-        async with AsyncSession(blog_async_engine) as db:
+        async with AsyncSession(blog_async_engine) as db, AsyncSession(blog_async_engine) as looking:
             tags = AsyncRepository(db, Tag)
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(tags.count(func.pg_sleep(30).is_(None)), 0.05)
+            busy = text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND wait_event = 'PgSleep'")
+            pid = {"pid": await db.scalar(text("SELECT pg_backend_pid()"))}
+            call = asyncio.create_task(tags.count(func.pg_sleep(60).is_(None)))
+            sleeps = None
+            while not sleeps:
+                await asyncio.sleep(0.01)
+                sleeps = await looking.scalar(busy, pid)
+                await looking.rollback()  # within a transaction everybody stays as they were seen first
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
             await db.rollback()
             return await tags.count()
 

@@ -75,7 +75,9 @@ VALUES = st.fixed_dictionaries(
         "numbers": st.none() | st.lists(st.integers(-(2**31), 2**31 - 1), max_size=4),
     }
 )
-ON_ONE_TABLE = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ON_ONE_TABLE = settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 # Any value of the right kinds, for tests about something else.
 WARE: dict[str, Any] = {"slug": "a", "price": Decimal(1), "colour": Colour.RED}
 

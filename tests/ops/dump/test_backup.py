@@ -139,14 +139,20 @@ def test_schema_only(filled: Database, empty: Database, tmp_path: Path) -> None:
 
 def test_progress(filled: Database, script: Script, tmp_path: Path) -> None:
     """How much was written is told while pg_dump works."""
-    program = find_binaries(16) / "pg_dump"
-    directory = script("pg_dump", f'{shlex.quote(str(program))} "$@" && [ "$1" = --version ] || sleep 0.3')
+    program, written, told = find_binaries(16) / "pg_dump", tmp_path / "written", tmp_path / "told"
+    # When it has written all, it waits until that was told: by the second time, as the first may have looked before.
+    waits = f'[ "$1" = --version ] || {{ touch "{written}"; until [ -e "{told}" ]; do sleep 0.01; done; }}'
+    directory = script("pg_dump", f'{shlex.quote(str(program))} "$@" && {waits}')
     (directory / "pg_restore").symlink_to(program.with_name("pg_restore"))
-    told: list[int] = []
+    sizes: list[tuple[bool, int]] = []
 
-    done = backup(filled.url, directory=tmp_path / "backups", binaries=directory, on_progress=told.append)
+    def tell(size: int) -> None:
+        sizes.append((written.exists(), size))
+        told.touch() if sum(is_whole for is_whole, _ in sizes) > 1 else None
 
-    assert told[-1] == done.manifest.size
+    done = backup(filled.url, directory=tmp_path / "backups", binaries=directory, on_progress=tell)
+
+    assert sizes[-1] == (True, done.manifest.size)
 
 
 class TestSecrets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -296,6 +297,18 @@ class TestRefused:
             pytest.raises(RestoreError, match=r"Other sessions are connected to the database: 1.*Stop the application"),
         ):
             restore(saved.file, empty.url)
+
+
+def test_one_who_leaves(saved: Backup, empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that ends meanwhile, as one that was closed a moment ago does, is waited for."""
+    monkeypatch.setattr("pgauthkit.ops.server.presence._TRIES", 1200)
+    other = psycopg.connect(empty.url)
+    leaving = threading.Timer(0.5, other.close)
+    leaving.start()
+    try:
+        assert restore(saved.file, empty.url).discrepancies == ()
+    finally:
+        leaving.join()
 
 
 class TestNotEmpty:

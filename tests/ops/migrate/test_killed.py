@@ -75,9 +75,9 @@ MOMENTS = {
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    """Ask every 10 ms, for 20 s and more."""
+    """Ask every 10 ms, for a minute and more."""
     clock = Event()
-    assert any(clock.wait(0.01) or condition() for _ in range(2000))
+    assert any(clock.wait(0.01) or condition() for _ in range(6000))
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def test_at_once(project: Project, pgauthkit_empty_url: str, count: int, torture
     script = textwrap.dedent(DEPLOYER).partition('print("ready"')[0] + textwrap.dedent(MANY)
 
     command = [sys.executable, "-c", script, str(project.path), pgauthkit_empty_url, str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=untraced())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=untraced())
 
     assert (done.returncode, done.stderr) == (0, ""), torture_round
     assert status(pgauthkit_empty_url, host=project.track).in_sync

@@ -59,9 +59,9 @@ def asleep(pgauthkit_empty_url: str, observer: psycopg.Connection) -> Iterator[s
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    """Ask every 10 ms, for 20 s and more."""
+    """Ask every 10 ms, for a minute and more."""
     clock = Event()
-    assert any(clock.wait(0.01) or condition() for _ in range(2000))
+    assert any(clock.wait(0.01) or condition() for _ in range(6000))
 
 
 def test_at_once(pgauthkit_empty_url: str) -> None:
@@ -77,7 +77,7 @@ def test_at_once(pgauthkit_empty_url: str) -> None:
 def test_killed(pgauthkit_empty_url: str, observer: psycopg.Connection, asleep: subprocess.Popen[bytes]) -> None:
     """A deployer killed between two statements leaves nothing half done, and the next deployment finishes."""
     asleep.kill()
-    asleep.wait(20)
+    asleep.wait(60)
     left = observer.execute("SELECT to_regnamespace('pgauthkit')").fetchone()
 
     done = deploy(pgauthkit_empty_url)
@@ -96,4 +96,4 @@ def test_killed_and_waited_for(
         eventually(lambda: len(observer.execute(DEPLOYERS, ["pgauthkit migrate"]).fetchall()) == 2)
         asleep.kill()
 
-        assert bundled_revisions() == waiting.result(30).applied
+        assert bundled_revisions() == waiting.result(60).applied

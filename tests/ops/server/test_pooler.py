@@ -106,7 +106,7 @@ class Pooler:
 
     def _take(self) -> Stream:
         with self._condition:
-            self._condition.wait_for(lambda: self._free, 20)
+            self._condition.wait_for(lambda: self._free, 60)
             return self._free.pop(0)
 
     def _give_back(self, server: Stream) -> None:

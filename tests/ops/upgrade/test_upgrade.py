@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -80,10 +80,8 @@ def in_use(auth: AuthService, held: list[TokenPair]) -> Generator[Callable[[Auth
         number = 0
         while not stop.wait(0.005):
             number = (number + 1) % len(held)
-            try:
+            with suppress(DatabaseUnavailableError):  # in the pause
                 held[number] = where[0].refresh(held[number].refresh_token.reveal())
-            except DatabaseUnavailableError:
-                continue  # in the pause
 
     thread = threading.Thread(target=refresh)
     thread.start()

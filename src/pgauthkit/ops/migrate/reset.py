@@ -1,6 +1,5 @@
 """Starting a database of development over: every table of ours and of the application's dropped, and made again."""
 
-import time
 from datetime import timedelta
 from typing import Final
 
@@ -21,8 +20,6 @@ from pgauthkit.ops.server.presence import count_others, database_name, name_of
 
 __all__ = ["Reset", "database_name", "reset"]
 
-_TRIES: Final = 10
-_PAUSE: Final = 0.05  # seconds
 _FOREIGN_KEYS: Final = text(
     "SELECT pg_catalog.format('%s (%s)', conrelid::regclass, conname) FROM pg_catalog.pg_constraint"
     " JOIN pg_catalog.pg_class AS theirs ON theirs.oid = conrelid"
@@ -115,16 +112,7 @@ def _refuse(connection: Connection, name: str, going: tuple[str, ...], *, produc
         return
     if production:
         raise MigrationError("PGAUTHKIT_ENV says that this is production, where nothing is reset. Nothing was changed.")
-    if others := _others(connection):
+    if others := count_others(connection):
         raise MigrationError(f"Other sessions are connected to the database: {others}. Nothing was changed.")
     if keys := list(connection.scalars(_FOREIGN_KEYS, {"ours": SCHEMA, "going": list(going)})):
         raise MigrationError(f"Tables that stay refer to ours: {', '.join(keys)}. Nothing was changed.")
-
-
-def _others(connection: Connection) -> int:
-    # A session that has just been closed, as by an env.py that connects on its own, takes a moment to be gone.
-    tries = _TRIES
-    while (count := count_others(connection)) and tries:
-        tries -= 1
-        time.sleep(_PAUSE)
-    return count

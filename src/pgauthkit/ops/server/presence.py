@@ -1,5 +1,6 @@
 """Which database a connection is in, and who else is there."""
 
+import time
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -9,6 +10,8 @@ from pgauthkit.ops.server.failure import explained
 
 __all__ = ["count_others", "database_name", "name_of"]
 
+_TRIES: Final = 20
+_PAUSE: Final = 0.05  # seconds
 _NAME: Final = text("SELECT pg_catalog.current_database()")
 _OTHERS: Final = text(
     "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
@@ -42,10 +45,19 @@ def database_name(target: Target) -> str:
 
 
 def count_others(connection: Connection) -> int:
-    """Return how many other sessions of clients are in the database.
+    """Return how many other sessions of clients are in the database, and still are a second later.
+
+    A session that was closed a moment ago takes some time to be gone, more of it on a busy machine.
+
+    Args:
+        connection: in autocommit, as in a transaction all sessions stay as they were seen first.
 
     Example:
         >>> count_others(connection)  # doctest: +SKIP
         0
     """
-    return int(connection.execute(_OTHERS).scalar_one())
+    tries = _TRIES
+    while (count := int(connection.execute(_OTHERS).scalar_one())) and tries:
+        tries -= 1
+        time.sleep(_PAUSE)
+    return count
