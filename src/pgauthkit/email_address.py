@@ -12,8 +12,9 @@ __all__ = ["IS_CANONICAL", "canonical_email"]
 
 LONGEST: Final = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 # What most addresses look like, and so short that no part of one is too long: canonical as it is. It is recognised
-# without email-validator in a fiftieth of the time, which takes two thirds off `create_many` of users.
-_PLAIN: Final = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}")
+# without email-validator in a fiftieth of the time, which takes two thirds off `create_many` of users. `++` gives
+# nothing back that could not match in another way either, which is twice as quick.
+_PLAIN: Final = re.compile(r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*+@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+[a-z]{2,}")
 LONGEST_PLAIN: Final = 63
 # What SQL can hold of the canonical form, for the tables: ASCII, lower case, no blanks, the parts and their lengths. By
 # code point (COLLATE "C"), so that no database's language has a say; ranges, since `%` means something to the driver.
@@ -42,10 +43,9 @@ def canonical_email(address: str) -> str:
         >>> canonical_email("Ada@Bücher.example")
         'ada@xn--bcher-kva.example'
     """
-    checked = _checked(address)
-    if len(checked) <= LONGEST_PLAIN and (plain := _PLAIN.fullmatch(checked)):
-        return plain[0]
-    folded = _fold(checked)
+    if type(address) is str and len(address) <= LONGEST_PLAIN and _PLAIN.fullmatch(address):
+        return address
+    folded = _fold(_checked(address))
     # email-validator refuses special-use domains (RFC 6761: test, localhost); below another they are plain names.
     extra = ".example" if _is_special_use(folded) else ""
     canonical = _in_ascii(folded + extra).removesuffix(extra)

@@ -309,6 +309,16 @@ def test_listeners(engine: Engine, caplog: pytest.LogCaptureFixture, case: tuple
     assert refused(engine, caplog) == []
 
 
+@pytest.mark.parametrize(("target", "name"), [(Tag, "init"), (Tag.name, "set")])
+def test_listeners_of_new_objects(engine: Engine, target: object, name: str) -> None:
+    """One who listens to the making of objects, or to an attribute, is called by `create` on an engine."""
+    tags = Repository(engine, Tag)
+    assert tags.create(name="a").name == "a"
+    with listening(target, name) as heard:
+        assert tags.create(name="b").name == "b"
+    assert len(heard) == 1
+
+
 def test_a_listener_of_writes(engine: Engine) -> None:
     """A statement without objects would pass over it, so that it is refused; a flush calls it."""
     tags = Repository(engine, Tag)

@@ -10,7 +10,16 @@ from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.mapping.comparisons import compared
 from pgauthkit.repositories.generic.values import check_value, is_json
 
-__all__ = ["assigned", "evaluated", "touched", "validated", "validated_columns", "versioned"]
+__all__ = [
+    "assigned",
+    "checked",
+    "evaluated",
+    "evaluated_rows",
+    "touched",
+    "validated",
+    "validated_columns",
+    "versioned",
+]
 
 # A column, what validates it, if anything, and what it is told besides: that nothing is removed.
 Step = tuple[str, Any, Sequence[bool]]
@@ -18,6 +27,8 @@ Step = tuple[str, Any, Sequence[bool]]
 
 def validated(of: Description[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values as the model's validators leave them."""
+    if not of.mapper.validators:
+        return dict(values)
     columns = validated_columns(of, {name: [value] for name, value in values.items()})
     return {name: column[0] for name, column in columns.items()}
 
@@ -54,8 +65,9 @@ def _one_by_one(probe: object, steps: Sequence[Step], columns: Sequence[Sequence
     """Validate one column, as `_together` would, in half of the time."""
     (name, validator, removes), seen, found = steps[0], vars(probe), list[Any]()
     blank, append = dict(seen), found.append
+    passed = tuple(kind for kind in set(map(type, columns[0])) if issubclass(kind, ClauseElement))
     for value in columns[0]:
-        append(value if isinstance(value, ClauseElement) else validator(probe, name, value, *removes))
+        append(value if passed and isinstance(value, passed) else validator(probe, name, value, *removes))
         if seen != blank:
             seen.clear()
             seen.update(blank)
@@ -97,6 +109,17 @@ def assigned(of: Description[Any], values: Mapping[str, Any]) -> dict[Column[Any
     return {column: null() if value is None and is_json(column) else value for column, value in found.items()}
 
 
+def checked(of: Description[Any], values: Mapping[str, Any]) -> None:
+    """Make sure that values of columns, with nothing to validate them, can be stored.
+
+    Raises:
+        RepositoryError: one does not fit its column.
+    """
+    columns = of.columns
+    for name, value in values.items():
+        check_value(columns[name], value)
+
+
 def _settled(value: object) -> object:
     return compared(value) if isinstance(value, ClauseElement) else value
 
@@ -131,11 +154,39 @@ def evaluated(default: Any, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a 
     return default.arg(_Context(row)) if default.is_callable else default.arg
 
 
+def evaluated_rows(default: Any, columns: Mapping[str, Sequence[Any]], size: int) -> list[Any]:  # noqa: ANN401 - the same
+    """Return the values that a default computes in Python for many rows.
+
+    Args:
+        default: one that `is_callable`.
+        columns: what the rows have besides.
+        size: how many they are.
+    """
+    compute = default.arg
+    return [compute(_OfMany(columns, number)) for number in range(size)]
+
+
 class _Context:
     """What SQLAlchemy hands to a default that is computed from the other columns."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
-        self.current_parameters = row
+        self._row = row
+
+    @property
+    def current_parameters(self) -> Mapping[str, Any]:
+        return self._row
 
     def get_current_parameters(self, *, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:  # noqa: ARG002 - SQLAlchemy's signature
         return self.current_parameters
+
+
+class _OfMany(_Context):
+    """The same for one of many rows, which is put together where it is asked for, as by few defaults."""
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]], number: int) -> None:
+        self._columns = columns
+        self._number = number
+
+    @property
+    def current_parameters(self) -> Mapping[str, Any]:
+        return {name: values[self._number] for name, values in self._columns.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement
 from pgauthkit.errors import RepositoryError
 from pgauthkit.identifiers import new_id, new_ids
 from pgauthkit.repositories.generic.arrays import Constant
-from pgauthkit.repositories.generic.assignments import evaluated, validated_columns
+from pgauthkit.repositories.generic.assignments import evaluated, evaluated_rows, validated_columns
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.keys import UniqueKey
 from pgauthkit.repositories.generic.typed import own_type, same
@@ -36,11 +36,6 @@ class Group:
 
     size: int
     columns: Columns
-
-    def rows(self) -> Iterator[Row]:
-        """Return the rows again, one by one."""
-        values = zip(*self.columns.values(), strict=True) if self.columns else repeat((), self.size)
-        return (dict(zip(self.columns, row, strict=True)) for row in values)
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -127,7 +122,7 @@ def _alike(of: Description[Any], rows: Sequence[Row]) -> dict[tuple[str, ...], S
         if (column.default or column.server_default) and (is_json(column) or not column.type.should_evaluate_none)
     }
     names = rows[0].keys()
-    if all(row.keys() == names for row in rows):
+    if len(set(map(frozenset, set(map(tuple, rows))))) == 1:
         doubtful = names & defaulted
         if not any(row[name] is None for name in doubtful for row in rows):
             return {(*of.kind, *(name for name in names if name not in of.kind)): rows}
@@ -170,7 +165,7 @@ def _defaults(default: Any, group: Group) -> Sequence[Any]:  # noqa: ANN401 - of
         return Constant(default.arg, group.size)
     if getattr(default.arg, "__wrapped__", None) is new_id:  # SQLAlchemy wraps what takes no context
         return new_ids(group.size)
-    return [evaluated(default, row) for row in group.rows()]
+    return evaluated_rows(default, group.columns, group.size)
 
 
 def _is_python(default: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Context, Decimal, InvalidOperation
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final, NoReturn, cast
 
 from sqlalchemy import ARRAY, JSON, BigInteger, Column, Enum, Float, Integer, Numeric, SmallInteger, String
@@ -69,6 +69,7 @@ def _refuse(column: Column[Any], problem: Problem) -> NoReturn:
     raise kind(message, columns=[column.name], table=column.table.name)
 
 
+@lru_cache(1000)  # columns; an application has some hundreds
 def _check_of(kind: object) -> Check | None:
     for types, make in _CHECKS:
         if isinstance(kind, types):

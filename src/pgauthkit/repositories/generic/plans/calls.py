@@ -81,9 +81,9 @@ class OnEngine(Calls):
 
     def _asked(self, connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
         plan = asked.plan
-        steps = Line.of(connection).query(plan.text, asked.parameters, plan.formats, plan.types, plan.words)
-        waiting = cast("Any", connection.driver_connection).wait(steps)
-        types, rows = waiting if self._awaiting is None else self._awaiting.wait(waiting)
+        line = Line.of(connection)
+        steps = line.query(plan.text, asked.parameters, plan.formats, plan.types, plan.words)
+        types, rows = line.wait(steps) if self._awaiting is None else self._awaiting.wait(line.driver.wait(steps))
         asked.types = types
         plan.seen(types)
         return cast("Rows", rows)

@@ -35,6 +35,7 @@ class Origin:
     def __init__(self, model: type[Any], included: frozenset[str], prefix: str) -> None:
         self._of = model, included, prefix
         self.included = included
+        self._model = model
         self._mapper: Mapper[Any] = inspect(model)
         self.closed: dict[str, NotIncluded] = closed_relations(self._mapper, included, prefix)
         self._class = self._mapper.identity_key_from_primary_key(())[0]
@@ -48,6 +49,13 @@ class Origin:
     def state(self, instance: object, held: Mapping[str, object]) -> object:
         """Return the state of an object, given what it holds."""
         return new_state(instance, self._mapper, (self._class, self._identity(held), None), self.closed)
+
+    def made(self, held: dict[str, Any]) -> Any:  # noqa: ANN401 - of the model
+        """Return an object of a row, given the values of its columns, which become its dictionary."""
+        instance = object.__new__(self._model)
+        held[MARK] = self
+        instance.__dict__ = held
+        return instance
 
     def __reduce__(self) -> tuple[object, ...]:
         return origin, self._of  # as part of an object that is copied or pickled

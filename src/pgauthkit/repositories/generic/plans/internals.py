@@ -28,6 +28,7 @@ __all__ = [
     "enumerations",
     "fail",
     "has_plain_lists",
+    "is_plainly_made",
     "is_tried",
     "load_listeners",
     "new_state",
@@ -51,6 +52,8 @@ MINORS: Final = ("2.1",)
 STATE: Final = "_sa_instance_state"
 # Where a collection has what ties it to its object.
 ADAPTER: Final = "_sa_adapter"
+# That of a class with none of its own, which sets attributes.
+_CONSTRUCTOR: Final = orm.registry().constructor
 # Who listens to any session, by event: of a session that never does anything.
 _ANY_SESSION: Final = tuple(
     getattr(orm.Session().dispatch, name).parent_listeners
@@ -150,6 +153,17 @@ def adapt(state: Any, name: str, made: object) -> None:  # noqa: ANN401 - SQLAlc
     CollectionAdapter(state.manager[name].impl, state, cast("Any", made))
 
 
+def is_plainly_made(of: Description[Any], values: Mapping[str, object]) -> bool:
+    """Tell whether a constructor would do no more than keep these values, each in the attribute of a column."""
+    mapper, manager = of.mapper, cast("Any", of.mapper.class_manager)
+    if manager.original_init is not _CONSTRUCTOR or mapper.polymorphic_on is not None:
+        return False
+    # One is SQLAlchemy's own, which makes sure that mappers are configured.
+    if len(manager.dispatch.init) > 1 or not values.keys() <= of.columns.keys():
+        return False
+    return not any(manager[name].dispatch.set for name in values)
+
+
 def commit_new(instance: object, written: Mapping[str, object], callables: Mapping[str, Any]) -> None:
     """Make an object that was new one of a row that was inserted, as it is after a session has ended.
 
@@ -207,8 +221,11 @@ def engine_listeners(engine: Engine, *, ours: int) -> bool:
         engine: also one with options of its own.
         ours: how many of our own listen to each statement.
     """
+    known, dialect = cast("Any", engine), cast("Any", engine.dialect)
+    if not (known._has_events or dialect._has_events):  # as SQLAlchemy asks before it looks for any
+        return False
     # Name by name: it is asked at each call, and a loop would take five times as long.
-    of, of_dialect = cast("Any", engine).dispatch, cast("Any", engine.dialect).dispatch
+    of, of_dialect = known.dispatch, dialect.dispatch
     return (
         bool(of.before_execute or of.after_execute or of.begin or of.commit or of.rollback or of.engine_connect)
         or bool(of.set_connection_execution_options or of_dialect.do_execute or of_dialect.do_execute_no_params)

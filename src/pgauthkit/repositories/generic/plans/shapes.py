@@ -1,7 +1,12 @@
 """`Shape`: what a call has in common with others like it, and the values in which it differs from them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Set as AbstractSet
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import count
+from types import NoneType
 from typing import Any, Final, cast
+from uuid import UUID
 
 from sqlalchemy import BigInteger, BindParameter, ColumnElement, bindparam, literal_column
 from sqlalchemy.sql import ClauseElement, operators
@@ -15,6 +20,7 @@ __all__ = ["Shape", "UnplannedError"]
 
 # What needs no second look.
 _PLAIN: Final = frozenset({str, int, float, bytes})
+_WRITTEN: Final = _PLAIN | {NoneType, bool, Decimal, UUID, date, datetime}
 _SMALL: Final = 31  # bits of PostgreSQL's integer
 # Numbers of rows that applications ask for; so few that they do not make many plans.
 _USUAL: Final = frozenset(
@@ -55,8 +61,8 @@ class Shape:
             if value is None or value is True or value is False:
                 self._parts.append((name, value))
                 continue
-            if type(value) not in _PLAIN and (isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")):
-                raise UnplannedError("a value is an SQL expression")
+            if type(value) not in _PLAIN:
+                _refuse_expression(value)
             # SQLAlchemy takes the parameter's type from both, and an integer's from its size as well.
             self._parts.append((name, type(value), isinstance(value, int) and value.bit_length() > _SMALL))
             self._ours[name] = self._place(value)
@@ -68,11 +74,24 @@ class Shape:
         Raises:
             UnplannedError: it is an SQL expression.
         """
-        if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
-            raise UnplannedError("a value is an SQL expression")
+        _refuse_expression(value)
         self._parts.append((name, is_fixed))
         if not is_fixed:
             self._ours[name] = self._place(value)
+
+    def assign_all(self, values: Mapping[str, object]) -> None:
+        """Add values to write, all of them as values.
+
+        Raises:
+            UnplannedError: one is an SQL expression.
+        """
+        for value in values.values():
+            if type(value) not in _WRITTEN:
+                _refuse_expression(value)
+        self._parts.append(tuple(values))
+        self._ours.update(zip(values, count(len(self.values)), strict=False))
+        self.values.extend(values.values())
+        self._binds.extend([None] * len(values))
 
     def number(self, name: str, value: int | None) -> None:
         """Add a number of rows, or that there is none.
@@ -179,3 +198,8 @@ class Shape:
             self.values.append(bind.effective_value)
             self._binds.append(bind)
         return key
+
+
+def _refuse_expression(value: object) -> None:
+    if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
+        raise UnplannedError("a value is an SQL expression")

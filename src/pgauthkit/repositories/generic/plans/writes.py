@@ -143,7 +143,7 @@ def with_defaults(
     row = {column.key: value for column, value in given.items()}
     for column in columns:
         default = column.onupdate if on_update else column.default
-        if column in found or default is None or column in (but or {}):
+        if default is None or column in found or column in (but or {}):
             continue
         if default.is_callable or default.is_scalar:
             found[column] = row[column.key] = evaluated(default, row)
