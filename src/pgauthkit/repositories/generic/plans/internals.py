@@ -222,11 +222,9 @@ def engine_listeners(engine: Engine, *, ours: int) -> bool:
         ours: how many of our own listen to each statement.
     """
     known, dialect = cast("Any", engine), cast("Any", engine.dialect)
-    if not (known._has_events or dialect._has_events):  # as SQLAlchemy asks before it looks for any
-        return False
-    # Name by name: it is asked at each call, and a loop would take five times as long.
     of, of_dialect = known.dispatch, dialect.dispatch
-    return (
+    # As SQLAlchemy asks before it looks for any. Then name by name: a loop would take five times as long.
+    return bool(known._has_events or dialect._has_events) and (
         bool(of.before_execute or of.after_execute or of.begin or of.commit or of.rollback or of.engine_connect)
         or bool(of.set_connection_execution_options or of_dialect.do_execute or of_dialect.do_execute_no_params)
         or len(of.before_cursor_execute) > ours
