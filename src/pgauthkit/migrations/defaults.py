@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import DefaultClause
 
@@ -53,8 +54,11 @@ def compare_defaults(
 
 
 def _is_same(connection: Connection, found: Column[Any], wanted: Column[Any]) -> bool:
-    if found.server_default is None or wanted.server_default is None:
+    if found.server_default is None:
         return False
+    if wanted.server_default is None:  # SQLAlchemy takes the default of a domain for one of the column.
+        kind = found.type
+        return isinstance(kind, DOMAIN) and kind.default == found.server_default.arg.text  # type: ignore[attr-defined]
     try:
         return bool(_wording(connection, wanted) == found.server_default.arg.text)  # type: ignore[attr-defined]  # read from the database: a text
     except DBAPIError:  # Such as a label that the enum type does not have yet: that is no default that it can have now.

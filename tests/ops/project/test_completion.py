@@ -31,6 +31,11 @@ TABLES = """
     CREATE INDEX ix_kinds_extra ON kinds USING gin (extra jsonb_path_ops);
     CREATE INDEX ix_kinds_label ON kinds (label text_pattern_ops NULLS FIRST) INCLUDE (m) WHERE n > 3;
     CREATE INDEX ix_kinds_n ON kinds (n DESC NULLS LAST);
+    CREATE DOMAIN named AS text DEFAULT ' :d' CHECK (value <> ' :e' AND value NOT LIKE '%s%');
+    CREATE TABLE texts (id int PRIMARY KEY, plain json DEFAULT '{"a":1}', name named, other named DEFAULT ' :x',
+        line text DEFAULT ' :b' CHECK (line NOT LIKE ' :c%' AND line <> 'a\\:b'),
+        made text GENERATED ALWAYS AS (id::text || ' :e') STORED);
+    CREATE INDEX by_key ON texts ((plain ->> ' :q'), (made || ' :r') DESC) WHERE line <> ' :w';
     CREATE TABLE child () INHERITS (kinds);
 """
 OF_18 = """

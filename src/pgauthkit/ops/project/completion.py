@@ -59,6 +59,13 @@ _PARTITIONED: Final = text(
     " FROM pg_catalog.pg_partitioned_table JOIN pg_catalog.pg_class ON pg_class.oid = partrelid"
     " JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace"
 )
+# Which SQLAlchemy takes for a default of the column.
+_DEFAULTS: Final = text(
+    "SELECT nspname, relname, attname AS name FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type"
+    " ON pg_type.oid = atttypid JOIN pg_catalog.pg_class ON pg_class.oid = attrelid"
+    " JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE typtype = 'd' AND typdefault IS NOT NULL AND NOT atthasdef AND attnum > 0"
+)
 _HOME: Final = text("SELECT pg_catalog.current_schema()")
 
 
@@ -75,6 +82,8 @@ def complete(connection: Connection, metadata: MetaData) -> Iterator[str]:
     """
     for row, table in _found(connection, metadata, _PARTITIONED):
         table.dialect_kwargs["postgresql_partition_by"] = row.definition
+    for row, table in _found(connection, metadata, _DEFAULTS):
+        table.columns[row.name].server_default = None
     for row, table in _found(connection, metadata, _INDEXES):
         for index in (one for one in table.indexes if one.name == row.name):
             index.expressions = list(map(literal_column, row.parts))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlacodegen.generators import Base as Beginning, DeclarativeGenerator, LiteralImport
 from sqlacodegen.models import ColumnAttribute, Model, ModelClass, RelationshipAttribute
-from sqlacodegen.utils import render_callable
+from sqlacodegen.utils import get_compiled_expression, render_callable
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -30,6 +30,7 @@ from sqlalchemy.types import NullType
 
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.project.mapped import OURS
+from pgauthkit.ops.project.verbatim import keep_colons, verbatim
 
 __all__ = ["ModelsCode"]
 
@@ -60,6 +61,7 @@ class ModelsCode(DeclarativeGenerator):
     def __init__(self, metadata: MetaData, engine: Engine, base: str) -> None:
         super().__init__(metadata, engine, _OPTIONS)
         _spell_out(metadata)
+        keep_colons(metadata)
         self._on_ours: Final = base == "pgauthkit"
         theirs = [table.name for table in metadata.tables.values() if table.schema != SCHEMA]
         self.tables: Final = len(theirs)
@@ -151,6 +153,9 @@ class ModelsCode(DeclarativeGenerator):
         parts, options = self._domain(kind) if isinstance(kind, DOMAIN) else _enum(kind)
         self.add_import(kind)
         given = {name: repr(value) for name, value in options.items() if value}
+        if "default" in given:  # A string would be the value.
+            self.add_literal_import("sqlalchemy", "text")
+            given["default"] = f"text({given['default']})"
         return str(render_callable(type(kind).__name__, *map(repr, parts), kwargs=given))
 
     def _domain(self, kind: Any) -> tuple[list[object], dict[str, object]]:  # noqa: ANN401 - it has no types
@@ -158,13 +163,16 @@ class ModelsCode(DeclarativeGenerator):
             kind.data_type.collation = None
         self.add_import(kind.data_type)
         texts = {name: getattr(kind, name) for name in ("default", "check")}
-        options: dict[str, object] = {name: str(value) for name, value in texts.items() if value is not None}
+        options: dict[str, object] = {name: verbatim(value) for name, value in texts.items() if value is not None}
         options |= {name: getattr(kind, name) for name in ("not_null", "constraint_name", "schema")}
         return [kind.name, kind.data_type], options
 
     def render_constraint(self, constraint: Constraint | ForeignKey) -> str:
         """Write a foreign key to ours with the class, whose metadata is another, and the name of a CHECK as it is."""
         rendered: str = super().render_constraint(constraint)
+        if isinstance(constraint, CheckConstraint):
+            was = get_compiled_expression(constraint.sqltext, self.bind)
+            rendered = rendered.replace(repr(was), repr(verbatim(constraint.sqltext)), 1)
         keys = [constraint] if isinstance(constraint, ForeignKey) else getattr(constraint, "elements", [])
         for column in (key.column for key in keys if key.column.table.schema == SCHEMA):
             table: Table = column.table
@@ -189,6 +197,8 @@ class ModelsCode(DeclarativeGenerator):
         """Write the expressions of an index too."""
         parts = [self._part(part) for part in index.expressions]
         options = {name: repr(value) for name, value in _given(index.kwargs).items()}
+        if "postgresql_where" in options:
+            options["postgresql_where"] = repr(verbatim(index.kwargs["postgresql_where"]))
         unique = {"unique": True} if index.unique else {}
         return str(render_callable("Index", repr(index.name), *parts, kwargs={**options, **unique}))
 
@@ -196,9 +206,7 @@ class ModelsCode(DeclarativeGenerator):
         if isinstance(part, Column):
             return repr(part.name)
         self.add_literal_import("sqlalchemy", "text")
-        plain = {"include_table": False, "literal_binds": True}
-        compiled = part.compile(dialect=self.bind.dialect, compile_kwargs=plain)
-        return f"text({str(compiled)!r})"
+        return f"text({verbatim(part)!r})"
 
 
 def _overlaps(key: ForeignKeyConstraint | None) -> bool:
