@@ -2,7 +2,7 @@
 
 import os
 import select
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Generator, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
@@ -20,6 +20,7 @@ from psycopg.pq import ExecStatus, Format, TransactionStatus
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
+from pgauthkit.database.awaiting import wait_in_task
 from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
 from pgauthkit.database.preparing import MOST_PREPARED, STALE, Key, note_deallocation, numbered
@@ -120,6 +121,10 @@ class Line:
     def wait(self, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
         """Go through the steps of a statement in this thread, and return its rows: see `wait_in_thread`."""
         return wait_in_thread(cast("psycopg.Connection[Any]", self._driver), self._poll, steps)
+
+    def awaited(self, steps: Steps) -> Coroutine[Any, Any, Any]:
+        """Go through the steps of a statement in this task, and return its rows: see `wait_in_task`."""
+        return wait_in_task(cast("psycopg.AsyncConnection[Any]", self._driver), steps)
 
     def ask(self, sql: str, parameters: Mapping[str, object]) -> Steps:
         """Run a statement, prepared on the server; for psycopg's `Connection.wait`, which returns the rows.

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import pickle
 from collections.abc import Callable, Iterator
+from inspect import getattr_static
 from typing import Any, cast
 
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, Text, event, func, inspect, orm, select, text
-from sqlalchemy.exc import InvalidRequestError, UnboundExecutionError
+from sqlalchemy import Engine, Text, event, func, inspect, literal_column, orm, select, text
+from sqlalchemy.exc import InvalidRequestError, SAWarning, UnboundExecutionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm.collections import InstrumentedList
+from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDereferencedError
 from sqlalchemy.util import immutabledict
 from tests.integration.repositories.conftest import Post, Tag, engine_work
 from tests.integration.repositories.test_plans import CALLS, EARLY, INCLUDES, MODELS, WHERE, Call, fill
@@ -26,6 +30,7 @@ from pgauthkit.repositories import AsyncRepository, Page, Repository
 from pgauthkit.repositories.generic.description import describe
 from pgauthkit.repositories.generic.plans.joining import joined
 from pgauthkit.repositories.generic.plans.known import plans_of
+from pgauthkit.repositories.generic.plans.plan import planned
 
 # How far relations are followed that load when they are touched.
 DEPTH = 2
@@ -201,6 +206,124 @@ def test_changes_are_written(db: orm.Session) -> None:
     assert db.scalar(select(func.count()).select_from(Tag)) == 3
 
 
+def merged(post: Post, engine: Engine) -> Post:
+    with orm.Session(engine) as other:
+        return other.merge(post, load=False)
+
+
+def merged_into_its_own(post: Post, engine: Engine) -> Post:
+    with orm.Session(engine) as other:
+        own = Repository(other, Post).get(id="p1")
+        assert other.merge(post) is own
+        return own
+
+
+def read_again(post: Post, engine: Engine) -> Post:
+    with orm.Session(engine, expire_on_commit=False) as other:
+        other.add(post)
+        assert other.scalars(select(Post).filter_by(id="p1").options(orm.raiseload(Post.author))).one() is post
+        other.commit()
+        return post
+
+
+def given_a_loader(post: Post, _engine: Engine) -> Post:
+    """Have an attribute loaded otherwise, as an option of a statement does."""
+
+    def refuse(*_: object) -> None:
+        raise RepositoryError("not this one")
+
+    state: Any = inspect(post)
+    state._instance_level_callable_processor(state.manager, refuse, "author")(state, state.dict, ())
+    return post
+
+
+def pickled(post: Post, _engine: Engine) -> Post:
+    copied = cast("Post", pickle.loads(pickle.dumps(post)))  # noqa: S301 - our own
+    assert inspect(copied).key == inspect(post).key
+    return copied
+
+
+def transient(post: Post, _engine: Engine) -> Post:
+    orm.make_transient(post)
+    return post
+
+
+def changed(post: Post, _engine: Engine) -> Post:
+    post.title = "changed"
+    assert inspect(post).attrs.title.history.deleted == ["T1"]
+    return post
+
+
+def asked_for_more(post: Post, _engine: Engine) -> Post:
+    assert not hasattr(inspect(post), "nothing_of_the_kind")
+    return post
+
+
+def asked_at_once(post: Post, _engine: Engine) -> Post:
+    kind = type(inspect(post))
+    assert inspect(post).committed_state == {}
+    if kind is not orm.InstanceState:  # another thread is behind
+        assert getattr_static(kind, "callables").__get__(inspect(post)) is inspect(post).callables
+    return post
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(
+    "done",
+    [
+        merged,
+        merged_into_its_own,
+        read_again,
+        given_a_loader,
+        pickled,
+        transient,
+        changed,
+        asked_for_more,
+        asked_at_once,
+    ],
+)
+def test_what_is_done_with_an_object(blog_engine: Engine, done: Callable[[Post, Engine], Post]) -> None:
+    """An object that came by a plan is to SQLAlchemy what its own are, whatever is done with it."""
+    seen: list[object] = []
+    for plans in (True, False):
+        with orm.Session(blog_engine) as db:
+            posts = Repository(db, Post)
+            post = (posts if plans else posts._by_orm).get(id="p1", include=["comments", "tags"])
+        given = done(post, blog_engine)
+        state = inspect(given)
+        relations = [(name, relation_of(given, name)) for name in ("author", "comments", "tags")]
+        seen.append((state.key, state.dict["title"], state.modified, sorted(state.unloaded), relations))
+        assert type(state) is orm.InstanceState
+    assert seen[0] == seen[1]
+
+
+def relation_of(post: Post, name: str) -> object:
+    try:
+        found = getattr(post, name)
+    except (RepositoryError, InvalidRequestError, DetachedInstanceError) as error:
+        return str(error)
+    return [str(inspect(child).identity) for child in found] if isinstance(found, list) else type(found)
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("plans", [True, False])
+def test_a_list_that_is_changed(db: orm.Session, *, plans: bool) -> None:
+    """SQLAlchemy learns whose it is by then, also if its owner has expired, is gone, or is elsewhere."""
+    posts = Repository(db, Post) if plans else Repository(db, Post)._by_orm
+    copied = pickle.loads(pickle.dumps(posts.get(id="p2", include="tags").tags))  # noqa: S301 - our own
+    assert [type(copied), *(tag.name for tag in copied)] == [InstrumentedList, "b", "a"]
+    post = posts.get(id="p2", include="tags")
+    tags = post.tags
+    db.expire(post, ["tags"])
+    with pytest.warns(SAWarning, match="invalidated"):
+        tags.append(Tag(name="c"))
+    db.rollback()
+    tags = posts.get(id="p2", include="tags").tags
+    del post
+    with pytest.raises(ObjectDereferencedError):
+        tags.append(Tag(name="c"))
+
+
 @pytest.mark.usefixtures("rows")
 def test_the_transaction(db: orm.Session, logged: Callable[[], list[logging.LogRecord]]) -> None:
     """It begins with the first call, in the same round trip, after the session's hooks; each call is one."""
@@ -304,13 +427,17 @@ def test_a_table_that_is_changed(alone: orm.Session) -> None:
         name: orm.Mapped[Any] = orm.mapped_column(Text)
 
     moving = Repository(alone, Moving)
-    assert moving.get(id=1).name == "1"
+    assert moving.get(id=1).name == moving.find_many()[0].name == "1"
     alone.execute(text("ALTER TABLE moving ALTER name TYPE int USING name::int"))
     alone.commit()
     with pytest.raises(RetryableError):
         moving.get(id=1)
     alone.rollback()
     assert moving.get(id=1).name == 1
+    with pytest.raises(RetryableError):
+        moving.find_many()
+    alone.rollback()
+    assert [row.name for row in moving.find_many()] == [1]
     alone.execute(text("DROP TABLE moving"))
     alone.commit()
 
@@ -380,7 +507,8 @@ def test_a_call_that_is_abandoned(db: orm.Session) -> None:
     """Nobody reads what is still to come of a round trip: the connection is closed."""
     pooled = db.connection().connection
     driver: Any = pooled.driver_connection
-    steps = joined(driver, Line.of(pooled), b"SELECT pg_sleep(30)", [], [])
+    plan = planned(select(literal_column("pg_catalog.pg_sleep(30)")), db.get_bind().dialect, [])
+    steps = joined(driver, Line.of(pooled), plan, [])
     next(steps)
     steps.close()
     assert driver.closed

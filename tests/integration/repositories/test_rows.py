@@ -197,6 +197,9 @@ def test_a_collection_of_another_kind(engine: Engine) -> None:
     assert [{part.id for part in row.parcels} for row in found] == [set(), {1}]
     found[0].parcels |= found[1].parcels
     assert [part.id for part in inspect(found[0]).attrs.parcels.history.added] == [1]
+    with orm.Session(engine) as db:
+        found = cast("Any", Repository(db, Letter).find_many(order_by="id", include="parcels"))
+        assert [{part.id for part in row.parcels} for row in found] == [set(), {1}]
 
 
 def test_what_the_server_adds(engine: Engine) -> None:

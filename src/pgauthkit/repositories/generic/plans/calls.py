@@ -83,7 +83,7 @@ class OnEngine(Calls):
         plan = asked.plan
         line = Line.of(connection)
         steps = line.query(plan.text, asked.parameters, plan.formats, plan.types, plan.words)
-        types, rows = line.wait(steps) if self._awaiting is None else self._awaiting.wait(line.driver.wait(steps))
+        types, rows = line.wait(steps) if self._awaiting is None else self._awaiting.wait(line.awaited(steps))
         asked.types = types
         plan.seen(types)
         return cast("Rows", rows)

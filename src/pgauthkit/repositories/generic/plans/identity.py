@@ -4,7 +4,8 @@ The other half of `internals`.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, SupportsIndex, TypeAlias, cast
+from weakref import ref
 
 import attrs
 from sqlalchemy import Select, inspect, orm
@@ -12,12 +13,89 @@ from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.collections import InstrumentedList
 
-from pgauthkit.repositories.generic.plans.internals import STATE, adapt, has_plain_lists
+from pgauthkit.repositories.generic.plans.internals import ADAPTER, STATE, adapt
 
-__all__ = ["Furniture", "Known", "loader_options", "loader_path", "set_included"]
+__all__ = [
+    "MADE",
+    "Furniture",
+    "Known",
+    "TiedList",
+    "loader_options",
+    "loader_path",
+    "set_included",
+    "set_list",
+    "set_one",
+]
 
 Held: TypeAlias = dict[str, Any]
 Known: TypeAlias = MutableMapping[tuple[Any, ...], Any]
+
+# On a list that is not tied yet: the state of its owner, and the relation.
+_TIE: Final = "_sa_pgauthkit_tie"
+
+# What SQLAlchemy does with a new object, without a function in between: there may be thousands.
+MADE: Final = f"""            state = instance.{STATE} = new(State)
+            state.class_ = Model
+            state.manager = manager
+            state.key = key
+            state.session_id = session
+            state._instance_dict = reference
+            state.obj = ref(instance, state._cleanup)
+            instance.__class__ = Model
+            present[key] = state
+"""
+
+
+class _Later:
+    """What an unfinished state lacks, and has once it is finished, which it is as soon as this is asked for or set."""
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name = name
+
+    def __get__(self, state: object, owner: type[object] | None = None) -> Any:  # noqa: ANN401 - of SQLAlchemy's state
+        return getattr(_finished(state), self._name)
+
+    def __set__(self, state: object, value: Any) -> None:  # noqa: ANN401 - the same
+        finished = _finished(state)
+        # SQLAlchemy begins with no loaders where it sees none, and here it sees none because they are still to come.
+        if self._name != "callables" or value:
+            setattr(finished, self._name, value)
+
+
+class _Unfinished(InstanceState[Any]):
+    """The state of an object as it was loaded: what only a change needs, or a relation, it gets when that is asked for.
+
+    From then on it is SQLAlchemy's own. To make all of it at once takes as long again as to make the object, and half
+    of the time of Python's search for cycles, which goes by how many containers there are.
+    """
+
+    __slots__ = ()
+    # Of the place at which the object was loaded.
+    furniture: "Furniture"
+    callables: Any = _Later()
+    load_options: Any = _Later()
+    load_path: Any = _Later()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of a slot that is empty as yet
+        return getattr(_finished(self), name)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - for pickle, of SQLAlchemy's own
+        return _finished(self).__reduce_ex__(protocol)
+
+
+def _finished(given: object) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    state: Any = given
+    kind: Any = state.__class__
+    if kind is InstanceState:  # since it was looked at: another thread asked as well
+        return state
+    of: Furniture = kind.furniture
+    state.committed_state = {}
+    state.expired_attributes = set()
+    # Loaders of its own: what is expired is taken out of them.
+    held: Held = state.__dict__
+    held.update(callables=dict(of.closed), load_options=of.options, load_path=of.path)
+    state.__class__ = InstanceState
+    return state
 
 
 @attrs.frozen
@@ -40,44 +118,19 @@ class Furniture:
     options: tuple[Any, ...]
     path: Any
 
-    def objects(self, db: orm.Session, rows: Sequence[Held], known: Known) -> list[Any]:
-        """Return the object of a session for each row: the one that it has, refreshed, or a new one.
+    @property
+    def names(self) -> dict[str, object]:
+        """What the code that makes new objects needs to know."""
+        return {
+            "State": type("Unfinished", (_Unfinished,), {"furniture": self, "__slots__": ()}),
+            "manager": self.mapper.class_manager,
+            "identity": self.mapper.identity_key_from_primary_key(())[0],
+            "ref": ref,
+            "refresh": self.refresh,
+            "room": _room,
+        }
 
-        Args:
-            db: the session.
-            rows: each becomes the dictionary of a new object.
-            known: the objects that were made or refreshed by now, by their identities; others are added.
-        """
-        made: list[Any] = []
-        manager, closed, options, path = self.mapper.class_manager, self.closed, self.options, self.path
-        identities, session, primary_key = cast("Any", db.identity_map), db.hash_key, self.primary_key
-        find, present, reference = identities.get, identities._dict, identities._wr
-        model, new, make = self.mapper.class_, object.__new__, cast("Any", InstanceState)
-        identity = self.mapper.identity_key_from_primary_key(())[0]
-        for held in rows:
-            key = (identity, tuple([held[name] for name in primary_key]), None)
-            instance = known.get(key)
-            if instance is None:
-                instance = find(key)
-                if instance is None:
-                    instance = new(model)
-                    # What SQLAlchemy does with a new object, without a function in between: there may be thousands.
-                    state = held[STATE] = make(instance, manager)
-                    state.key = key
-                    state.session_id = session
-                    state.callables = dict(closed)  # each its own: what is expired is taken out of it
-                    state.load_options = options
-                    state.load_path = path
-                    present[key] = state
-                    state._instance_dict = reference
-                    instance.__dict__ = held
-                else:
-                    self._refresh(db, instance, held)
-                known[key] = instance
-            made.append(instance)
-        return made
-
-    def _refresh(self, db: orm.Session, instance: object, held: Held) -> None:
+    def refresh(self, db: orm.Session, instance: object, held: Held) -> None:
         """Have an object of a session show what was read, and no relations any more."""
         known, state = vars(instance), cast("Any", instance)._sa_instance_state
         for name in self.relations.intersection(known):
@@ -90,15 +143,62 @@ class Furniture:
         state.load_path = self.path
 
 
-def set_included(instance: object, name: str, value: Any) -> None:  # noqa: ANN401 - an object, a list of them, or None
-    """Give an object of a session what was included, as what the database has."""
-    state = cast("Any", instance)._sa_instance_state
-    if not has_plain_lists(type(instance), name):
+def _room(db: orm.Session) -> tuple[Any, Any, Any]:
+    """Return where a session has its objects: by their identities, what refers to that weakly, and its number."""
+    identities = cast("Any", db.identity_map)
+    return identities._dict, identities._wr, db.hash_key
+
+
+class _Tie:
+    """Stands in for what ties a list to its owner: a list that has one of its own never comes here."""
+
+    def __get__(self, instance: "TiedList", owner: type[object]) -> object:
+        cast("Any", instance).__class__ = InstrumentedList
+        state, name = vars(instance).pop(_TIE)
+        adapt(state, name, instance)
+        return getattr(instance, ADAPTER)
+
+
+class TiedList(InstrumentedList[Any]):
+    """What SQLAlchemy has for a relation of many rows, and exactly that once it, or a change of it, asks for its owner.
+
+    To tie each list at once takes three times as long as to make it.
+    """
+
+    _sa_adapter = _Tie()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - for pickle, of SQLAlchemy's own
+        getattr(self, ADAPTER)
+        return self.__reduce_ex__(protocol)
+
+
+def set_list(instance: object, name: str, made: TiedList) -> None:
+    """Give an object of a session a list of what was included, which nobody has changed."""
+    held = vars(instance)
+    state = held[STATE]
+    vars(made)[_TIE] = state, name
+    held[name] = made
+    if not _is_open(state, name):
+        state.callables.pop(name, None)
+
+
+def set_one(instance: object, name: str, value: object) -> None:
+    """Give an object of a session the one object that was included, or None."""
+    held = vars(instance)
+    if _is_open(held[STATE], name):
+        held[name] = value
+    else:
         set_committed_value(instance, name, value)
-        return
-    made = state.dict[name] = InstrumentedList(value)
-    adapt(state, name, made)
-    state.callables.pop(name, None)
+
+
+def set_included(instance: object, name: str, value: object) -> None:
+    """Give an object of a session what was included, in whatever the host collects it."""
+    set_committed_value(instance, name, value)
+
+
+def _is_open(state: object, name: str) -> bool:
+    """Tell whether an object is as it was made, and nothing refuses its relation."""
+    return isinstance(state, _Unfinished) and name not in state.furniture.closed
 
 
 def loader_options(statement: Select[Any]) -> tuple[Any, ...]:

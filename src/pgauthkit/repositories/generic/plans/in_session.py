@@ -80,7 +80,10 @@ class InSession(Reads[M]):
 def _asked(connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
     driver: Any = connection.driver_connection
     plan = asked.plan
-    waiting = driver.wait(joined(driver, Line.of(connection), plan.text, asked.parameters, plan.formats))
-    types, rows = Awaiting().wait(waiting) if isinstance(driver, psycopg.AsyncConnection) else waiting
+    line = Line.of(connection)
+    steps = joined(driver, line, plan, asked.parameters)
+    is_async = isinstance(driver, psycopg.AsyncConnection)
+    types, rows = Awaiting().wait(line.awaited(steps)) if is_async else line.wait(steps)
     asked.types = types
+    plan.seen(types)
     return cast("Rows", rows)

@@ -4,14 +4,16 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from psycopg.adapt import PyFormat, Transformer
+from psycopg.adapt import Transformer
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute, fetch_many
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 
 from pgauthkit.database.line import Line
 from pgauthkit.database.preparing import MOST_PREPARED, STALE
-from pgauthkit.database.results.loaded import loaded
+from pgauthkit.database.results.binary import Binary
+from pgauthkit.database.results.loaded import loaded, types_of
+from pgauthkit.repositories.generic.plans.plan import Plan
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
@@ -22,25 +24,28 @@ Steps: TypeAlias = Generator[Any, Any, Any]
 Command: TypeAlias = Callable[[], None]
 
 
-def joined(driver: Any, line: Line, text: bytes, values: Sequence[Any], formats: Sequence[PyFormat]) -> Steps:  # noqa: ANN401 - psycopg's, of either kind
+def joined(driver: Any, line: Line, plan: Plan, values: Sequence[Any], *, binary: bool = True) -> Steps:  # noqa: ANN401 - psycopg's, of either kind
     """Run a statement in a host's transaction; for psycopg's `Connection.wait`, which returns the types and the rows.
 
     BEGIN, where the transaction has not begun, and the preparation of the statement go along with it. One that was
     prepared before a table was changed fails, and the transaction with it, as with psycopg; it is prepared anew then.
+    Rows come in binary as they do on an engine: see `Line.query`.
 
     Args:
         driver: the host's connection.
         line: of this connection.
-        text: with parameters as `$1`, `$2` …
-        values: in this order.
-        formats: of the values, as many.
+        plan: of the statement.
+        values: its parameters.
+        binary: whether rows may come in binary.
 
     Raises:
         psycopg.Error: the server refuses it, or is gone, or a value of either side cannot be converted.
     """
-    transformer = Transformer(driver)  # as new as a cursor's: it keeps the time zone and the style of dates
-    given = transformer.dump_sequence(values, formats)
-    key = text, transformer.types or ()
+    reading = Binary.of(driver, plan.types, plan.words) if binary and plan.types else None
+    transformer = Transformer(reading or driver)  # as new as a cursor's: it keeps the time zone and the style of dates
+    wanted = Format.BINARY if reading else Format.TEXT
+    given = transformer.dump_sequence(values, plan.formats)
+    key = plan.text, transformer.types or ()
     pgconn, name = driver.pgconn, line.names.get(key)
     before: list[Command] = []
     if pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
@@ -50,9 +55,9 @@ def joined(driver: Any, line: Line, text: bytes, values: Sequence[Any], formats:
         name = line.new_name()
         before.append(partial(pgconn.send_prepare, name, *key))
     if name is None:
-        last = partial(pgconn.send_query_params, text, given, key[1], transformer.formats)
+        last = partial(pgconn.send_query_params, plan.text, given, key[1], transformer.formats, wanted)
     else:
-        last = partial(pgconn.send_query_prepared, name, given, transformer.formats)
+        last = partial(pgconn.send_query_prepared, name, given, transformer.formats, wanted)
     results = yield from _together(pgconn, [*before, last])
     failed = next((result for result in results if result.status == ExecStatus.FATAL_ERROR), None)
     if failed is not None:
@@ -64,6 +69,8 @@ def joined(driver: Any, line: Line, text: bytes, values: Sequence[Any], formats:
         raise error
     if prepares and name is not None:
         line.names[key] = name
+    if reading and types_of(results[-1]) != plan.types:  # a column has got another type
+        return (yield from joined(driver, line, plan, values, binary=False))
     return loaded(results[-1], transformer)
 
 

@@ -1,7 +1,10 @@
 """`Persistent`: makes the objects of a session of the rows of a plan, one object for each row of a table."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Dialect, orm, select
 from sqlalchemy.orm import raiseload
@@ -11,11 +14,15 @@ from pgauthkit.repositories.generic.loading import joins
 from pgauthkit.repositories.generic.plans.identity import (
     Furniture,
     Known,
+    TiedList,
     loader_options,
     loader_path,
     set_included,
+    set_list,
+    set_one,
 )
-from pgauthkit.repositories.generic.plans.internals import Converter, reader_of
+from pgauthkit.repositories.generic.plans.internals import has_plain_lists
+from pgauthkit.repositories.generic.plans.making import Making
 from pgauthkit.repositories.generic.plans.rows import Row, Types
 from pgauthkit.repositories.generic.plans.trees import Place
 from pgauthkit.repositories.generic.unloaded import closed_relations, is_query
@@ -27,6 +34,10 @@ __all__ = ["Persistent"]
 
 Rows = Sequence[Row]
 Children = dict[int, list[Any]]
+# Of a row: its place, its parent's number, and its own.
+_PLACE: Final[Callable[[Row], int]] = itemgetter(0)
+_PARENT: Final[Callable[[Row], int]] = itemgetter(1)
+_OWN: Final[Callable[[Row], int]] = itemgetter(2)
 
 
 class Persistent:
@@ -52,7 +63,17 @@ class Persistent:
         # Nearest to the root first: an object that is met again further away is what it was.
         nearest = sorted(places, key=lambda place: (place.depth, -place.number))
         firsts = {place: place.first if tree else 0 for place in places}
-        self._places = [_Making(place, furniture[place], dialect, firsts[place]) for place in nearest]
+        identities = Counter(map(_identity, places))
+        self._places = [
+            Making(
+                place,
+                furniture[place],
+                dialect,
+                firsts[place],
+                is_shared=place.repeats or identities[_identity(place)] > 1,
+            )
+            for place in nearest
+        ]
         # Nearest to the root last: it has the last word.
         self._below = [place for place in reversed(nearest) if place.parent is not None]
 
@@ -67,72 +88,48 @@ class Persistent:
         if not self._is_tree:
             return self._places[0].objects(rows, types, db, {})
         levels: list[list[Row]] = [[] for _ in self._places]
-        for row in rows:
-            number: int = row[0]
-            levels[number].append(row)
+        for number, group in groupby(rows, _PLACE):
+            levels[number] += group
         known: Known = {}
         made = {making.place: making.objects(levels[making.place.number], types, db, known) for making in self._places}
         for place in self._below:
             parent = cast("Place", place.parent)
-            _link(levels[parent.number], made[parent], place, _children(levels[place.number], made[place]))
-        root = self._places[0].place
-        return made[root]
+            parents = dict(zip(map(_OWN, levels[parent.number]), made[parent], strict=True))
+            _link(parents, place, levels[place.number], made[place])
+        return made[self._places[0].place]
 
 
-class _Making:
-    """Makes the objects of one place."""
-
-    def __init__(self, place: Place, furniture: Furniture, dialect: Dialect, first: int) -> None:
-        self.place = place
-        self._furniture = furniture
-        self._dialect = dialect
-        self._names = tuple(place.of.columns)
-        self._kinds = [column.type for column in place.of.columns.values()]
-        self._columns = slice(first, first + len(self._names))
-        self._readers: dict[Types, list[tuple[str, Converter]]] = {}
-
-    def objects(self, rows: Rows, types: Types, db: orm.Session, known: Known) -> list[Any]:
-        """Return an object for each row.
-
-        Args:
-            rows: of this place.
-            types: of all columns.
-            db: the session.
-            known: the objects that were made or refreshed by now; new ones are added.
-        """
-        names, columns = self._names, self._columns
-        held: list[dict[str, Any]] = [dict(zip(names, row[columns])) for row in rows]  # noqa: B905 - as many, and a fifth slower to count again
-        for name, read in self._readers_of(types[columns]):
-            for values in held:
-                values[name] = read(values[name])
-        return self._furniture.objects(db, held, known)
-
-    def _readers_of(self, types: Types) -> list[tuple[str, Converter]]:
-        found = self._readers.get(types)
-        if found is None:
-            pairs = zip(self._names, self._kinds, types, strict=True)
-            readers = [(name, reader_of(kind, self._dialect, oid)) for name, kind, oid in pairs]
-            found = self._readers[types] = [(name, read) for name, read in readers if read is not None]
-        return found
+def _link(parents: dict[int, object], place: Place, rows: Rows, made: Iterable[object]) -> None:
+    """Link the objects of a place to their parents, which are given by the numbers of their rows."""
+    model, name = cast("Place", place.parent).of.model, cast("Branch", place.branch).relation.key
+    is_collection = cast("Join", place.join).is_collection
+    is_plain = is_collection and has_plain_lists(model, name)
+    children: Children = defaultdict(TiedList if is_plain else list)
+    append = list[Any].append  # past SQLAlchemy's watch over changes
+    for number, child in zip(map(_PARENT, rows), made, strict=True):
+        append(children[number], child)
+    for number, parent in _firsts(parents):
+        if is_plain:
+            set_list(parent, name, cast("TiedList", children[number]))
+        elif is_collection:
+            set_included(parent, name, children[number])
+        else:
+            found = children.get(number)
+            set_one(parent, name, found[0] if found else None)
 
 
-def _children(rows: Rows, made: Iterable[object]) -> Children:
-    """Return the objects of a place by the numbers of their parents' rows."""
-    found: Children = {}
-    for row, instance in zip(rows, made, strict=True):
-        found.setdefault(row[1], []).append(instance)
-    return found
-
-
-def _link(rows: Rows, parents: Sequence[object], place: Place, children: Children) -> None:
-    name, is_collection = cast("Branch", place.branch).relation.key, cast("Join", place.join).is_collection
+def _firsts(parents: dict[int, object]) -> Iterator[tuple[int, object]]:
+    """Yield each parent once, with the number of the row in which it came first, which has its children."""
     linked: set[int] = set()
-    for row, parent in zip(rows, parents, strict=True):
-        if id(parent) in linked:  # where it came first, it has its children
-            continue
-        linked.add(id(parent))
-        found = children.get(row[2], [])
-        set_included(parent, name, found if is_collection else found[0] if found else None)
+    for number, parent in parents.items():
+        if id(parent) not in linked:
+            linked.add(id(parent))
+            yield number, parent
+
+
+def _identity(place: Place) -> type[Any]:
+    identity: type[Any] = place.of.mapper.identity_key_from_primary_key(())[0]
+    return identity
 
 
 def _furniture(place: Place, tree: Branches, above: dict[Place, Furniture]) -> Furniture:

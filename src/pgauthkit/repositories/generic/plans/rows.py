@@ -12,7 +12,7 @@ from pgauthkit.repositories.generic.plans.code import compiled
 from pgauthkit.repositories.generic.plans.detached import MARK, origin, plain_class
 from pgauthkit.repositories.generic.plans.internals import Converter, reader_of
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "line", "reader_name", "readers_of", "value"]
 
 M = TypeVar("M")
 Row = tuple[Any, ...]
@@ -74,12 +74,11 @@ class Rows(Generic[M]):
         return [known[key] for key in keys]
 
     def _maker(self, types: Types) -> Callable[[Sequence[Row]], list[M]]:
-        pairs = zip(self._of.columns.items(), types, strict=True)
-        readers = {name: reader_of(column.type, self._dialect, oid) for (name, column), oid in pairs}
+        readers = readers_of(self._of, self._dialect, types)
         plain = plain_class(self._of.model)
-        lines = [_line(plain, name, number, read) for number, (name, read) in enumerate(readers.items(), self._first)]
+        lines = [line(plain, name, number, read) for number, (name, read) in enumerate(readers.items(), self._first)]
         self.source = f"# Objects of {self._of.name!r}.\n{_HEAD}{''.join(lines)}{_FOOT}"
-        known: dict[str, object] = {_reader(name): read for name, read in readers.items()}
+        known: dict[str, object] = {reader_name(name): read for name, read in readers.items()}
         known |= {"new": object.__new__, "Plain": plain, "Model": self._of.model, "origin": self._origin}
         return compiled("objects", self.source, known)
 
@@ -96,12 +95,37 @@ _FOOT = f"""        instance.{MARK} = origin
 """
 
 
-def _line(plain: object, name: str, number: int, read: Converter | None) -> str:
+def readers_of(of: Description[Any], dialect: Dialect, types: Types) -> dict[str, Converter | None]:
+    """Return what a model's types make of the values that the driver has read, by the names of its attributes.
+
+    Args:
+        of: the model.
+        dialect: of the engine.
+        types: of its columns, as the server numbers them.
+    """
+    pairs = zip(of.columns.items(), types, strict=True)
+    return {name: reader_of(column.type, dialect, oid) for (name, column), oid in pairs}
+
+
+def line(plain: object, name: str, number: int, read: Converter | None) -> str:
+    """Return the line of code that sets an attribute of an object, from the column of a row.
+
+    Args:
+        plain: the class that the object has then.
+        name: of the attribute.
+        number: of the column.
+        read: what makes the attribute's value; None where the row has it.
+    """
     is_attribute = name.isidentifier() and not iskeyword(name) and not hasattr(plain, name)
     place = f"instance.{name}" if is_attribute else f"vars(instance)[{name!r}]"
-    value = f"row[{number}]" if read is None else f"{_reader(name)}(row[{number}])"
-    return f"        {place} = {value}\n"
+    return f"        {place} = {value(name, number, read)}\n"
 
 
-def _reader(name: str) -> str:
+def value(name: str, number: int, read: Converter | None) -> str:
+    """Return the expression for an attribute's value."""
+    return f"row[{number}]" if read is None else f"{reader_name(name)}(row[{number}])"
+
+
+def reader_name(name: str) -> str:
+    """Return what the code calls the reader of an attribute."""
     return f"read_{name}" if name.isidentifier() else f"read_{name.encode().hex()}"
