@@ -20,7 +20,7 @@ class Repository(Reading[M], Paging[M], Summaries[M], Writing[M], Bulk[M], Delet
     In a session it flushes and never commits. On an engine each call is a transaction of its own, made again for up to
     5 s after a conflict with another one; it ends within the engine's `call_timeout`, and its objects are detached.
 
-    A method is one statement, with whatever is included; where a session has to load it itself, as for `page`, there is
+    A method is one statement, with whatever is included; where a session has to load it itself, there is
     one more for each collection. What was not included raises `RepositoryError` when touched. After an error of the
     server the transaction is aborted, as PostgreSQL has it: put what may fail inside `db.begin_nested()`.
 

@@ -35,8 +35,9 @@ class Paging(Unit[M]):
     ) -> Page[M]:
         """Return the first rows of an order, or those right behind or right before a cursor.
 
-        One statement, and in a session one more for each collection included. It locks nothing. The cost does not
-        depend on how far the page is from the first one, where an index has the columns of the order and then the key.
+        One statement, with what is included; where the session loads it itself, one more for each collection. It locks
+        nothing. The cost does not depend on how far the page is from the first one, where an index has the columns of
+        the order and then the key.
 
         Args:
             *where: conditions of SQLAlchemy; give the same ones with every cursor.

@@ -16,6 +16,7 @@ from pgauthkit.repositories.generic.plans.fitness import unfit_connection, unfit
 from pgauthkit.repositories.generic.plans.internals import fail
 from pgauthkit.repositories.generic.plans.joining import joined
 from pgauthkit.repositories.generic.plans.known import Planned, Plans, plans_of
+from pgauthkit.repositories.generic.plans.methods.pages import Pages
 from pgauthkit.repositories.generic.plans.plan import Asked
 from pgauthkit.repositories.generic.plans.reads import Reads
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
@@ -26,7 +27,7 @@ M = TypeVar("M")
 T = TypeVar("T")
 
 
-class InSession(Reads[M]):
+class InSession(Reads[M], Pages[M]):
     """Its methods are called as those of the repository; what is pending is flushed before."""
 
     def __init__(self, db: orm.Session | orm.scoped_session[Any], of: Description[M]) -> None:

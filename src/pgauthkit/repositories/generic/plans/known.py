@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, orm
 
 from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.code import show
 from pgauthkit.repositories.generic.plans.internals import MINORS, is_tried
-from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import Plan
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
@@ -26,6 +25,20 @@ MOST: Final = 500
 _KEPT: Final = "pgauthkit_plans"
 
 
+class InSession(Protocol):
+    """What makes the answer of a plan in a session; the reason says why the session has to load it itself."""
+
+    @property
+    def reason(self) -> str | None:
+        """None where it need not."""
+        ...
+
+    @property
+    def objects(self) -> Callable[[Sequence[Row], Types, orm.Session], Any]:
+        """Makes the answer of the rows, and of the types of their columns."""
+        ...
+
+
 @attrs.frozen
 class Planned(Generic[T]):
     """A plan, and what becomes of its rows.
@@ -35,14 +48,14 @@ class Planned(Generic[T]):
         answer: makes the answer of the rows, and of the types of their columns.
         models: those whose objects it makes.
         makers: what makes these objects.
-        in_session: makes the objects of the same answer in a session.
+        in_session: makes the same answer in a session.
     """
 
     plan: Plan
     answer: Callable[[Sequence[Row], Types], T]
     models: Sequence[Description[Any]] = ()
     makers: Sequence[Rows[Any]] = ()
-    in_session: Persistent | None = None
+    in_session: InSession | None = None
 
 
 class Plans(Generic[M]):

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Dialect, orm, select
-from sqlalchemy.orm import raiseload
+from sqlalchemy.orm import aliased, raiseload
 
 from pgauthkit.repositories.generic.includes import Branch, Branches
 from pgauthkit.repositories.generic.loading import joins
@@ -49,20 +49,22 @@ class Persistent:
         places: of the tree; the root alone where nothing is included.
         tree: what is included.
         dialect: of the engine.
+        is_page: whether they are those of a page, whose rows always have what a tree has before the columns, and which
+            SQLAlchemy would load by an alias.
 
     Attributes:
         reason: why a session has to load them itself; None where it need not.
     """
 
-    def __init__(self, places: Sequence[Place], tree: Branches, dialect: Dialect) -> None:
+    def __init__(self, places: Sequence[Place], tree: Branches, dialect: Dialect, *, is_page: bool = False) -> None:
         self.reason: str | None = next(_reasons(places), None)
         self._is_tree = bool(tree)
         furniture = dict[Place, Furniture]()
         for place in places:
-            furniture[place] = _furniture(place, tree, furniture)
+            furniture[place] = _furniture(place, tree, furniture, is_page=is_page)
         # Nearest to the root first: an object that is met again further away is what it was.
         nearest = sorted(places, key=lambda place: (place.depth, -place.number))
-        firsts = {place: place.first if tree else 0 for place in places}
+        firsts = {place: place.first if tree or is_page else 0 for place in places}
         identities = Counter(map(_identity, places))
         self._places = [
             Making(
@@ -132,12 +134,13 @@ def _identity(place: Place) -> type[Any]:
     return identity
 
 
-def _furniture(place: Place, tree: Branches, above: dict[Place, Furniture]) -> Furniture:
+def _furniture(place: Place, tree: Branches, above: dict[Place, Furniture], *, is_page: bool) -> Furniture:
     of, branch = place.of, place.branch
     if branch is None or branch.relation.uselist:  # SQLAlchemy would load it by a statement of its own
         below = tree if branch is None else branch.branches
-        options = loader_options(select(of.model).options(raiseload("*"), *joins(of.model, below)))
-        path = loader_path(of.model)
+        entity: Any = aliased(of.model) if is_page and branch is None else of.model
+        options = loader_options(select(entity).options(raiseload("*"), *joins(entity, below)))
+        path = loader_path(entity)
     else:
         parent = above[cast("Place", place.parent)]
         options, path = parent.options, loader_path(of.model, parent.path, branch.relation)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    orm,
     select,
     true,
     union_all,
@@ -32,6 +33,7 @@ from pgauthkit.repositories.generic.places import Place, beyond, places
 from pgauthkit.repositories.generic.plans.internals import without_entities
 from pgauthkit.repositories.generic.plans.known import Planned
 from pgauthkit.repositories.generic.plans.linking import Linking
+from pgauthkit.repositories.generic.plans.persistent import Persistent
 from pgauthkit.repositories.generic.plans.plan import planned
 from pgauthkit.repositories.generic.plans.reads import Planning, fit_places, refuse_unstorable
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
@@ -44,8 +46,9 @@ __all__ = ["Page", "Pages", "Walk"]
 M = TypeVar("M")
 AnyUnion: TypeAlias = CompoundSelect[*tuple[Any, ...]]
 Found: TypeAlias = tuple[list[M], bool, int | None]
-Making: TypeAlias = Callable[[Sequence[Row], Types], list[Any]]
-Answer: TypeAlias = Callable[[Sequence[Row], Types], Found[Any]]
+# With a session behind, where it is one's.
+Making: TypeAlias = Callable[..., list[Any]]
+Answer: TypeAlias = Callable[..., Found[Any]]
 
 # In the place of a number of a place.
 _PAGE: Final = -1
@@ -160,7 +163,7 @@ class Walk:
 
 
 class Pages(Planning[M]):
-    """The twin of `page`, for an engine."""
+    """The twin of `page`, for an engine, and in a session."""
 
     def page(
         self,
@@ -212,16 +215,26 @@ class Pages(Planning[M]):
         rows = walk.rows(root_columns(of), scope, values).order_by(*order).limit(size + literal_column("1"))
         rows = without_entities(of, rows)
         about = without_entities(of, walk.about(of, scope, values, with_total=with_total))
+        persistent = Persistent(found, tree, self.plans.dialect, is_page=True)
         if tree:
             statement: Any = _beside_a_tree(found, tree_statement(found, rows, order), about)
             linking = Linking(found, self.plans.dialect)
-            answer, makers = _of_a_tree(linking.objects), linking.makers
+            answering, objects, makers = _of_a_tree, linking.objects, linking.makers
         else:
             statement = _beside_rows(of, walk, rows, about)
             maker = Rows(of, self.plans.dialect, first=HEADS)
-            answer, makers = _of_rows(maker.objects), [maker]
+            answering, objects, makers = _of_rows, maker.objects, [maker]
         plan = planned(statement, self.plans.dialect, shape.binds, many=True)
-        return Planned(plan, answer, [place.of for place in found], makers)
+        in_session = _InSession(persistent.reason, answering(persistent.objects))
+        return Planned(plan, answering(objects), [place.of for place in found], makers, in_session)
+
+
+@attrs.frozen
+class _InSession:
+    """What makes a page in a session."""
+
+    reason: str | None
+    objects: Answer
 
 
 def _bound(shape: Shape, place: Place) -> object:
@@ -237,9 +250,9 @@ def _beside_rows(of: Description[Any], walk: Walk, rows: AnySelect, about: AnySe
 
 
 def _of_rows(objects: Making) -> Answer:
-    def answer(rows: Sequence[Row], types: Types) -> Found[Any]:
+    def answer(rows: Sequence[Row], types: Types, *session: orm.Session) -> Found[Any]:
         elsewhere, total, _ = rows[0][:HEADS]
-        return objects([row for row in rows if row[HEADS - 1] is not None], types), elsewhere, total
+        return objects([row for row in rows if row[HEADS - 1] is not None], types, *session), elsewhere, total
 
     return answer
 
@@ -258,9 +271,9 @@ def _beside_a_tree(found: Sequence[Grown], tree: AnyUnion, about: AnySelect) -> 
 
 
 def _of_a_tree(objects: Making) -> Answer:
-    def answer(rows: Sequence[Row], types: Types) -> Found[Any]:
+    def answer(rows: Sequence[Row], types: Types, *session: orm.Session) -> Found[Any]:
         _, elsewhere, total = next(row for row in rows if row[0] == _PAGE)[:HEADS]
-        return objects([row for row in rows if row[0] != _PAGE], types), bool(elsewhere), total
+        return objects([row for row in rows if row[0] != _PAGE], types, *session), bool(elsewhere), total
 
     return answer
 

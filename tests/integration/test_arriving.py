@@ -12,8 +12,8 @@ import pytest
 from psycopg.errors import DivisionByZero, error_from_result
 from psycopg.generators import execute
 
-from pgauthkit.database.awaiting import wait_in_task
 from pgauthkit.database.deadline import READ, WRITE, CallTimeoutError, one_call
+from pgauthkit.database.results.arriving import wait_in_task
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Database
