@@ -84,7 +84,7 @@ def _asked(connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
     line = Line.of(connection)
     steps = joined(driver, line, plan, asked.parameters)
     is_async = isinstance(driver, psycopg.AsyncConnection)
-    types, rows = Awaiting().wait(line.awaited(steps)) if is_async else line.wait(steps)
+    types, rows = Awaiting().wait(line.awaited(steps)) if is_async else driver.wait(steps)
     asked.types = types
     plan.seen(types)
     return cast("Rows", rows)
