@@ -14,7 +14,7 @@ from pgauthkit.repositories.generic.plans.plan import Plan
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape, UnplannedError
 
-__all__ = ["Planned", "Plans", "plans_of"]
+__all__ = ["Loading", "Planned", "Plans", "plans_of"]
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -25,7 +25,7 @@ MOST: Final = 500
 _KEPT: Final = "pgauthkit_plans"
 
 
-class InSession(Protocol):
+class Loading(Protocol):
     """What makes the answer of a plan in a session; the reason says why the session has to load it itself."""
 
     @property
@@ -55,7 +55,7 @@ class Planned(Generic[T]):
     answer: Callable[[Sequence[Row], Types], T]
     models: Sequence[Description[Any]] = ()
     makers: Sequence[Rows[Any]] = ()
-    in_session: InSession | None = None
+    in_session: Loading | None = None
 
 
 class Plans(Generic[M]):
