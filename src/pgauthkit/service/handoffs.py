@@ -138,7 +138,7 @@ class Handoffs(Service):
         nonce, proof = new_nonce(self._hasher.current), Proof(token)
         opening = Opening.new(self._config, self._hasher, ip, user_agent, device, proof.pair(nonce))
         row = self._row(
-            statements.CLAIM_SIGN_IN,
+            statements.claim_sign_in(on_device=opening.on_device),
             handoff_hash=handoff_hash,
             session_nonce=nonce,
             user_id=new_id(),

@@ -148,7 +148,7 @@ class Links(Service):
         link = accepted(self._hasher, Kind.MAGIC_LINK, pasted(token))
         proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), link.secret)
         which = {"token_hash": digest(self._hasher, Kind.MAGIC_LINK, link), "binding_hash": self._binding_hash(proof)}
-        return self._sign_in(Use(statements.VERIFY_MAGIC_LINK, which, proof, device, ip, user_agent, "magic_link"))
+        return self._sign_in(Use(statements.verify_magic_link, which, proof, device, ip, user_agent, "magic_link"))
 
     def verify_code(
         self,
@@ -198,7 +198,7 @@ class Links(Service):
         proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), typed.encode("utf-8", "surrogatepass"))
         which = {"link_id": link_id, "binding_hash": self._binding_hash(proof)}
         self._check_code(which, typed, clean_ip(ip), known)
-        return self._sign_in(Use(statements.VERIFY_CODE, which, proof, device, ip, user_agent, "code"))
+        return self._sign_in(Use(statements.verify_code, which, proof, device, ip, user_agent, "code"))
 
     def _check_code(self, which: Mapping[str, object], code: str, ip: str | None, device: SecretToken | None) -> None:
         limits = code_limits(self._config, self._hasher, ip, device)
@@ -236,7 +236,7 @@ class Links(Service):
         pair = use.proof.pair(nonce)
         opening = Opening.new(self._config, self._hasher, use.ip, use.user_agent, use.device, pair)
         row = self._row(
-            use.statement,
+            use.statement(is_bound=use.proof.browser is not None, on_device=opening.on_device),
             **use.which,
             **opening.row,
             session_nonce=nonce,

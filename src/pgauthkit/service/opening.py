@@ -78,6 +78,11 @@ class Opening:
         }
         return cls(session_id, pair, known, device_id, ip, row)
 
+    @property
+    def on_device(self) -> bool:
+        """Whether a device is presented, which the statement then looks for."""
+        return bool(self.known)
+
     def signed_in(  # noqa: PLR0917 - the columns of the statement, in their order
         self,
         user_id: str,

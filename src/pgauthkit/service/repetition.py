@@ -1,7 +1,7 @@
 """A sign-in that can be repeated: its tokens are derived from what the browser has, and what was presented."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -39,9 +39,9 @@ class Proof:
 
 @attrs.frozen
 class Use:
-    """A link or a code that is used."""
+    """A link or a code that is used, by what of `pgauthkit.statements.magic_links`."""
 
-    statement: Statement
+    statement: Callable[..., Statement]
     which: Mapping[str, object]
     proof: Proof
     device: str | None
