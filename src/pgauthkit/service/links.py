@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
-import attrs
-
 from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.codes import normal_code
 from pgauthkit.email_address import canonical_email
@@ -251,14 +249,14 @@ class Links(Service):
         verdict, is_known, link_email, redirect_to, *was = row
         if verdict == "retry":
             return None
-        found = outcome(self._hasher, use.proof, opening, verdict, was)
+        found = outcome(self._hasher, use.proof, opening, verdict, redirect_to, was)
         if found is None:
             raise self._refused(why_refused(verdict, is_known=is_known), link_email, opening.ip)
         if verdict == "again":
             self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by=use.by)
         else:
             self._tell_signed_in(found, opening, use.by)
-        return attrs.evolve(found, redirect_to=redirect_to)
+        return found
 
     def _take(self, limits: Limits, counted: Mapping[str, object], ip: str | None) -> None:
         if not limits:
