@@ -137,7 +137,7 @@ def _verify_link(scene: Scene, hasher: Hasher) -> Asking:
             for number in scene.own_links(seconds)
         ]
 
-    return Asking(magic_links.VERIFY_MAGIC_LINK.sql, made)
+    return Asking(magic_links.verify_magic_link(is_bound=False, on_device=False).sql, made)
 
 
 def _refresh(scene: Scene, hasher: Hasher) -> Asking:

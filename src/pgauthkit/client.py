@@ -33,7 +33,7 @@ def clean_ip(ip: object) -> str | None:
         ('203.0.113.7', '2001:db8::1')
     """
     text = _clean(ip, LONGEST_IP)
-    address = _parse(text)
+    address = text and _parse(text)
     return str(address) if address else text
 
 

@@ -20,6 +20,7 @@ SELECTOR_BYTES: Final = 16
 GENERATION_BYTES: Final = 6  # a refresh each microsecond would need nine years for all of them
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = [left + right for left in _ALPHABET for right in _ALPHABET]
 _VALUES: Final = bytes(max(_ALPHABET.find(chr(code)), 0) for code in range(256))
 _CHECKSUM_DIGITS: Final = 6
 _BEFORE_CHECKSUM: Final = 62**_CHECKSUM_DIGITS
@@ -173,11 +174,13 @@ def _digits(size: int) -> int:
 
 
 def _base62(number: int, digits: int) -> str:
-    text = ""
-    for _ in range(digits):
-        number, digit = divmod(number, 62)
-        text = _ALPHABET[digit] + text
-    return text
+    # Two digits at a time, and joined once: a quarter of the time, of which a sign-in takes three tokens' worth.
+    pairs: list[str] = []
+    for _ in range(0, digits, 2):
+        number, pair = divmod(number, 62 * 62)
+        pairs.append(_PAIRS[pair])
+    pairs.reverse()
+    return "".join(pairs)[-digits:]
 
 
 def _number(text: str) -> int:

@@ -8,11 +8,13 @@ import asyncio
 import cProfile
 import pstats
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
+from pgauthkit.config import SessionCache
 from pgauthkit.values import SignIn
 
 ADA = "ada@example.com"
@@ -74,8 +76,23 @@ def test_authenticate_awaited(
     assert asyncio.run(count()) < 380
 
 
+def test_authenticate_from_memory(pgauthkit_engine: Engine) -> None:
+    """Checking an access token that is kept in memory takes hardly any."""
+    config = AuthConfig(session_cache=SessionCache(timedelta(minutes=1)))
+    auth, signed_in = sign_in(pgauthkit_engine, config)
+    token = signed_in.tokens.access_token.reveal()
+    assert calls(lambda: auth.authenticate(token)) < 27
+
+
+def test_verify_magic_link(pgauthkit_engine: Engine, pgauthkit_config: AuthConfig) -> None:
+    """Using a link, which makes three tokens and three ids, takes no more than so many."""
+    auth, _ = sign_in(pgauthkit_engine, pgauthkit_config)
+    links = [auth.request_magic_link(f"user{number}@example.com").token.reveal() for number in range(TIMES + 1)]
+    assert calls(lambda: auth.verify_magic_link(links.pop())) < 860
+
+
 def test_refresh(pgauthkit_engine: Engine, pgauthkit_config: AuthConfig) -> None:
-    """A refresh, which hashes and derives eight secrets and tells the audit log, takes no more than so many."""
+    """A refresh, which hashes and derives six secrets and tells the audit log, takes no more than so many."""
     auth, signed_in = sign_in(pgauthkit_engine, pgauthkit_config)
     tokens = [signed_in.tokens]
 

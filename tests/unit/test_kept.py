@@ -55,27 +55,27 @@ def test_age_counts_from_before_the_statement() -> None:
     """An answer is given until it is as old as it may be, and then no more, whenever it came."""
     answers = kept(timedelta(minutes=1))
     begun = elapsed()
-    answers.put("young", SELECTOR, begun - 30, identity(), NOW + HOUR)
-    answers.put("old", SELECTOR, begun - 60, identity(), NOW + HOUR)
-    assert answers.find("young") == identity()
-    assert answers.find("old") is None
+    answers.put(answers.key("young"), SELECTOR, begun - 30, identity(), NOW + HOUR)
+    answers.put(answers.key("old"), SELECTOR, begun - 60, identity(), NOW + HOUR)
+    assert answers.find(answers.key("young")) == identity()
+    assert answers.find(answers.key("old")) is None
 
 
 def test_it_ends_with_the_token() -> None:
     """What the database said of its end holds, by the time that has passed here since."""
     answers = kept()
     begun = elapsed()
-    answers.put("good", SELECTOR, begun - 30, identity(), NOW + timedelta(minutes=1))
-    answers.put("ended", SELECTOR, begun - 30, identity(), NOW + timedelta(seconds=30))
-    assert answers.find("good") == identity()
-    assert answers.find("ended") is None
+    answers.put(answers.key("good"), SELECTOR, begun - 30, identity(), NOW + timedelta(minutes=1))
+    answers.put(answers.key("ended"), SELECTOR, begun - 30, identity(), NOW + timedelta(seconds=30))
+    assert answers.find(answers.key("good")) == identity()
+    assert answers.find(answers.key("ended")) is None
 
 
 def test_it_is_as_of_now() -> None:
     """`asked_at` goes on with the time, so that a sign-in does not stay fresh in memory."""
     answers = kept()
-    answers.put("token", SELECTOR, elapsed() - 30, identity(), NOW + HOUR)
-    found = answers.find("token")
+    answers.put(answers.key("token"), SELECTOR, elapsed() - 30, identity(), NOW + HOUR)
+    found = answers.find(answers.key("token"))
     assert found
     assert found.asked_at >= NOW + timedelta(seconds=30)
 
@@ -84,24 +84,24 @@ def test_size() -> None:
     """However many good tokens come, so many are kept, and the oldest answer goes first."""
     answers = kept(size=10)
     for number in range(100):
-        answers.put(str(number), SELECTOR, elapsed(), identity(number), NOW + HOUR)
+        answers.put(answers.key(str(number)), SELECTOR, elapsed(), identity(number), NOW + HOUR)
     assert len(answers) == 10
-    assert [number for number in range(100) if answers.find(str(number))] == list(range(90, 100))
+    assert [number for number in range(100) if answers.find(answers.key(str(number)))] == list(range(90, 100))
 
 
 def test_asked_again() -> None:
     """What is asked again takes the place of what was kept before, and is the youngest."""
     answers = kept(size=2)
     for token in ("one", "two", "one", "three"):
-        answers.put(token, SELECTOR, elapsed(), identity(), NOW + HOUR)
-    assert [bool(answers.find(token)) for token in ("one", "two", "three")] == [True, False, True]
+        answers.put(answers.key(token), SELECTOR, elapsed(), identity(), NOW + HOUR)
+    assert [bool(answers.find(answers.key(token))) for token in ("one", "two", "three")] == [True, False, True]
 
 
 def test_what_is_too_old_is_dropped() -> None:
     """Answers that nobody may be given any more take no memory for long."""
     answers = kept(timedelta(minutes=1))
-    answers.put("old", SELECTOR, elapsed() - 61, identity(), NOW + HOUR)
-    answers.put("new", SELECTOR, elapsed(), identity(), NOW + HOUR)
+    answers.put(answers.key("old"), SELECTOR, elapsed() - 61, identity(), NOW + HOUR)
+    answers.put(answers.key("new"), SELECTOR, elapsed(), identity(), NOW + HOUR)
     assert len(answers) == 1
 
 
@@ -113,7 +113,11 @@ def test_memory() -> None:
     def taken(numbers: range) -> float:
         for number in numbers:
             answers.put(
-                f"token {number}", b"%032d" % number, elapsed(), identity(number), NOW + HOUR - timedelta(number)
+                answers.key(f"token {number}"),
+                b"%032d" % number,
+                elapsed(),
+                identity(number),
+                NOW + HOUR - timedelta(number),
             )
         return tracemalloc.get_traced_memory()[0] / many
 
@@ -131,7 +135,7 @@ def test_the_key_is_of_its_own() -> None:
     """A token is found by a hash under a key that no other cache has, and stands nowhere itself."""
     one, other = kept(), kept()
     for answers in (one, other):
-        answers.put("the token", SELECTOR, elapsed(), identity(), NOW + HOUR)
+        answers.put(answers.key("the token"), SELECTOR, elapsed(), identity(), NOW + HOUR)
     assert set(one._answers).isdisjoint(other._answers)
     assert "the token" not in repr(one._answers)
 
@@ -140,8 +144,8 @@ def test_the_key_is_of_its_own() -> None:
 def test_rubbish(rubbish: object) -> None:
     """What is no token is not there."""
     answers = kept()
-    answers.put("token", SELECTOR, elapsed(), identity(), NOW + HOUR)
-    assert answers.find(rubbish) is None
+    answers.put(answers.key("token"), SELECTOR, elapsed(), identity(), NOW + HOUR)
+    assert answers.find(answers.key(rubbish)) is None
 
 
 @pytest.mark.parametrize("name", [SELECTOR, identity().user_id, EVERYBODY])

@@ -51,9 +51,10 @@ class AwaitedService(AuthService):
         """Return who holds an access token: see `AuthService.authenticate`."""
         if self._is_joined:
             return await in_greenlet(self.authenticate, access_token)
-        if recalled := self._recall(access_token):  # needs no waiting
+        kept, key = self._kept, b""
+        if kept is not None and (recalled := kept.find(key := kept.key(access_token))):  # needs no waiting
             return recalled
-        presented = self._presented(access_token)
+        presented = self._presented(access_token, key)
         answer = await self._reading.answer(presented)
         if self._replica is not None and isinstance(answer, Answer):
             identity, first = self._judged_by(self._replica, presented, answer)

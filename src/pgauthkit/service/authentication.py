@@ -30,7 +30,7 @@ _ROLES: Final[dict[str, UserRole]] = {role.value: role for role in UserRole}
 class Presented(NamedTuple):
     """A well-formed access token, as it is looked up, and when that began."""
 
-    text: str
+    key: bytes  # in memory, where answers are kept there
     selector_hash: bytes
     access_token_hash: bytes
     begun: float
@@ -73,9 +73,10 @@ class Authentication(Service):
             >>> auth.authenticate(token).email  # doctest: +SKIP
             'ada@example.com'
         """
-        if recalled := self._recall(access_token):
+        kept, key = self._kept, b""
+        if kept is not None and (recalled := kept.find(key := kept.key(access_token))):
             return recalled
-        presented = self._presented(access_token)
+        presented = self._presented(access_token, key)
         if self._replica is not None:
             with self._replica.whole_call():
                 return self._by_replica(self._replica, presented)
@@ -123,13 +124,10 @@ class Authentication(Service):
             replica.note_use(use)
         return identity, None
 
-    def _recall(self, access_token: str) -> Identity | None:
-        return None if self._kept is None else self._kept.find(access_token)
-
-    def _presented(self, access_token: str) -> Presented:
+    def _presented(self, access_token: str, key: bytes) -> Presented:
         token, begun = self._session_token(Kind.ACCESS, access_token), elapsed()
         digest = self._hasher.digest(Purpose.ACCESS, token.proof, token.pepper_id)
-        return Presented(access_token, selector_hash(token.selector), digest, begun)
+        return Presented(key, selector_hash(token.selector), digest, begun)
 
     def _asked(self, presented: Presented) -> Row | None:
         rows = self._runner.fetch(*self._question(presented))
@@ -168,12 +166,12 @@ class Authentication(Service):
             expires_at=expires_at,
             asked_at=asked_at,
         )
-        if self._kept is not None and kept_until[0] is not None:
+        if self._kept is not None and not touch and kept_until[0] is not None:
             begun, to_keep = presented.begun, identity
             if as_of is not None:
                 to_keep = attrs.evolve(identity, asked_at=asked_at - timedelta(seconds=begun - as_of))
                 begun = as_of
-            self._kept.put(presented.text, presented.selector_hash, begun, to_keep, kept_until[0])
+            self._kept.put(presented.key, presented.selector_hash, begun, to_keep, kept_until[0])
         return identity, touch
 
     def _session_token(self, kind: Kind, text: str) -> SessionToken:

@@ -4,8 +4,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-import attrs
-
 from pgauthkit.browser import browser_of
 from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.errors import (
@@ -138,7 +136,7 @@ class Handoffs(Service):
         nonce, proof = new_nonce(self._hasher.current), Proof(token)
         opening = Opening.new(self._config, self._hasher, ip, user_agent, device, proof.pair(nonce))
         row = self._row(
-            statements.CLAIM_SIGN_IN,
+            statements.claim_sign_in(on_device=opening.on_device),
             handoff_hash=handoff_hash,
             session_nonce=nonce,
             user_id=new_id(),
@@ -149,7 +147,7 @@ class Handoffs(Service):
         if row is None or row[0] == "retry":
             return None
         verdict, is_known, link_id, email, expires_at, redirect_to, *was = row
-        found = outcome(self._hasher, proof, opening, verdict, was)
+        found = outcome(self._hasher, proof, opening, verdict, redirect_to, was)
         if found is None:
             why = why_refused(verdict, is_known=is_known)
             if verdict != "pending":
@@ -163,4 +161,4 @@ class Handoffs(Service):
         else:
             self._audit.tell("handoff_claimed", **who(found.user), ip=opening.ip, link_id=link_id)
             self._tell_signed_in(found, opening, by="handoff")
-        return attrs.evolve(found, redirect_to=redirect_to)
+        return found

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
-import attrs
-
 from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.codes import normal_code
 from pgauthkit.email_address import canonical_email
@@ -148,7 +146,7 @@ class Links(Service):
         link = accepted(self._hasher, Kind.MAGIC_LINK, pasted(token))
         proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), link.secret)
         which = {"token_hash": digest(self._hasher, Kind.MAGIC_LINK, link), "binding_hash": self._binding_hash(proof)}
-        return self._sign_in(Use(statements.VERIFY_MAGIC_LINK, which, proof, device, ip, user_agent, "magic_link"))
+        return self._sign_in(Use(statements.verify_magic_link, which, proof, device, ip, user_agent, "magic_link"))
 
     def verify_code(
         self,
@@ -198,7 +196,7 @@ class Links(Service):
         proof = Proof(accepted_or_none(self._hasher, Kind.BINDING, binding), typed.encode("utf-8", "surrogatepass"))
         which = {"link_id": link_id, "binding_hash": self._binding_hash(proof)}
         self._check_code(which, typed, clean_ip(ip), known)
-        return self._sign_in(Use(statements.VERIFY_CODE, which, proof, device, ip, user_agent, "code"))
+        return self._sign_in(Use(statements.verify_code, which, proof, device, ip, user_agent, "code"))
 
     def _check_code(self, which: Mapping[str, object], code: str, ip: str | None, device: SecretToken | None) -> None:
         limits = code_limits(self._config, self._hasher, ip, device)
@@ -236,7 +234,7 @@ class Links(Service):
         pair = use.proof.pair(nonce)
         opening = Opening.new(self._config, self._hasher, use.ip, use.user_agent, use.device, pair)
         row = self._row(
-            use.statement,
+            use.statement(is_bound=use.proof.browser is not None, on_device=opening.on_device),
             **use.which,
             **opening.row,
             session_nonce=nonce,
@@ -251,14 +249,14 @@ class Links(Service):
         verdict, is_known, link_email, redirect_to, *was = row
         if verdict == "retry":
             return None
-        found = outcome(self._hasher, use.proof, opening, verdict, was)
+        found = outcome(self._hasher, use.proof, opening, verdict, redirect_to, was)
         if found is None:
             raise self._refused(why_refused(verdict, is_known=is_known), link_email, opening.ip)
         if verdict == "again":
             self._audit.tell("sign_in_repeated", **who(found.user), ip=opening.ip, by=use.by)
         else:
             self._tell_signed_in(found, opening, use.by)
-        return attrs.evolve(found, redirect_to=redirect_to)
+        return found
 
     def _take(self, limits: Limits, counted: Mapping[str, object], ip: str | None) -> None:
         if not limits:

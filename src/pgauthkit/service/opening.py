@@ -9,7 +9,7 @@ import attrs
 from pgauthkit.client import clean_ip, clean_user_agent
 from pgauthkit.config import AuthConfig
 from pgauthkit.hashing import Hasher
-from pgauthkit.identifiers import new_id
+from pgauthkit.identifiers import new_ids
 from pgauthkit.service.pairs import FirstPair
 from pgauthkit.service.presented import accepted_or_none, digest
 from pgauthkit.tokens import Kind, SecretToken
@@ -56,7 +56,7 @@ class Opening:
         pair: FirstPair | None = None,
     ) -> Self:
         """Make the tokens, unless they are given, and the parameters of the statement."""
-        session_id, device_id, pair, ip = new_id(), new_id(), pair or FirstPair.new(hasher.current), clean_ip(ip)
+        (session_id, device_id), pair, ip = new_ids(2), pair or FirstPair.new(hasher.current), clean_ip(ip)
         presented = accepted_or_none(hasher, Kind.DEVICE, device)
         same = [SecretToken(pepper_id, presented.secret) for pepper_id in hasher.accepted] if presented else []
         known: dict[bytes | None, SecretToken] = {digest(hasher, Kind.DEVICE, token): token for token in same}
@@ -78,6 +78,11 @@ class Opening:
         }
         return cls(session_id, pair, known, device_id, ip, row)
 
+    @property
+    def on_device(self) -> bool:
+        """Whether a device is presented, which the statement then looks for."""
+        return bool(self.known)
+
     def signed_in(  # noqa: PLR0917 - the columns of the statement, in their order
         self,
         user_id: str,
@@ -88,6 +93,9 @@ class Opening:
         ends_at: datetime,
         device_hash: bytes | None,
         asked_at: datetime,
+        *,
+        created: bool = False,
+        redirect_to: str | None = None,
     ) -> SignIn:
         """Return what the host gets, from the row that the statement gave."""
         identity = Identity(
@@ -102,6 +110,8 @@ class Opening:
         return SignIn(
             user=identity,
             tokens=self.pair.value(self.session_id, access_expires_at, ends_at),
+            redirect_to=redirect_to,
+            created=created,
             device=self.known.get(device_hash, self.pair.device).text(Kind.DEVICE),
             known_device=device_hash in self.known,
         )

@@ -36,8 +36,10 @@ def hash_of(hasher: Hasher, kind: Kind, text: str) -> bytes:
 
 def accepted_or_none(hasher: Hasher, kind: Kind, text: str | None) -> SecretToken | None:
     """Read a token that a browser may have, and that refuses nobody who has none."""
+    if not text:
+        return None
     try:
-        return accepted(hasher, kind, text or "")
+        return accepted(hasher, kind, text)
     except InvalidTokenError:
         return None
 

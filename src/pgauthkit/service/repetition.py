@@ -1,7 +1,7 @@
 """A sign-in that can be repeated: its tokens are derived from what the browser has, and what was presented."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -39,9 +39,9 @@ class Proof:
 
 @attrs.frozen
 class Use:
-    """A link or a code that is used."""
+    """A link or a code that is used, by what of `pgauthkit.statements.magic_links`."""
 
-    statement: Statement
+    statement: Callable[..., Statement]
     which: Mapping[str, object]
     proof: Proof
     device: str | None
@@ -50,7 +50,9 @@ class Use:
     by: str
 
 
-def outcome(hasher: Hasher, proof: Proof, opening: Opening, verdict: str, row: Sequence[Any]) -> SignIn | None:
+def outcome(  # noqa: PLR0917 - what a sign-in comes of
+    hasher: Hasher, proof: Proof, opening: Opening, verdict: str, redirect_to: str | None, row: Sequence[Any]
+) -> SignIn | None:
     """Return the sign-in that came of a verdict; None where none did.
 
     Args:
@@ -58,17 +60,18 @@ def outcome(hasher: Hasher, proof: Proof, opening: Opening, verdict: str, row: S
         proof: what is presented now.
         opening: that of this call.
         verdict: the statement's: `ok` where it has opened a session, `again` where one of before may be given again.
+        redirect_to: where the person goes then.
         row: the nonce, the hash of the access token, the id of the session of before, whether the account is new, and
             what `Opening.signed_in` takes.
     """
     nonce, access_token_hash, session_id, created, *signed_in_as = row
     if verdict == "ok" and signed_in_as[0] is not None:
-        return attrs.evolve(opening.signed_in(*signed_in_as), created=created)
+        return opening.signed_in(*signed_in_as, created=created, redirect_to=redirect_to)
     pair = proof.pair(nonce) if verdict == "again" else None
     # Other tokens came of it where the binding is the same and what was presented is not.
     if pair is None or not _is_same(pair.hashes(hasher)["access_token_hash"], access_token_hash):
         return None
-    return attrs.evolve(opening, session_id=session_id, pair=pair).signed_in(*signed_in_as)
+    return attrs.evolve(opening, session_id=session_id, pair=pair).signed_in(*signed_in_as, redirect_to=redirect_to)
 
 
 def _is_same(digest: bytes, kept: bytes) -> bool:

@@ -56,7 +56,8 @@ class Sessions(Authentication):
         """
         presented = self._session_token(Kind.REFRESH, refresh_token)
         ip, nonce = clean_ip(ip), new_nonce(self._hasher.current)
-        rotation = self._rotation(presented, nonce)
+        following = Pair.after(presented, nonce)
+        rotation = self._rotation(presented, following, nonce)
         with self._ending(rotation["selector_hash"]):  # of the token of before, at the latest
             row = self._row(statements.REFRESH, ip=ip, browser=browser_as_kept(self._config, user_agent), **rotation)
         if row is None:
@@ -75,7 +76,7 @@ class Sessions(Authentication):
         if verdict != "rotated":
             raise refusal(verdict)
         tell("refreshed")
-        return Pair.after(presented, nonce).value(session_id, access_expires_at, ends_at)
+        return following.value(session_id, access_expires_at, ends_at)
 
     def open_session(
         self, user_id: str, *, device: str | None = None, ip: str | None = None, user_agent: str | None = None
@@ -98,7 +99,8 @@ class Sessions(Authentication):
             >>> auth.open_session(user.id, ip="203.0.113.7").tokens  # doctest: +SKIP
         """
         opening = Opening.new(self._config, self._hasher, ip, user_agent, device)
-        if not is_storable(user_id) or not (row := self._row(statements.OPEN_SESSION, user_id=user_id, **opening.row)):
+        statement = statements.open_session(on_device=opening.on_device)
+        if not is_storable(user_id) or not (row := self._row(statement, user_id=user_id, **opening.row)):
             raise NotFoundError("There is no such user.", table="users")
         if row[0] is None:
             raise UserInactiveError
@@ -169,14 +171,14 @@ class Sessions(Authentication):
             return []
         return self._revoke(statements.REVOKE_SESSIONS, user_id, keep=id_or_none(keep))
 
-    def _rotation(self, presented: SessionToken, nonce: bytes) -> dict[str, object]:
-        config, following = self._config, Pair.after(presented, nonce).hashes(self._hasher)
+    def _rotation(self, presented: SessionToken, following: Pair, nonce: bytes) -> dict[str, object]:
+        config, hashes = self._config, following.hashes(self._hasher)
         return {
-            "selector_hash": selector_hash(presented.access_selector),
+            "selector_hash": selector_hash(following.access.selector),  # which is the same for all pairs of a session
             "refresh_token_hash": self._hasher.digest(Purpose.REFRESH, presented.proof, presented.pepper_id),
             "generation": presented.generation,
-            "next_access_token_hash": following["access_token_hash"],
-            "next_refresh_token_hash": following["refresh_token_hash"],
+            "next_access_token_hash": hashes["access_token_hash"],
+            "next_refresh_token_hash": hashes["refresh_token_hash"],
             "rotation_nonce": nonce,
             "refresh_grace": config.refresh_grace,
             "access_ttl": config.access_ttl,

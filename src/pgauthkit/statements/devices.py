@@ -1,12 +1,15 @@
 """Statements on known devices: keep or make one in a sign-in, look whose it is, list, forget."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Insert,
     ScalarSelect,
     Select,
+    case,
     delete,
     exists,
     func,
@@ -50,21 +53,36 @@ def is_the_owners(email: ColumnElement[Any]) -> ColumnElement[bool]:
     return func.coalesce(is_owners, FALSE)
 
 
-def signed_in_on(who: CTE) -> ColumnElement[Any]:
-    """Keep the device presented where it is that of the one user in `who`, or else make one. Gives its id.
+def signed_in_on(who: CTE, *, is_presented: bool) -> tuple[ColumnElement[Any], ColumnElement[Any], Sequence[CTE]]:
+    """Keep the device presented where it is that of the one user in `who`, or else make one.
 
-    Another's device is left as it is: a copy of its token could else be used to have the owner forgotten.
+    Gives its id, its hash, and what is written besides. Another's device is left as it is: a copy of its token could
+    else be used to have the owner forgotten. Where none is presented, none is looked for: each table that a statement
+    writes to is made ready for that, whether or not a row comes.
     """
-    ends = NOW + duration("device_ttl")
-    kept = (
+    new_id, new_hash = text("new_device_id"), binary("new_device_hash")
+    if not is_presented:
+        return new_id, new_hash, (_made(who).cte("made_device"),)
+    kept = _kept(who)
+    made = _made(who, ~exists(select(kept.c.id))).returning(d.id).cte("made_device")
+    device_id = func.coalesce(*(select(step.c.id).scalar_subquery() for step in (kept, made)))
+    is_new = sessions.c.device_id == new_id
+    return device_id, case((is_new, new_hash), else_=binary("kept_device_hash")), ()
+
+
+def _kept(who: CTE) -> CTE:
+    return (
         update(devices)
         # Under the first pepper from now on, so that an older one can be dropped some day.
-        .values(token_hash=binary("kept_device_hash"), last_used_at=NOW, expires_at=ends)
+        .values(token_hash=binary("kept_device_hash"), last_used_at=NOW, expires_at=NOW + duration("device_ttl"))
         .values(ip=func.coalesce(text("ip"), d.ip), user_agent=func.coalesce(text("user_agent"), d.user_agent))
         .where(d.token_hash == binary("device_hash"), d.user_id == who.c.id, d.expires_at > NOW)
         .returning(d.id)
         .cte("kept_device")
     )
+
+
+def _made(who: CTE, *unless: ColumnElement[bool]) -> Insert:
     values: dict[str, ColumnElement[Any]] = {
         "id": text("new_device_id"),
         "token_hash": binary("new_device_hash"),
@@ -72,12 +90,11 @@ def signed_in_on(who: CTE) -> ColumnElement[Any]:
         "user_agent": text("user_agent"),
         "created_at": NOW,
         "last_used_at": NOW,
-        "expires_at": ends,
+        "expires_at": NOW + duration("device_ttl"),
         "user_id": who.c.id,
     }
-    row = select(*values.values()).select_from(who).where(~exists(select(kept.c.id)))
-    made = insert(devices).from_select(list(values), row, include_defaults=False).returning(d.id).cte("made_device")
-    return func.coalesce(*(select(step.c.id).scalar_subquery() for step in (kept, made)))
+    row = select(*values.values()).select_from(who).where(*unless)
+    return insert(devices).from_select(list(values), row, include_defaults=False)
 
 
 def hash_of_device(device_id: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -12,7 +12,7 @@ from pgauthkit.statements.rate_limits import bucket, wait_for
 from pgauthkit.statements.repetition import outcome
 from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, number, text
 
-__all__ = ["CLAIM_SIGN_IN", "WAIT_FOR_APPROVAL", "approve_magic_link"]
+__all__ = ["WAIT_FOR_APPROVAL", "approve_magic_link", "claim_sign_in"]
 
 magic_links: Final = own_table(MagicLink)
 users: Final = own_table(User)
@@ -121,12 +121,14 @@ def _rank(place: int) -> ColumnElement[int]:
     return literal_column(str(place))
 
 
-def _claim_sign_in() -> Statement:
+@cache
+def claim_sign_in(*, on_device: bool) -> Statement:
     """Sign the waiting browser in, once; or give what its tokens can be derived from again."""
     link = _judged()
-    who, session, written = sign_in(link, session_id=text("session_id"), session_nonce=binary("session_nonce"))
-    return outcome(link, who, session, written, link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to)
+    kept = {"session_id": text("session_id"), "session_nonce": binary("session_nonce")}
+    who, session, written = sign_in(link, on_device=on_device, **kept)
+    about = (link.c.id, link.c.email, link.c.expires_at, link.c.redirect_to)
+    return outcome(link, who, session, written, *about, is_repeatable=True)
 
 
 WAIT_FOR_APPROVAL: Final = _wait_for_approval()
-CLAIM_SIGN_IN: Final = _claim_sign_in()

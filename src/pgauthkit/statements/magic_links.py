@@ -22,13 +22,13 @@ __all__ = [
     "PEEK_MAGIC_LINK",
     "PEEK_MAGIC_LINK_ON_REPLICA",
     "SIGN_IN",
-    "VERIFY_CODE",
-    "VERIFY_MAGIC_LINK",
     "has_ended",
     "judged",
     "magic_links",
     "request_magic_link",
     "sign_in",
+    "verify_code",
+    "verify_magic_link",
 ]
 
 magic_links: Final = own_table(MagicLink)
@@ -175,10 +175,10 @@ def _signed_in(link: CTE) -> CTE:
     return select(touched).union_all(select(created)).cte("who")
 
 
-def sign_in(link: CTE, **kept: ColumnElement[Any]) -> tuple[CTE, CTE, Sequence[CTE]]:
+def sign_in(link: CTE, *, on_device: bool, **kept: ColumnElement[Any]) -> tuple[CTE, CTE, Sequence[CTE]]:
     """Consume a good link, which keeps `kept`. Gives its user, their new session, and what else is written."""
     who = _signed_in(link)
-    session = opened(who)
+    session = opened(who, on_device=on_device)
     used = {"used_at": NOW, "user_id": who.c.id, **kept}
     consumed = update(magic_links).values(used).where(m.id == link.c.id, who.c.id.is_not(None))
     other = magic_links.alias("other")
@@ -189,23 +189,40 @@ def sign_in(link: CTE, **kept: ColumnElement[Any]) -> tuple[CTE, CTE, Sequence[C
         # walk through all of them.
         .where(other.c.email == select(link.c.email).scalar_subquery(), exists(select(who.c.id)))
         .where(other.c.used_at.is_(None), other.c.revoked_at.is_(None), other.c.purpose != EMAIL_CHANGE)
-        .where(other.c.id.not_in(select(link.c.id)))
+        .where(other.c.id != select(link.c.id).scalar_subquery())
         .with_for_update(of=other, skip_locked=True)
+        # In FROM, not by IN, for which the server builds a hash table each time: a fourteenth of its time.
+        .subquery("others")
     )
-    killed = update(magic_links).values(revoked_at=NOW).where(m.id.in_(others))
+    killed = update(magic_links).values(revoked_at=NOW).where(m.id == others.c.id)
     return who, session, (consumed.cte("consumed"), killed.cte("killed"))
 
 
-def _verify(*which: ColumnElement[bool]) -> Statement:
+@cache
+def verify_magic_link(*, is_bound: bool, on_device: bool) -> Statement:
+    """Sign in by a link: see `_verify`."""
+    which = (m.token_hash == binary("token_hash"), m.purpose != EMAIL_CHANGE)
+    return _verify(*which, is_bound=is_bound, on_device=on_device)
+
+
+@cache
+def verify_code(*, is_bound: bool, on_device: bool) -> Statement:
+    """Sign in by a code: see `_verify`."""
+    return _verify(m.id == text("link_id"), m.purpose == SIGN_IN, is_bound=is_bound, on_device=on_device)
+
+
+def _verify(*which: ColumnElement[bool], is_bound: bool, on_device: bool) -> Statement:
+    """Sign in, once; or, where a binding is presented (`is_bound`), give what the tokens can be derived from again.
+
+    What is not presented is not in the statement: that of a plain link takes an eighth less of the server's time.
+    """
     link = judged(*which)
-    # Of a link that is bound to no browser there is nothing to give again.
-    bound = {"session_id": text("session_id"), "session_nonce": binary("session_nonce")}
+    # Of a link that is bound to no browser there is nothing to give again, and without its binding it is refused.
+    bound = {"session_id": text("session_id"), "session_nonce": binary("session_nonce")} if is_bound else {}
     kept = {name: case((link.c.is_bound, value)) for name, value in bound.items()}
-    who, session, written = sign_in(link, **kept)
-    return outcome(link, who, session, written, link.c.email, link.c.redirect_to)
+    who, session, written = sign_in(link, on_device=on_device, **kept)
+    return outcome(link, who, session, written, link.c.email, link.c.redirect_to, is_repeatable=is_bound)
 
 
 PEEK_MAGIC_LINK: Final = Statement(_peek())
 PEEK_MAGIC_LINK_ON_REPLICA: Final = on_replica(_peek(is_on_replica=True))
-VERIFY_MAGIC_LINK: Final = _verify(m.token_hash == binary("token_hash"), m.purpose != EMAIL_CHANGE)
-VERIFY_CODE: Final = _verify(m.id == text("link_id"), m.purpose == SIGN_IN)

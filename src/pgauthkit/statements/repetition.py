@@ -3,7 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal_column, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    and_,
+    case,
+    cast as as_type,
+    exists,
+    false,
+    func,
+    literal_column,
+    null,
+    select,
+)
 
 from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
@@ -21,15 +33,19 @@ FALSE: Final[ColumnElement[bool]] = literal_column("false")
 OPENED: Final = ("authenticated_at", "access_expires_at", "ends_at", "device_hash")
 
 
-def outcome(link: CTE, who: CTE, session: CTE, written: Sequence[CTE], *about: ColumnElement[Any]) -> Statement:
+def outcome(
+    link: CTE, who: CTE, session: CTE, written: Sequence[CTE], *about: ColumnElement[Any], is_repeatable: bool
+) -> Statement:
     """What comes of a sign-in: the verdict, whether the address is known, `about` the link, and what is given out.
 
-    Of the session that was opened now, or of the one of before.
+    Of the session that was opened now, or, where the sign-in `is_repeatable`, of the one of before. Whether the address
+    is known is looked up where nobody was signed in.
     """
-    was = _earlier(link)
+    was = _earlier(link) if is_repeatable else _nothing_earlier()
     is_known = exists(select(users.c.id).where(users.c.email == link.c.email))
+    asked = case((who.c.id.is_(None), is_known))
     return Statement(
-        select(_verdict_with(link, was), is_known, *about, *_signed_in_as(link, who, session, was, text("user_id")))
+        select(_verdict_with(link, was), asked, *about, *_signed_in_as(link, who, session, was, text("user_id")))
         .select_from(link)
         .outerjoin(who, TRUE)
         .outerjoin(session, TRUE)
@@ -57,6 +73,16 @@ def _earlier(link: CTE) -> CTE:
         .where(link.c.verdict == constant("again"))
         .cte("earlier")
     )
+
+
+def _nothing_earlier() -> CTE:
+    """No row, in the same columns: what is not asked for shall have no table made ready for it."""
+    s, u = sessions.c, users.c
+    kinds = {column.name: column.type for column in (s.id, s.user_id, u.email, u.role, s.authenticated_at)}
+    kinds |= {"access_expires_at": s.access_expires_at.type, "ends_at": s.expires_at.type, "state": u.email.type}
+    kinds |= dict.fromkeys(("access_token_hash", "device_hash"), s.access_token_hash.type)
+    nothing = (as_type(null(), kind).label(name) for name, kind in kinds.items())
+    return select(*nothing).where(false()).cte("earlier")
 
 
 def _verdict_with(link: CTE, was: CTE) -> ColumnElement[Any]:

@@ -1,5 +1,6 @@
 """Statements on sessions: open, refresh, end, list."""
 
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -30,13 +31,13 @@ __all__ = [
     "ENDS_AT",
     "LIST_SESSIONS",
     "LIST_SESSIONS_ON_REPLICA",
-    "OPEN_SESSION",
     "REFRESH",
     "REVOKE_SESSION",
     "REVOKE_SESSIONS",
     "SIGN_OUT_BY_ACCESS",
     "SIGN_OUT_BY_REFRESH",
     "ended",
+    "open_session",
     "opened",
     "sessions",
     "users",
@@ -49,8 +50,9 @@ s: Final = sessions.c
 ENDS_AT: Final = func.least(s.idle_expires_at, s.expires_at)
 
 
-def opened(who: CTE) -> CTE:
-    """Insert a session for the one user in `who`, on a device that is kept or made."""
+def opened(who: CTE, *, on_device: bool) -> CTE:
+    """Insert a session for the one user in `who`, on a device that is kept (one is presented `on_device`) or made."""
+    device_id, device_hash, written = signed_in_on(who, is_presented=on_device)
     values: dict[str, ColumnElement[Any]] = {
         "id": text("session_id"),
         "selector_hash": binary("selector_hash"),
@@ -63,22 +65,22 @@ def opened(who: CTE) -> CTE:
         "expires_at": NOW + duration("session_ttl"),
         "ip": text("ip"),
         "user_agent": text("browser"),
-        "device_id": signed_in_on(who),
+        "device_id": device_id,
         "created_at": NOW,
         "user_id": who.c.id,
     }
-    row = select(*values.values()).select_from(who)
-    is_new = s.device_id == text("new_device_id")
-    device_hash = case((is_new, binary("new_device_hash")), else_=binary("kept_device_hash")).label("device_hash")
+    row = select(*values.values()).select_from(who).add_cte(*written)
     return (
         insert(sessions)
         .from_select(list(values), row, include_defaults=False)
-        .returning(s.authenticated_at, s.access_expires_at, ENDS_AT.label("ends_at"), device_hash)
+        .returning(s.authenticated_at, s.access_expires_at, ENDS_AT.label("ends_at"), device_hash.label("device_hash"))
         .cte("opened")
     )
 
 
-def _open_session() -> Statement:
+@cache
+def open_session(*, on_device: bool) -> Statement:
+    """Open a session for a user whom the host has proved, with a device presented or without."""
     known = select(users.c.id, users.c.is_active).where(users.c.id == text("user_id")).cte("known")
     who = (
         update(users)
@@ -87,7 +89,7 @@ def _open_session() -> Statement:
         .returning(users.c.id, users.c.email, users.c.role)
         .cte("who")
     )
-    session = opened(who)
+    session = opened(who, on_device=on_device)
     return Statement(
         select(who.c.id, who.c.email, who.c.role, *session.c, NOW)
         .select_from(known)
@@ -223,7 +225,6 @@ def _revoke(*which: ColumnElement[bool]) -> Statement:
     return Statement(select(ended(s.user_id == text("user_id"), *which).c.id))
 
 
-OPEN_SESSION: Final = _open_session()
 REFRESH: Final = _refresh()
 SIGN_OUT_BY_ACCESS: Final = _sign_out(s.access_token_hash, s.previous_access_token_hash, presented="access_token_hash")
 SIGN_OUT_BY_REFRESH: Final = _sign_out(

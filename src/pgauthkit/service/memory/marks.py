@@ -70,7 +70,7 @@ class Marks:
         if self._committing and self._is_committing({selector, user_id, EVERYBODY}):
             return True
         when = self._at.get
-        if begun <= when(selector, 0.0) or begun <= when(user_id, 0.0) or begun <= when(EVERYBODY, 0.0):
+        if self._at and (begun <= when(selector, 0.0) or begun <= when(user_id, 0.0) or begun <= when(EVERYBODY, 0.0)):
             return True
         return begun <= self._floor  # at last: a mark that was dropped meanwhile has raised it before
 
