@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import select
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
@@ -115,3 +116,20 @@ async def test_a_task_that_is_cancelled(database: "Database") -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert driver.closed
+
+
+@awaited
+async def test_an_answer_in_the_turn_of_a_cancellation(database: "Database") -> None:
+    """An answer that arrives as its task is cancelled is no error of the loop, and leaves the connection usable."""
+    reported: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: reported.append(context))
+    async with connected(database) as driver:
+        task = asyncio.create_task(wait_in_task(driver, asking(driver, b"SELECT 1")))
+        await asyncio.sleep(0)
+        select.select([driver.pgconn.socket], [], [], 60.0)
+        loop.call_soon(task.cancel)  # goes before the socket, which is looked at in the same turn
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await (await driver.execute("SELECT 2")).fetchone() == (2,)
+    assert reported == []

@@ -1,7 +1,8 @@
 """Waiting in a task of asyncio for the answer on a connection: the twin of `deadline.wait_in_thread`."""
 
-from asyncio import AbstractEventLoop, Future, TimerHandle, get_running_loop
+from asyncio import AbstractEventLoop, Future, InvalidStateError, TimerHandle, get_running_loop
 from collections.abc import Generator
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -103,7 +104,8 @@ class _Going:
 
     def _finish(self) -> None:
         self.forget()
-        self.finished.set_result(None)
+        with suppress(InvalidStateError):  # the task was cancelled in this turn of the loop
+            self.finished.set_result(None)
 
     def _watch(self, wanted: int) -> None:
         loop, socket, changed = self._loop, self._socket, wanted ^ self._wanted
