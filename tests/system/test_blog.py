@@ -1,22 +1,18 @@
 """The example on FastAPI in a real browser: from the form, by a mail that a real SMTP server took, to the last page."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from through_pgbouncer import free_port  # type: ignore[import-not-found] # beside this file
-
-from pgauthkit.ops.migrate import deploy
-from pgauthkit.ops.revisions.host import find_host
-from pgauthkit.ops.seed import seed
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope
@@ -26,6 +22,12 @@ PHONE = (
     " (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1"
 )
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi-blog"
+COMMAND = Path(sys.executable).with_name("pgauthkit")
+SERVE = """
+import socket, sys, uvicorn
+config = uvicorn.Config("blog.application:create_application", factory=True, log_level="error")
+uvicorn.Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
+"""
 
 
 class Mailbox:
@@ -71,21 +73,23 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 @pytest.fixture
 def blog(pgauthkit_url: str, mailbox: tuple[Mailbox, int]) -> Iterator[str]:
-    """The blog's address, as a person would open it on this machine."""
-    deploy(pgauthkit_url, host=find_host(EXAMPLE))
-    seed(pgauthkit_url, "blog.seed:main", host=find_host(EXAMPLE))
-    application, settings = (import_module(f"blog.{name}") for name in ("application", "settings"))
-    # Who comes before the application has started waits; nobody else gets the port meanwhile.
-    listener = socket.create_server(("127.0.0.1", 0))
-    base = f"http://localhost:{listener.getsockname()[1]}"
-    given = settings.Settings(database_url=pgauthkit_url, base_url=base, smtp_host="127.0.0.1", smtp_port=mailbox[1])
-    server = uvicorn.Server(uvicorn.Config(application.create_application(given), log_level="error"))
-    thread = Thread(target=server.run, args=[[listener]])
-    thread.start()
+    """The blog's address, as a person would open it on this machine.
+
+    All of it in processes of its own: its models add a column to the table of users, for good where they are imported.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        base = f"http://localhost:{listener.getsockname()[1]}"
+        settings = {"BLOG_BASE_URL": base, "BLOG_SMTP_HOST": "127.0.0.1", "BLOG_SMTP_PORT": str(mailbox[1])}
+        environment = {**os.environ, "DATABASE_URL": pgauthkit_url, **settings}
+        for command in (["migrate", "deploy"], ["seed"]):
+            subprocess.run([COMMAND, *command], cwd=EXAMPLE, env=environment, check=True, stdout=subprocess.DEVNULL)
+        # Who comes before the application has started waits; nobody else gets the port meanwhile.
+        place = listener.fileno()
+        served = [sys.executable, "-c", SERVE, str(place)]
+        server = subprocess.Popen(served, cwd=EXAMPLE, env=environment, pass_fds=[place])
     yield base
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    server.terminate()
+    server.wait(60)
 
 
 def sign_in(page: Page, blog: str, mailbox: Mailbox, address: str) -> None:
