@@ -41,9 +41,11 @@ Wide = type(
     },
 )
 OURS = ("pgauthkit.", HostBase.__module__)  # other tests have models on the same base
-MAPPERS = [
-    mapper for base in (HostBase, Base) for mapper in base.registry.mappers if mapper.class_.__module__.startswith(OURS)
-]
+_FOUND = sorted(
+    (mapper for base in (HostBase, Base) for mapper in base.registry.mappers),
+    key=lambda mapper: mapper.class_.__name__,  # of a set; each process of a run shall have the same tests
+)
+MAPPERS = [mapper for mapper in _FOUND if mapper.class_.__module__.startswith(OURS)]
 PAGE = Path(__file__).parents[3] / "docs/how-to/data-types.md"
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES: dict[type[Any], Callable[[int], object]] = {
