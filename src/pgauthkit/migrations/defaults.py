@@ -58,7 +58,7 @@ def _is_same(connection: Connection, found: Column[Any], wanted: Column[Any]) ->
         return False
     if wanted.server_default is None:  # SQLAlchemy takes the default of a domain for one of the column.
         kind = found.type
-        return isinstance(kind, DOMAIN) and kind.default == found.server_default.arg.text  # type: ignore[attr-defined]
+        return isinstance(kind, DOMAIN) and kind.default == found.server_default.arg.text  # type: ignore[attr-defined]  # as below
     try:
         return bool(_wording(connection, wanted) == found.server_default.arg.text)  # type: ignore[attr-defined]  # read from the database: a text
     except DBAPIError:  # Such as a label that the enum type does not have yet: that is no default that it can have now.

@@ -131,7 +131,7 @@ class ModelsCode(DeclarativeGenerator):
             return f"{column_attr.name} = {self.render_column(column_attr.column, True, is_table=True)}"
         return str(super().render_column_attribute(column_attr))
 
-    def render_column(self, column: Column[Any], show_name: bool, is_table: bool = False) -> str:  # noqa: FBT001, FBT002
+    def render_column(self, column: Column[Any], show_name: bool, is_table: bool = False) -> str:  # noqa: FBT001, FBT002 - theirs
         """Say of a key that its values are the application's, where SQLAlchemy would make a sequence for it."""
         rendered = str(super().render_column(column, show_name, is_table))
         return f"{rendered.removesuffix(')')}, autoincrement=False)" if _is_given(column) else rendered

@@ -11,7 +11,7 @@ __all__ = ["keep_colons", "verbatim"]
 # What `text` takes for a parameter, and what for a colon that is meant: sqlalchemy.sql.compiler.BIND_PARAMS.
 _COLON: Final = re.compile(r"(\\:[\w$]*(?![:\w$])|(?<![:\w$\\]):[\w$]+(?![:\w$]))")
 # Of a style of parameters in which a percent sign is none.
-_PLAIN: Final = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_PLAIN: Final = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 def verbatim(clause: Any) -> str:  # noqa: ANN401 - a text, or whatever an index has
