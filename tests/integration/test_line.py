@@ -33,8 +33,8 @@ def connection(pgauthkit_engine: sa.Engine) -> "Iterator[PoolProxiedConnection]"
 
 
 def ask(connection: "PoolProxiedConnection", sql: str, **parameters: object) -> Any:  # noqa: ANN401 - what the server says
-    driver: Any = connection.driver_connection
-    return driver.wait(Line.of(connection).ask(sql, parameters))
+    line = Line.of(connection)
+    return line.wait(line.ask(sql, parameters))
 
 
 class TestAsking:

@@ -23,6 +23,7 @@ __all__ = [
     "stop",
     "time_left",
     "wait_in_thread",
+    "wait_to_read",
     "watch",
 ]
 
@@ -170,11 +171,21 @@ def _stop(driver: "psycopg.Connection[Any]") -> None:
     driver.pgconn.finish()
 
 
-def _ready(driver: "psycopg.Connection[Any]", poll: select.poll, wanted: int, end: float | None) -> int:
-    """Wait until a socket is ready, and return for what."""
-    if wanted != READ:
-        poll = select.poll()
-        poll.register(driver.pgconn.socket, select.POLLIN | select.POLLOUT if wanted & READ else select.POLLOUT)
+def wait_to_read(driver: "psycopg.Connection[Any]", poll: select.poll, end: float | None) -> int:
+    """Wait until there is something on a socket, and return what has happened to it.
+
+    Args:
+        driver: the connection. When the time is up, or the thread is interrupted, it is closed: see `bind`.
+        poll: of its socket.
+        end: of the call, by `time.monotonic`; None where it has none.
+
+    Raises:
+        CallTimeoutError: the time is up.
+
+    Example:
+        >>> wait_to_read(driver, poll, monotonic() + 30)  # doctest: +SKIP
+        1
+    """
     try:
         # An interrupt that is sent to another thread is seen at the next look only.
         while not (found := poll.poll(LOOK)):
@@ -183,7 +194,15 @@ def _ready(driver: "psycopg.Connection[Any]", poll: select.poll, wanted: int, en
     except BaseException:
         _stop(driver)
         raise
-    happened = found[0][1]
+    return found[0][1]
+
+
+def _ready(driver: "psycopg.Connection[Any]", poll: select.poll, wanted: int, end: float | None) -> int:
+    """Wait until a socket is ready, and return for what."""
+    if wanted != READ:
+        poll = select.poll()
+        poll.register(driver.pgconn.socket, select.POLLIN | select.POLLOUT if wanted & READ else select.POLLOUT)
+    happened = wait_to_read(driver, poll, end)
     return (READ if happened & ~select.POLLOUT else 0) | (WRITE if happened & ~select.POLLIN else 0)
 
 

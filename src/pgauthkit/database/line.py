@@ -26,6 +26,7 @@ from pgauthkit.database.preparing import MOST_PREPARED, STALE, Key, note_dealloc
 from pgauthkit.database.results.arriving import wait_in_task
 from pgauthkit.database.results.binary import Binary
 from pgauthkit.database.results.loaded import Rows, loaded, types_of
+from pgauthkit.database.results.received import receive
 from pgauthkit.database.suitability import check_encoding
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ __all__ = ["Line", "Rows", "UnacknowledgedError"]
 Steps: TypeAlias = Generator[Any, Any, Any]
 
 _LINE: Final = "pgauthkit: line"
+# Names of a module: to look an enumeration's member up takes Python 3.11 ten times as long.
+_ACTIVE: Final = TransactionStatus.ACTIVE
+_IDLE: Final = TransactionStatus.IDLE
+_COMMAND_OK: Final = ExecStatus.COMMAND_OK
+_TUPLES_OK: Final = ExecStatus.TUPLES_OK
+_BINARY: Final = Format.BINARY
 _ENDS: Final = frozenset({"FATAL", "PANIC"})
 # The function in which a commit waits for synchronous standbys: src/backend/replication/syncrep.c
 _STANDBY: Final = "SyncRepWaitForLSN"
@@ -70,11 +77,15 @@ class Line:
         self._poll.register(driver.fileno(), select.POLLIN)
         self._has_ended = False
         self._is_unacknowledged = False
+        self._is_waiting = False
         driver.add_notice_handler(self._note)
 
     @classmethod
     def of(cls, connection: PoolProxiedConnection) -> "Line":
-        """Return the line of a pooled connection; it lives as long as the driver's connection does."""
+        """Return the line of a pooled connection; it lives as long as the driver's connection does.
+
+        A connection of the parent's, in a process of whose fork Python was not told, is closed here.
+        """
         kept: Line | None = connection.info.get(_LINE)
         if kept is None:
             driver: Any = connection.driver_connection
@@ -105,22 +116,31 @@ class Line:
     @property
     def is_idle(self) -> bool:
         """Whether the connection is open, and in no transaction."""
-        return bool(self._pgconn.transaction_status == TransactionStatus.IDLE)
+        return bool(self._pgconn.transaction_status == _IDLE)
 
     def is_hung_up(self) -> bool:
         """Tell, without a round trip, that the server closed an idle connection.
 
         What it has sent meanwhile is read for that. A notification, or a setting that was changed by a reload, is kept
-        by libpq for those whom it concerns. A connection of the parent's, in a process of whose fork Python was not
-        told, is closed here.
+        by libpq for those whom it concerns.
         """
-        if self._process != os.getpid():
-            sever(self._driver)
-        return self._driver.closed or (bool(self._poll.poll(0)) and self._is_closed())
+        # None of these gives Python's lock away. A look at the socket would, and other threads would take it.
+        pgconn = self._pgconn
+        try:
+            pgconn.consume_input()
+            if pgconn.transaction_status != _ACTIVE:  # else it would wait for the answer to what a host has sent
+                pgconn.get_result()  # there is none, but the server's last word is read, which is handed to `_note`
+        except psycopg.OperationalError:
+            return True
+        return self._has_ended
 
     def wait(self, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
         """Go through the steps of a statement in this thread, and return its rows: see `wait_in_thread`."""
-        return wait_in_thread(cast("psycopg.Connection[Any]", self._driver), self._poll, steps)
+        self._is_waiting = True
+        try:
+            return wait_in_thread(cast("psycopg.Connection[Any]", self._driver), self._poll, steps)
+        finally:
+            self._is_waiting = False
 
     def awaited(self, steps: Steps) -> Coroutine[Any, Any, Any]:
         """Go through the steps of a statement in this task, and return its rows: see `wait_in_task`."""
@@ -143,7 +163,7 @@ class Line:
         """
         text, names, formats = numbered(sql)
         sent = self._dumped(text, [parameters[name] for name in names], formats, self._transformer)
-        return self.read((yield from self._answer(sent, Format.BINARY)))
+        return self.read((yield from self._answer(sent, _BINARY)))
 
     def query(
         self,
@@ -178,7 +198,7 @@ class Line:
         transformer = Transformer(binary or self._driver)
         sent = self._dumped(text, values, formats, transformer)
         result: PGresult = yield from self._answer(sent, Format.BINARY if binary else Format.TEXT)
-        if result.status == ExecStatus.COMMAND_OK:
+        if result.status == _COMMAND_OK:
             return (), [()] * (result.command_tuples or 0)
         if binary and types_of(result) != types:  # a column has got another type
             return (yield from self.query(text, values, formats))
@@ -209,14 +229,6 @@ class Line:
         given = transformer.dump_sequence(values, formats)
         return _Sent((text, transformer.types or ()), given, transformer.formats)
 
-    def _is_closed(self) -> bool:
-        try:
-            self._pgconn.consume_input()
-            self._pgconn.is_busy()  # reads what has come, and so a server's last word, which is handed to `_note`
-        except psycopg.OperationalError:
-            return True
-        return self._has_ended
-
     def _note(self, notice: Diagnostic) -> None:
         self._has_ended = self._has_ended or notice.severity_nonlocalized in _ENDS
         self._is_unacknowledged = self._is_unacknowledged or notice.source_function == _STANDBY
@@ -240,7 +252,7 @@ class Line:
     def _deallocate(self, key: "Key", name: bytes) -> Steps:
         del self._names[key]
         self._pgconn.send_query(b"DEALLOCATE " + name)
-        self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
+        self._checked((yield from execute(self._pgconn)), _COMMAND_OK)
 
     def _execute(self, sent: "_Sent", known: bytes | None, wanted: Format) -> Steps:
         self._is_unacknowledged = False
@@ -250,6 +262,9 @@ class Line:
         else:
             name = known or (yield from self._prepare(sent))
             self._pgconn.send_query_prepared(name, sent.given, sent.formats, wanted)
+        # What is long may not have been sent whole.
+        if self._is_waiting and not self._pgconn.flush():
+            return receive(cast("psycopg.Connection[Any]", self._driver), self._poll)
         return (yield from execute(self._pgconn))
 
     def _prepare(self, sent: "_Sent") -> Steps:
@@ -258,13 +273,13 @@ class Line:
             yield from self._deallocate(key, eldest)
         name = self.new_name()
         self._pgconn.send_prepare(name, *sent.key)
-        self._checked((yield from execute(self._pgconn)), ExecStatus.COMMAND_OK)
+        self._checked((yield from execute(self._pgconn)), _COMMAND_OK)
         self._names[sent.key] = name
         return name
 
     def _with_rows(self, results: "list[PGresult]") -> "PGresult":
-        wrote = results[0].status == ExecStatus.COMMAND_OK
-        result = self._checked(results, ExecStatus.COMMAND_OK if wrote else ExecStatus.TUPLES_OK)
+        wrote = results[0].status == _COMMAND_OK
+        result = self._checked(results, _COMMAND_OK if wrote else _TUPLES_OK)
         if self._is_unacknowledged:
             raise UnacknowledgedError
         return result

@@ -149,8 +149,8 @@ class Calls:
         """Ask on a connection of the pool."""
         connection: PoolProxiedConnection | None = None
         try:
-            connection = self._checked_out()
-            if not Line.of(connection).is_idle:
+            connection, line = self._checked_out()
+            if not line.is_idle:
                 connection.commit()  # what a listener of the host did, such as setting the search_path
             found = ask(connection, *given)
         except (psycopg.Error, SQLAlchemyError) as error:
@@ -168,12 +168,12 @@ class Calls:
         # A name of SQLAlchemy's own, for 10 % of the time of `authenticate`.
         cast("Any", connection)._checkin(transaction_was_reset=True)  # noqa: SLF001
 
-    def _checked_out(self) -> PoolProxiedConnection:
+    def _checked_out(self) -> tuple[PoolProxiedConnection, Line]:
         connection = borrow(self._engine)
-        while Line.of(connection).is_hung_up():
+        while (line := Line.of(connection)).is_hung_up():
             connection.invalidate()
             connection = borrow(self._engine)
-        return connection
+        return connection, line
 
     def _failed(self, connection: PoolProxiedConnection | None, error: Exception) -> PgAuthKitError:
         """Give a connection back after an error, and return what the caller gets for that."""
