@@ -93,3 +93,12 @@ def test_notifications(connection: "PoolProxiedConnection", database: "Database"
     database.tell("NOTIFY news, 'second'")
     ask(connection, "SELECT pg_notify('news', 'third')")
     assert heard == ["first", "second", "third"]
+
+
+def test_notifications_that_wait(connection: "PoolProxiedConnection") -> None:
+    """A host that asks for notifications itself gets those that came with an answer, after its next statement."""
+    ask(connection, "LISTEN news")
+    ask(connection, "SELECT pg_notify('news', 'first')")
+    driver: Any = connection.driver_connection
+    driver.execute("SELECT 1")
+    assert [notify.payload for notify in driver.notifies(timeout=0)] == ["first"]
