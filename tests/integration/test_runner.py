@@ -593,6 +593,13 @@ class TestEnginesOfTheHost:
         with pytest.raises(ConfigError, match=rf"{type(wrong).__name__} is no engine\. Take one of create_engine"):
             service(wrong)
 
+    @pytest.mark.parametrize("service", [AuthService, AsyncAuthService])
+    def test_no_configuration(self, service: Callable[..., object], pgauthkit_engine: Engine) -> None:
+        """A dict in place of the configuration, and an engine in place of the reads on a replica, are both named."""
+        with pytest.raises(ConfigError) as refused:
+            service(pgauthkit_engine, {"codes": True}, replica=pgauthkit_engine)
+        assert refused.value.problems == ("config: dict is no AuthConfig.", "replica: Engine is no ReplicaReads.")
+
     def test_within_nothing(self, pgauthkit_engine: Engine, pgauthkit_async_engine: AsyncEngine) -> None:
         """What is neither a session nor a connection of the right kind is refused before anything is asked."""
         services: tuple[Any, Any] = AuthService(pgauthkit_engine), AsyncAuthService(pgauthkit_async_engine)

@@ -64,6 +64,13 @@ class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, Ema
         replica: ReplicaReads | None = None,
         wire: Wire | None = None,
     ) -> None:
+        given: list[tuple[str, object, type]] = [("config", config, AuthConfig), ("replica", replica, ReplicaReads)]
+        if wrong := [
+            f"{name}: {type(value).__name__} is no {kind.__name__}."
+            for name, value, kind in given
+            if not isinstance(value, kind | None)
+        ]:
+            raise ConfigError(wrong)
         self._wire: Wire = wire or SyncWire()
         super().__init__(Autocommit(engine, self._wire), config or AuthConfig())
         if replica is not None:
