@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeVar, cast
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import Dialect, Engine, NullPool, make_url
+from sqlalchemy import Dialect, Engine, NullPool, make_url, orm
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import Pool, PoolProxiedConnection, SingletonThreadPool, StaticPool
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
@@ -585,6 +585,32 @@ class TestEnginesOfTheHost:
         other = Engine(NullPool(cast("Any", None)), dialect, url)
         with pytest.raises(ConfigError, match=r"not asyncpg\."):
             AsyncAuthService(AsyncEngine(other))
+
+    @pytest.mark.parametrize("service", [AuthService, AsyncAuthService])
+    @pytest.mark.parametrize("wrong", ["postgresql://db.example/app", orm.Session(), orm.sessionmaker(), None])
+    def test_no_engine(self, service: Callable[[object], object], wrong: object) -> None:
+        """A URL, a session or what makes sessions is refused when the service is made, with what to take instead."""
+        with pytest.raises(ConfigError, match=rf"{type(wrong).__name__} is no engine\. Take one of create_engine"):
+            service(wrong)
+
+    @pytest.mark.parametrize("service", [AuthService, AsyncAuthService])
+    def test_no_configuration(self, service: Callable[..., object], pgauthkit_engine: Engine) -> None:
+        """A dict in place of the configuration, and an engine in place of the reads on a replica, are both named."""
+        with pytest.raises(ConfigError) as refused:
+            service(pgauthkit_engine, {"codes": True}, replica=pgauthkit_engine)
+        assert refused.value.problems == ("config: dict is no AuthConfig.", "replica: Engine is no ReplicaReads.")
+
+    def test_within_nothing(self, pgauthkit_engine: Engine, pgauthkit_async_engine: AsyncEngine) -> None:
+        """What is neither a session nor a connection of the right kind is refused before anything is asked."""
+        services: tuple[Any, Any] = AuthService(pgauthkit_engine), AsyncAuthService(pgauthkit_async_engine)
+        for service, kind in zip(services, ("", "Async"), strict=True):
+            for wrong in (pgauthkit_engine, pgauthkit_async_engine, orm.sessionmaker(), None):
+                with pytest.raises(ConfigError, match=rf"is neither an? {kind}Session nor an? {kind}Connection"):
+                    service.within(wrong)
+        with pytest.raises(ConfigError, match="AsyncSession is neither a Session"):
+            services[0].within(AsyncSession(pgauthkit_async_engine))
+        with pytest.raises(ConfigError, match="Session is neither an AsyncSession"):
+            services[1].within(orm.Session(pgauthkit_engine))
 
     def test_an_async_engine_for_the_sync_service(self, pgauthkit_async_engine: AsyncEngine) -> None:
         """Each service wants an engine of its own kind."""

@@ -63,10 +63,12 @@ class AsyncAuthService(
             ...     signed_in = await auth.within(db).verify_magic_link(token)
 
         Raises:
-            ConfigError: an `AsyncConnection` that has not been started.
+            ConfigError: neither a session nor a connection, or an `AsyncConnection` that has not been started.
         """
         joined = copy.copy(self)
-        own: AsyncSession | AsyncConnection = session_of(db)
+        own: Any = session_of(db)
+        if not isinstance(own, AsyncSession | AsyncConnection):
+            raise ConfigError([f"within: {type(own).__name__} is neither an AsyncSession nor an AsyncConnection."])
         sync = own.sync_session if isinstance(own, AsyncSession) else own.sync_connection
         if sync is None:
             raise ConfigError(["within: the AsyncConnection has not been started."])

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
 
 from pgauthkit.database.connecting import watch
@@ -30,6 +31,9 @@ Parameters = Mapping[str, object]
 RETRY_FOR: Final = 5.0  # seconds
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
+_ENGINES: Final = (
+    "Take one of create_engine() or create_async_engine(); with a session or a connection of your own, within()."
+)
 _SHARING: Final = (StaticPool, SingletonThreadPool)
 _SHARED: Final = (
     "gives one connection to several callers, who would read each other's answers and commit each other's work."
@@ -103,6 +107,8 @@ class Calls:
     """Calls on an engine, each of them whole: within a limit of time, and again after a conflict with another."""
 
     def __init__(self, engine: Engine, wire: Pausing) -> None:
+        if not isinstance(cast("object", engine), Engine | AsyncEngine):
+            raise ConfigError([f"engine: {type(engine).__name__} is no engine. {_ENGINES}"])
         if engine.dialect.driver != "psycopg":
             raise ConfigError([f"engine: its driver must be psycopg 3, not {engine.dialect.driver}."])
         if engine.dialect.is_async != wire.is_async:

@@ -43,6 +43,8 @@ _MISSING: Final = frozenset({"42P01", "42703", "3F000"})
 FAILED_BEFORE: Final = "The transaction has failed before: roll it back, or put what may fail inside a savepoint."
 _MESSAGES: Final[Mapping[str, str]] = {
     "25P02": FAILED_BEFORE,
+    "22P02": "A value is not written as its type is (SQLSTATE 22P02), or is no member of its enum.",
+    "428C9": "A column that is GENERATED ALWAYS was given a value (SQLSTATE 428C9): leave it out.",
     "21000": "Two rows of one statement have a key that is equal for the database, or a subquery has several rows.",
 }
 

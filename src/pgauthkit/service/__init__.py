@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, orm
 from pgauthkit.config import AuthConfig
 from pgauthkit.database.runner import Autocommit, Joined, SyncWire, Wire
 from pgauthkit.database.sessions import session_of
+from pgauthkit.errors import ConfigError
 from pgauthkit.replica_reads import ReplicaReads
 from pgauthkit.service.audit import Audit
 from pgauthkit.service.devices import Devices
@@ -63,6 +64,13 @@ class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, Ema
         replica: ReplicaReads | None = None,
         wire: Wire | None = None,
     ) -> None:
+        given: list[tuple[str, object, type]] = [("config", config, AuthConfig), ("replica", replica, ReplicaReads)]
+        if wrong := [
+            f"{name}: {type(value).__name__} is no {kind.__name__}."
+            for name, value, kind in given
+            if not isinstance(value, kind | None)
+        ]:
+            raise ConfigError(wrong)
         self._wire: Wire = wire or SyncWire()
         super().__init__(Autocommit(engine, self._wire), config or AuthConfig())
         if replica is not None:
@@ -82,9 +90,14 @@ class AuthService(Links, Previews, Handoffs, Sessions, Devices, Invitations, Ema
             >>> with orm.Session(engine) as db, db.begin():  # doctest: +SKIP
             ...     signed_in = auth.within(db).verify_magic_link(token)
             ...     db.add(Profile(user_id=signed_in.user.user_id))
+
+        Raises:
+            ConfigError: neither a session nor a connection.
         """
         joined = copy.copy(self)
-        own: orm.Session | Connection = session_of(db)
+        own: Any = session_of(db)
+        if not isinstance(own, orm.Session | Connection):
+            raise ConfigError([f"within: {type(own).__name__} is neither a Session nor a Connection."])
         joined._runner = Joined(partial(connection_of, own), self._wire)  # noqa: SLF001 - another of the same class
         joined._replica = None  # noqa: SLF001 - the same: a transaction sees what it has written itself
         joined._kept = None  # noqa: SLF001 - the same: what the host has not committed is nobody else's

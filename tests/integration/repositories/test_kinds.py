@@ -12,8 +12,10 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Identity,
+    Integer,
     Table,
     Text,
+    cast as cast_in_sql,
     func,
     literal_column,
     orm,
@@ -32,6 +34,7 @@ from sqlalchemy.dialects.postgresql import (
     TSTZRANGE,
     Range,
 )
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, relationship
 
 from pgauthkit.errors import NotNullViolationError, RepositoryError
@@ -109,14 +112,17 @@ class Note(Written):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True, init=False)
     name: Mapped[str]
     extra: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
-    lines: Mapped[list["Line"]] = relationship(default_factory=list)
+    lines: Mapped[list["Line"]] = relationship(back_populates="note", default_factory=list)
+    numbers: AssociationProxy[list[int]] = association_proxy("lines", "id", init=False)
 
 
 class Line(Written):
     __tablename__ = "kinds_lines"
 
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True, init=False)
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True, init=False)
     note_id: Mapped[int] = mapped_column(ForeignKey(Note.id))
+    note: Mapped[Note | None] = relationship(back_populates="lines", default=None)
+    title: AssociationProxy[str | None] = association_proxy("note", "name", init=False)
 
 
 @pytest.fixture
@@ -244,5 +250,30 @@ def test_repr_asks_for_nothing(db: orm.Session) -> None:
     db.expunge_all()
     note = Repository(db, Note).find_many()[0]
     assert "name='a'" in repr(note)
-    with pytest.raises(RepositoryError, match="was not loaded"):
-        _ = note.lines
+    for name in ("lines", "numbers"):
+        with pytest.raises(RepositoryError, match=r"Note\.lines was not loaded"):
+            list(getattr(note, name))
+
+
+def test_words_of_a_refusal(db: orm.Session) -> None:
+    """A number for a key that the server numbers, and a text where a number is read, are refused in words."""
+    note = Repository(db, Note).create(name="a")
+    with pytest.raises(RepositoryError, match="GENERATED ALWAYS was given a value"), db.begin_nested():
+        Repository(db, Line).upsert({"id": 7}, create={"note_id": note.id}, update={})
+    with pytest.raises(RepositoryError, match="not written as its type"):
+        Repository(db, Note).exists(cast_in_sql(Note.name, Integer) == 1)
+
+
+def test_repr_of_association_proxies(db: orm.Session) -> None:
+    """Neither does the repr of a proxy through a relation, to many rows or to one, and it spoils no later read."""
+    note = Repository(db, Note).create(name="a")
+    lines = Repository(db, Line)
+    line_id = lines.create(note_id=note.id).id
+    db.expunge_all()
+    note, line = Repository(db, Note).get(id=note.id), lines.get(id=line_id)
+    assert "numbers=[]" in repr(note)
+    assert "title=None" in repr(line)
+    with pytest.raises(RepositoryError, match=r"Line\.note was not loaded"):
+        _ = line.title
+    assert Repository(db, Note).get(id=note.id, include=["lines"]).numbers == [line_id]
+    assert lines.get(id=line_id, include=["note"]).title == "a"

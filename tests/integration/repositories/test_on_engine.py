@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, Engine, event, func, insert, literal, orm, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, async_scoped_session, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.integration.repositories.conftest import (
     Account,
@@ -136,6 +136,23 @@ def test_every_repository(blog_engine: Engine, blog_async_engine: AsyncEngine, r
             sync(blog_async_engine)
         with pytest.raises(RepositoryError, match=r"^Engine is for Repository, and not for AsyncRepository\.$"):
             awaited(blog_engine)
+        for wrong in ("postgresql://db.example/app", orm.sessionmaker(), None):
+            with pytest.raises(RepositoryError, match="is neither a Session nor an Engine"):
+                sync(wrong)
+            with pytest.raises(RepositoryError, match="is neither an AsyncSession nor an AsyncEngine"):
+                awaited(wrong)
+
+
+def test_a_scoped_async_session(blog_async_engine: AsyncEngine, runner: asyncio.Runner) -> None:
+    """An async repository works in the session that is this task's, as a synchronous one in this thread's."""
+
+    async def count() -> int:
+        scoped = async_scoped_session(async_sessionmaker(blog_async_engine), asyncio.current_task)
+        found = await AsyncRepository(cast("Any", scoped), Post).count()
+        await scoped.close()
+        return found
+
+    assert runner.run(count()) == 0
 
 
 def test_an_object_is_created(on_engine: OnEngine, ada: User) -> None:

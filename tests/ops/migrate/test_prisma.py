@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pgauthkit.testing import TestServer
 
+ADVICE = "name a column that has one of them, or none, for everybody to be a USER"
 GUIDE = """
     CREATE TYPE "UserRole" AS ENUM ('USER', 'ADMIN');
     CREATE TABLE "User" (
@@ -199,7 +200,7 @@ def test_other_roles(url: str) -> None:
 
     (refused,) = adopt_prisma(url).refused
 
-    assert (refused.id, refused.reason) == ("c1", "The role EDITOR is none of USER, ADMIN.")
+    assert (refused.id, refused.reason) == ("c1", f"The role EDITOR is none of USER, ADMIN: {ADVICE}.")
 
 
 def test_not_ours_yet(pgauthkit_empty_url: str) -> None:
@@ -291,7 +292,7 @@ def test_ids_that_are_numbers(pgauthkit_url: str) -> None:
     assert (done.taken, done.merged) == (2, (Merged(id="5", kept="1", email="a@example.com"),))
     assert [(one.id, one.reason) for one in done.refused] == [
         ("2", "There is no address."),
-        ("4", "The role OWNER is none of USER, ADMIN."),
+        ("4", f"The role OWNER is none of USER, ADMIN: {ADVICE}."),
     ]
     first, second = adopted(pgauthkit_url)
     joined = datetime(2026, 1, 1, tzinfo=UTC)

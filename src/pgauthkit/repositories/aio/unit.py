@@ -1,10 +1,11 @@
 """`AsyncUnit`: what every async part stands on: the synchronous repository, which does the work."""
 
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from pgauthkit.database.sessions import session_of
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic import Repository
 
@@ -26,8 +27,13 @@ def sync_side(db: AsyncSession | AsyncEngine) -> orm.Session | Engine:
     Raises:
         RepositoryError: it is no async one.
     """
-    if isinstance(db, AsyncEngine):
-        return db.sync_engine
-    if isinstance(cast("object", db), Engine | orm.Session):
+    own: Any = session_of(db)
+    if isinstance(own, AsyncEngine):
+        return own.sync_engine
+    if isinstance(own, AsyncSession):
+        return own.sync_session
+    if isinstance(own, Engine | orm.Session):
         raise RepositoryError(f"{type(db).__name__} is for Repository, and not for AsyncRepository.")
-    return db.sync_session
+    raise RepositoryError(
+        f"{type(db).__name__} is neither an AsyncSession nor an AsyncEngine, which a repository needs."
+    )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, CursorResult, Engine, UpdateBase, orm, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.database.connecting import watch_session
+from pgauthkit.database.sessions import session_of
 from pgauthkit.database.violations import guarded
 from pgauthkit.errors import NotAUniqueKeyError, RepositoryError
 from pgauthkit.repositories.generic.conditions import conditions
@@ -53,6 +54,8 @@ class Unit(Generic[M]):
             self._planned = ByPlan(self._calls, self._of)
         elif isinstance(cast("object", db), AsyncEngine | AsyncSession):
             raise RepositoryError(f"{type(db).__name__} is for {'Async' + type(self).__name__}.")
+        elif not isinstance(session_of(db), orm.Session):
+            raise RepositoryError(f"{type(db).__name__} is neither a Session nor an Engine, which a repository needs.")
         else:
             self._db = db
             self._planned = InSession(db, self._of)

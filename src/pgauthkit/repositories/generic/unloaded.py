@@ -27,7 +27,8 @@ __all__ = ["NotIncluded", "NotLoaded", "close", "closed_relations", "is_query"]
 # Their attributes are queries, which load nothing by themselves.
 _QUERIES = frozenset({"dynamic", "write_only"})
 # From an attribute that is touched, through SQLAlchemy, to its loader, with an expression of the host's between.
-_DEPTH: Final = 10
+_DEPTH: Final = 16
+_PROXIES: Final = "sqlalchemy.ext.associationproxy"
 
 
 @attrs.frozen
@@ -47,8 +48,8 @@ class NotIncluded:
     def __call__(self, state: InstanceState[Any], passive: PassiveFlag) -> object:
         """Load, or rather not."""
         if passive & PassiveFlag.SQL_OK and not passive & PassiveFlag.NO_RAISE:
-            if _is_shown():
-                return LoaderCallableStatus.PASSIVE_NO_RESULT
+            if shown := _is_shown():
+                return shown
             raise RepositoryError(f"{self.model}.{self.relation} was not loaded: ask with include=[{self.path!r}].")
         return cast("Any", state.manager[self.relation].impl).callable_(state, passive)
 
@@ -67,8 +68,10 @@ class NotLoaded:
 
     def __call__(self, state: InstanceState[Any], passive: PassiveFlag) -> object:
         """Load the value."""
-        if not passive & PassiveFlag.SQL_OK or _is_shown():
+        if not passive & PassiveFlag.SQL_OK:
             return LoaderCallableStatus.PASSIVE_NO_RESULT
+        if shown := _is_shown():
+            return shown
         try:
             self._read(state, passive)
         except DetachedInstanceError:
@@ -122,10 +125,18 @@ def close(
         state.callables = {**state.callables, **closed, **_unread(state.mapper, unread)}
 
 
-def _is_shown() -> bool:
-    """Tell whether it is `repr` that asks, in which nothing may fail and nothing be sent: a log, a debugger, a test."""
-    frames = (frame for frame, _ in islice(walk_stack(None), _DEPTH))
-    return any(frame.f_code.co_name == "__repr__" for frame in frames)
+def _is_shown() -> LoaderCallableStatus | None:
+    """Tell what `repr` gets, in which nothing may fail and nothing be sent: a log, a debugger, a test; else nothing.
+
+    An association proxy goes on with what it gets, and can do so with an empty collection, or with no object.
+    """
+    status = LoaderCallableStatus.PASSIVE_NO_RESULT
+    for frame, _ in islice(walk_stack(None), _DEPTH):
+        if frame.f_globals.get("__name__") == _PROXIES:
+            status = LoaderCallableStatus.ATTR_EMPTY
+        elif frame.f_code.co_name == "__repr__":
+            return status
+    return None
 
 
 def closed_relations(mapper: Mapper[Any], included: Collection[str], prefix: str) -> dict[str, NotIncluded]:

@@ -1,7 +1,7 @@
 """What becomes of users that are taken over: taken, there before, merged, or refused."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from sqlalchemy import Row
@@ -11,6 +11,8 @@ from pgauthkit.errors import InvalidEmailError
 from pgauthkit.values import UserRole
 
 __all__ = ["Adoption", "Merged", "Refused", "judged"]
+
+_ROLES: Final = f"{', '.join(UserRole)}: name a column that has one of them, or none, for everybody to be a USER"
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +91,7 @@ def judged(rows: Sequence[Row[Any]]) -> tuple[Mapping[str, str], tuple[Refused, 
     refused: list[Refused] = []
     for row in rows:
         if row.role not in UserRole.__members__:
-            refused.append(Refused(id=row.id, reason=f"The role {row.role} is none of {', '.join(UserRole)}."))
+            refused.append(Refused(id=row.id, reason=f"The role {row.role} is none of {_ROLES}."))
         elif row.email is None:
             refused.append(Refused(id=row.id, reason="There is no address."))
         else:
