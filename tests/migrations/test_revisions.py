@@ -115,19 +115,21 @@ class TestModels:
         assert described(connection) == migrated
 
     def test_storage(self, connection: sa.Connection) -> None:
-        """The limiter's table is unlogged, and the tables that are updated often leave room in their pages."""
+        """The limiter is unlogged, tables that are updated often leave room in their pages, and all keep these."""
         deploy(connection.engine)
 
         rows = connection.execute(
             sa.text(
-                "SELECT relname, relpersistence, reloptions[1] AS option FROM pg_class"
+                "SELECT relname, relpersistence, reloptions FROM pg_class"
                 " WHERE relnamespace = 'pgauthkit'::regnamespace AND reloptions IS NOT NULL ORDER BY 1"
             )
         )
         expected = [
-            ("rate_limits", "u", "fillfactor=70"),
-            ("sessions", "p", "fillfactor=70"),
-            ("users", "p", "fillfactor=80"),
+            ("devices", "p", ["vacuum_truncate=off"]),
+            ("magic_links", "p", ["vacuum_truncate=off"]),
+            ("rate_limits", "u", ["fillfactor=70", "vacuum_truncate=off"]),
+            ("sessions", "p", ["fillfactor=70", "vacuum_truncate=off"]),
+            ("users", "p", ["fillfactor=80", "vacuum_truncate=off"]),
         ]
         assert expected == [tuple(row) for row in rows]
 
