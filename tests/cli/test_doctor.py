@@ -37,7 +37,7 @@ def test_what_is_wrong_fails(pgauthkit_empty_url: str) -> None:
     """Where something is wrong the line says what to do, and the exit code is 1."""
     result = doctor("--url", pgauthkit_empty_url)
     assert result.exit_code == 1
-    pending = "0001 (pending), 0002 (pending), 0003 (pending), 0004 (pending)"
+    pending = "0001 (pending), 0002 (pending), 0003 (pending), 0004 (pending), 0005 (pending)"
     expected = f"wrong    revisions  Not in sync, of pgauthkit: {pending}. Run pgauthkit migrate deploy."
     assert expected in result.stdout.splitlines()
 

@@ -120,7 +120,7 @@ def test_schema_only(pgauthkit_url: str, pgauthkit_empty_url: str, tmp_path: Pat
     result = restore(file, "--to", pgauthkit_empty_url)
 
     assert "so its revisions are not recorded: see `pgauthkit migrate resolve --applied`.\n" in result.stdout
-    assert "Pending: 0001, 0002, 0003, 0004. Next: pgauthkit migrate deploy\n" in result.stdout
+    assert "Pending: 0001, 0002, 0003, 0004, 0005. Next: pgauthkit migrate deploy\n" in result.stdout
 
 
 def test_no_owner(dump: Path, pgauthkit_empty_url: str) -> None:

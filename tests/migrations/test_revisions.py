@@ -115,21 +115,34 @@ class TestModels:
         assert described(connection) == migrated
 
     def test_storage(self, connection: sa.Connection) -> None:
-        """The limiter's table is unlogged, and the tables that are updated often leave room in their pages."""
+        """The limiter is unlogged, tables that are updated often leave room in their pages, and all keep these."""
         deploy(connection.engine)
 
         rows = connection.execute(
             sa.text(
-                "SELECT relname, relpersistence, reloptions[1] AS option FROM pg_class"
+                "SELECT relname, relpersistence, reloptions FROM pg_class"
                 " WHERE relnamespace = 'pgauthkit'::regnamespace AND reloptions IS NOT NULL ORDER BY 1"
             )
         )
         expected = [
-            ("rate_limits", "u", "fillfactor=70"),
-            ("sessions", "p", "fillfactor=70"),
-            ("users", "p", "fillfactor=80"),
+            ("devices", "p", ["vacuum_truncate=off"]),
+            ("magic_links", "p", ["vacuum_truncate=off"]),
+            ("rate_limits", "u", ["fillfactor=70", "vacuum_truncate=off"]),
+            ("sessions", "p", ["fillfactor=70", "vacuum_truncate=off"]),
+            ("users", "p", ["fillfactor=80", "vacuum_truncate=off"]),
         ]
         assert expected == [tuple(row) for row in rows]
+
+    def test_room(self, connection: sa.Connection) -> None:
+        """Each table of a new database has pages, and no row; of fewer dead ones than call autovacuum."""
+        deploy(connection.engine)
+
+        size = sa.text("SELECT pg_relation_size(CAST(:name AS regclass)) / 8192")
+        pages = [int(connection.scalar(size, {"name": table.fullname}) or 0) for table in OURS]
+        rows = [connection.scalar(sa.select(sa.func.count()).select_from(table)) for table in OURS]
+
+        assert rows == [0] * 5
+        assert all(32 <= count < 50 for count in pages), pages  # a dead row in each
 
     def test_tables_of_the_host(self, connection: sa.Connection) -> None:
         """Tables of the host are none of our business, whether in its schemas or on our metadata."""

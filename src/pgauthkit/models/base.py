@@ -1,14 +1,19 @@
 """The declarative base, with names for every constraint and index by convention."""
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import DateTime, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase
 
-__all__ = ["SCHEMA", "Base"]
+__all__ = ["KEEPS_PAGES", "SCHEMA", "Base"]
 
 SCHEMA: Final = "pgauthkit"
+# PostgreSQL reads a table of few pages as a whole, and a prepared statement goes on to do so while the table grows. So
+# a table that was emptied keeps its pages.
+# https://www.postgresql.org/docs/16/sql-createtable.html#RELOPTION-VACUUM-TRUNCATE
+KEEPS_PAGES: Final = MappingProxyType({"vacuum_truncate": "off"})
 
 _NAMES: Final = {
     "pk": "pk_%(table_name)s",

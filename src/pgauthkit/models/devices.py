@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.base import KEEPS_PAGES, SCHEMA, Base
 from pgauthkit.models.mixins import CuidPrimaryKey
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Device(CuidPrimaryKey, Base):
         UniqueConstraint("token_hash"),
         Index(None, "expires_at"),
         Index(None, "user_id"),
-        {"schema": SCHEMA},
+        {"schema": SCHEMA, "postgresql_with": {**KEEPS_PAGES}},
     )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, info={"secret": True})

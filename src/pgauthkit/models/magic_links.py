@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pgauthkit.email_address import IS_CANONICAL
-from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.base import KEEPS_PAGES, SCHEMA, Base
 from pgauthkit.models.mixins import CuidPrimaryKey
 from pgauthkit.values import UserRole
 
@@ -73,7 +73,7 @@ class MagicLink(CuidPrimaryKey, Base):
         CheckConstraint("purpose IN ('sign_in', 'invite', 'email_change')", name="purpose"),
         CheckConstraint("role IN ('USER', 'ADMIN')", name="role"),
         CheckConstraint(IS_CANONICAL, name="email"),
-        {"schema": SCHEMA},
+        {"schema": SCHEMA, "postgresql_with": {**KEEPS_PAGES}},
     )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, info={"secret": True})

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.base import KEEPS_PAGES, SCHEMA, Base
 
 __all__ = ["RateLimit"]
 
@@ -21,7 +21,9 @@ class RateLimit(Base):
     """
 
     __tablename__ = "rate_limits"
-    __table_args__: Any = ({"schema": SCHEMA, "prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 70}},)
+    __table_args__: Any = (
+        {"schema": SCHEMA, "prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 70, **KEEPS_PAGES}},
+    )
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     full_at: Mapped[datetime]

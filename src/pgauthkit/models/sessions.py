@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.base import KEEPS_PAGES, SCHEMA, Base
 from pgauthkit.models.browser_text import BrowserText
 from pgauthkit.models.mixins import CuidPrimaryKey
 
@@ -36,7 +36,7 @@ class Session(CuidPrimaryKey, Base):
     __table_args__: Any = (
         UniqueConstraint("selector_hash"),
         Index(None, "user_id"),
-        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}},
+        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70, **KEEPS_PAGES}},
     )
 
     selector_hash: Mapped[bytes] = mapped_column(LargeBinary, info={"secret": True})

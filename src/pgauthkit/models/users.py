@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from pgauthkit.email_address import IS_CANONICAL, canonical_email
 from pgauthkit.errors import ConfigError
 from pgauthkit.models.account import KIND, standing, taking_over
-from pgauthkit.models.base import SCHEMA, Base
+from pgauthkit.models.base import KEEPS_PAGES, SCHEMA, Base
 from pgauthkit.models.mixins import CuidPrimaryKey, Timestamps
 from pgauthkit.values import UserRole
 
@@ -52,7 +52,7 @@ class User(CuidPrimaryKey, Timestamps, Base):
         CheckConstraint("role IN ('USER', 'ADMIN')", name="role"),
         CheckConstraint(IS_CANONICAL, name="email"),
         # Room on each page for HOT updates: every sign-in moves last_login_at.
-        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 80}},
+        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 80, **KEEPS_PAGES}},
     )
 
     __mapper_args__: Any = {"polymorphic_on": "pgauthkit_kind", "polymorphic_identity": KIND}  # noqa: RUF012 - SQLAlchemy's own

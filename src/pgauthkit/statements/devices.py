@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from pgauthkit.models import Device, Session, User
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, text
+from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, single, text
 
 __all__ = [
     "FORGET_DEVICE",
@@ -76,7 +76,7 @@ def _kept(who: CTE) -> CTE:
         # Under the first pepper from now on, so that an older one can be dropped some day.
         .values(token_hash=binary("kept_device_hash"), last_used_at=NOW, expires_at=NOW + duration("device_ttl"))
         .values(ip=func.coalesce(text("ip"), d.ip), user_agent=func.coalesce(text("user_agent"), d.user_agent))
-        .where(d.token_hash == binary("device_hash"), d.user_id == who.c.id, d.expires_at > NOW)
+        .where(d.token_hash == binary("device_hash"), d.user_id == single(who.c.id), d.expires_at > NOW)
         .returning(d.id)
         .cte("kept_device")
     )

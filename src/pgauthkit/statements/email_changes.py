@@ -77,10 +77,12 @@ def _judged() -> CTE:
         .where(m.token_hash == binary("token_hash"), m.purpose == EMAIL_CHANGE),
         "own",
     )
-    addresses = select(own.c.email).union_all(select(own.c.old))
+    # Each looked up by itself: with IN and a query on one side of OR, no index serves, and all links would be read.
+    is_own = m.id == select(own.c.id).scalar_subquery()
+    at_either = (and_(m.email == select(one).scalar_subquery(), *IS_PENDING) for one in (own.c.email, own.c.old))
     links = materialized(
         select(m.id, m.token_hash, m.email, m.user_id, m.used_at, m.revoked_at, m.expires_at)
-        .where(or_(m.id.in_(select(own.c.id)), and_(m.email.in_(addresses), *IS_PENDING)))
+        .where(or_(is_own, *at_either))
         .order_by(m.id)
         .with_for_update(),
         "links",
@@ -93,13 +95,9 @@ def _judged() -> CTE:
         (or_(links.c.revoked_at.is_not(None), links.c.expires_at <= NOW), constant("expired")),
         else_=constant("ok"),
     )
-    is_own = (links.c.id == own.c.id).label("is_own")
-    return materialized(
-        select(links.c.id, links.c.email, links.c.user_id, is_own, case((is_own, verdict)).label("verdict")).join_from(
-            links, own, TRUE
-        ),
-        "judged",
-    )
+    presented = (links.c.id == own.c.id).label("is_own")
+    row = (links.c.id, links.c.email, links.c.user_id, presented, case((presented, verdict)).label("verdict"))
+    return materialized(select(*row).join_from(links, own, TRUE), "judged")
 
 
 def _confirm() -> Statement:

@@ -10,7 +10,18 @@ from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import SIGN_IN, sign_in
 from pgauthkit.statements.rate_limits import bucket, wait_for
 from pgauthkit.statements.repetition import outcome
-from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, number, text
+from pgauthkit.statements.statement import (
+    NOW,
+    Statement,
+    binary,
+    constant,
+    duration,
+    flag,
+    materialized,
+    number,
+    single,
+    text,
+)
 
 __all__ = ["WAIT_FOR_APPROVAL", "approve_magic_link", "claim_sign_in"]
 
@@ -66,7 +77,7 @@ def _approved(row: CTE) -> CTE:
             approved_at=case((is_good, NOW)),
             expires_at=case((is_good, func.greatest(m.expires_at, NOW + APPROVED_FOR)), else_=m.expires_at),
         )
-        .where(m.id == row.c.id, or_(is_good, is_wrong))
+        .where(m.id == single(row.c.id), or_(is_good, is_wrong))
         .returning(m.match_attempts)
         .cte("moved")
     )

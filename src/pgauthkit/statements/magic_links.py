@@ -14,7 +14,18 @@ from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.repetition import outcome
 from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.sessions import opened
-from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, flag, materialized, text
+from pgauthkit.statements.statement import (
+    NOW,
+    Statement,
+    binary,
+    constant,
+    duration,
+    flag,
+    looked_up,
+    materialized,
+    single,
+    text,
+)
 
 __all__ = [
     "EMAIL_CHANGE",
@@ -151,7 +162,7 @@ def _signed_in(link: CTE) -> CTE:
     touched = (
         update(users)
         .values(last_login_at=NOW, updated_at=NOW)
-        .where(good, users.c.email == link.c.email, users.c.is_active)
+        .where(users.c.email == single(link.c.email, good), users.c.is_active)
         .returning(users.c.id, users.c.email, users.c.role)
         .cte("touched")
     )
@@ -180,21 +191,21 @@ def sign_in(link: CTE, *, on_device: bool, **kept: ColumnElement[Any]) -> tuple[
     who = _signed_in(link)
     session = opened(who, on_device=on_device)
     used = {"used_at": NOW, "user_id": who.c.id, **kept}
-    consumed = update(magic_links).values(used).where(m.id == link.c.id, who.c.id.is_not(None))
+    consumed = update(magic_links).values(used).where(m.id == single(link.c.id), who.c.id.is_not(None))
     other = magic_links.alias("other")
     # SKIP LOCKED: two links of one address, used at once, would wait for each other.
     others = (
         select(other.c.id)
         # Not joined, but looked up: a planner that believes that hardly any link is pending, as after a purge, would
         # walk through all of them.
-        .where(other.c.email == select(link.c.email).scalar_subquery(), exists(select(who.c.id)))
+        .where(other.c.email == single(link.c.email), exists(select(who.c.id)))
         .where(other.c.used_at.is_(None), other.c.revoked_at.is_(None), other.c.purpose != EMAIL_CHANGE)
-        .where(other.c.id != select(link.c.id).scalar_subquery())
+        .where(other.c.id != single(link.c.id))
         .with_for_update(of=other, skip_locked=True)
         # In FROM, not by IN, for which the server builds a hash table each time: a fourteenth of its time.
         .subquery("others")
     )
-    killed = update(magic_links).values(revoked_at=NOW).where(m.id == others.c.id)
+    killed = update(magic_links).values(revoked_at=NOW).where(looked_up(m.id, others.c.id))
     return who, session, (consumed.cte("consumed"), killed.cte("killed"))
 
 

@@ -21,7 +21,7 @@ from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import hash_of_device
 from pgauthkit.statements.sessions import ENDS_AT
-from pgauthkit.statements.statement import NOW, Statement, constant, text
+from pgauthkit.statements.statement import NOW, Statement, constant, looked_up, single, text
 
 __all__ = ["outcome"]
 
@@ -68,9 +68,8 @@ def _earlier(link: CTE) -> CTE:
             *(ENDS_AT.label("ends_at"), s.access_token_hash, state.label("state")),
             hash_of_device(s.device_id).label("device_hash"),
         )
-        .join_from(link, sessions, s.id == link.c.session_id)
-        .join(users, users.c.id == s.user_id)
-        .where(link.c.verdict == constant("again"))
+        .join_from(sessions, users, looked_up(users.c.id, s.user_id))
+        .where(s.id == single(link.c.session_id, link.c.verdict == constant("again")))
         .cte("earlier")
     )
 

@@ -18,10 +18,13 @@ from sqlalchemy import (
     LargeBinary,
     SelectBase,
     Text,
+    any_,
     bindparam,
     cast,
     literal_column,
+    select,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -39,9 +42,11 @@ __all__ = [
     "constant",
     "duration",
     "flag",
+    "looked_up",
     "materialized",
     "moment",
     "number",
+    "single",
     "text",
     "texts",
 ]
@@ -83,6 +88,20 @@ class Statement:
 
 def _parameter(name: str, kind: TypeEngine[Any]) -> BindParameter[Any]:
     return bindparam(name, type_=kind, required=True)
+
+
+def single(column: ColumnElement[Any], *which: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The value of a row of which there is one at most, to look up another row by.
+
+    Not to be joined: to a planner that believes a table to be empty, a join costs as much by all of its rows as by an
+    index. It takes either, and keeps the plan while the table grows.
+    """
+    return select(column).where(*which).correlate(None).scalar_subquery()
+
+
+def looked_up(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Join rows of which there are few: only an index serves for this comparison. For the reason, see `single`."""
+    return column == any_(array([value]))
 
 
 def text(name: str) -> BindParameter[Any]:

@@ -240,7 +240,7 @@ class TestServerOfOnesOwn:
         runs = [call("--url", pgauthkit_empty_url) for _ in range(4)]
         applied = [re.findall(r"applied +(.+)", run.stdout) for run in runs]
         assert [run.exit_code for run in runs] == [0] * 4
-        assert [["0001, 0002, 0003, 0004"], *[["nothing, all were there"]] * 3] == applied
+        assert [["0001, 0002, 0003, 0004, 0005"], *[["nothing, all were there"]] * 3] == applied
         assert ["Connect to PostgreSQL", *STEPS, "Clean up"] == steps_of(runs[0].stdout) == steps_of(runs[1].stdout)
         assert rows_left(pgauthkit_empty_url) == [(0, 0, 0, 0, 0)]
 

@@ -101,7 +101,7 @@ class TestReset:
         assert "There is no folder migrations yet" in result.stderr
 
         assert values["schemas"] == ["pgauthkit"]
-        assert values["applied"] == ["0001", "0002", "0003", "0004"]
+        assert values["applied"] == ["0001", "0002", "0003", "0004", "0005"]
 
     def test_nobody_to_ask(self, blog: Blog) -> None:
         """Where nobody can be asked for the name, it is refused: wrong use."""

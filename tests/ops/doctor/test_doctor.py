@@ -234,7 +234,8 @@ class TestSchema:
         (finding,) = found(report, "revisions")
         assert (
             finding.message
-            == "Not in sync, of pgauthkit: 0001 (pending), 0002 (pending), 0003 (pending), 0004 (pending)."
+            == "Not in sync, of pgauthkit: 0001 (pending), 0002 (pending), 0003 (pending), 0004 (pending),"
+            " 0005 (pending)."
         )
         assert finding.advice == "Run pgauthkit migrate deploy."
         assert not found(report, "drift")

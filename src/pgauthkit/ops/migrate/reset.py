@@ -41,7 +41,7 @@ class Reset:
     Example:
         >>> done = reset("postgresql://localhost/blog", name="blog", host=track)  # doctest: +SKIP
         >>> done.deployment.applied, done.seeding  # doctest: +SKIP
-        (('0001', '0002', '0003', '0004'), None)
+        (('0001', '0002', '0003', '0004', '0005'), None)
     """
 
     schemas: tuple[str, ...]

@@ -52,7 +52,7 @@ class Track:
 
     Example:
         >>> [revision.id for revision in BUNDLED.revisions()]
-        ['0001', '0002', '0003', '0004']
+        ['0001', '0002', '0003', '0004', '0005']
     """
 
     name: TrackName

@@ -1,0 +1,190 @@
+"""What a call reads does not grow with the tables, also where its statements were planned while they were empty.
+
+PostgreSQL reads a table of few pages as a whole, and a prepared statement goes on to do so while the table grows, until
+it is analysed again. Both twins send the same statements, so that one of them is enough here.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, LiteralString
+
+import pytest
+from sqlalchemy import Engine, text
+from tests.integration.conftest import CHEAP_ARGON2
+
+from pgauthkit import AuthConfig, AuthService
+from pgauthkit.database import create_engine
+from pgauthkit.secret import Secret
+from pgauthkit.values import SignIn
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Database
+
+    from pgauthkit.testing import TestServer
+
+ROUNDS: Final = 12  # psycopg prepares a statement after 5 calls, and PostgreSQL keeps a plan after 5 more
+ENTRIES: Final = 60  # of indexes, which the call with most of them reads: far below the rows of others
+TABLES: Final = {"users", "magic_links", "sessions", "devices", "rate_limits"}
+EVERY_DAY: Final = {
+    *("request_magic_link", "request_magic_link on a device", "request_magic_link with a handoff", "peek_magic_link"),
+    *("verify_magic_link", "verify_magic_link on a device"),
+}
+OTHERS: Final[LiteralString] = """
+    INSERT INTO pgauthkit.users (id, email)
+    SELECT 'u' || n, 'u' || n || '@example.net' FROM generate_series(1, 200) AS n;
+    INSERT INTO pgauthkit.magic_links (id, token_hash, email, handoff_hash, expires_at)
+    SELECT 'm' || n, hash, 'm' || n || '@example.net', hash, now() + interval '1 day'
+    FROM generate_series(1, 200) AS n, convert_to('m' || n, 'UTF8') AS hash;
+    INSERT INTO pgauthkit.devices (id, token_hash, last_used_at, expires_at, user_id)
+    SELECT 'd' || n, convert_to('d' || n, 'UTF8'), now(), now() + interval '1 day', 'u' || n
+    FROM generate_series(1, 200) AS n;
+    INSERT INTO pgauthkit.sessions (id, selector_hash, access_token_hash, refresh_token_hash, authenticated_at,
+      last_used_at, access_expires_at, idle_expires_at, expires_at, user_id)
+    SELECT 's' || n, convert_to('s' || n, 'UTF8'), '', '', now(), now(), soon, soon, soon, 'u' || n
+    FROM generate_series(1, 200) AS n, (SELECT now() + interval '1 day') AS _ (soon);
+    INSERT INTO pgauthkit.rate_limits (key, full_at)
+    SELECT convert_to('r' || n, 'UTF8'), now() + interval '1 hour' FROM generate_series(1, 200) AS n
+"""
+PURGE: Final = "DELETE FROM pgauthkit.users; DELETE FROM pgauthkit.magic_links; DELETE FROM pgauthkit.rate_limits"
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, major: int, connect: "Callable[[str], Database]") -> Iterator["Database"]:
+    """A database of its own: what PostgreSQL knows of the tables is not left to the tests that went before."""
+    server: TestServer = request.getfixturevalue("pgauthkit_server" if major == 16 else "pg18_server")
+    with server.database() as url:
+        yield connect(url)
+
+
+@pytest.fixture
+def engine(pgauthkit_url: str) -> Iterator[Engine]:
+    """One connection: it prepares each statement, and keeps the plan."""
+    engine = create_engine(pgauthkit_url, pool_size=1, max_overflow=0)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def auth(engine: Engine) -> AuthService:
+    return AuthService(engine, AuthConfig(codes=True, argon2=CHEAP_ARGON2))
+
+
+def shown(secret: Secret | None) -> str:
+    assert secret is not None
+    return secret.reveal()
+
+
+def calls(auth: AuthService, number: int) -> Iterator[str]:
+    """Call every operation of the service for one person, and give the name of each after it."""
+    email, ip = f"ada{number}@example.com", f"203.0.113.{number}"
+    link = auth.request_magic_link(email, ip=ip)
+    yield "request_magic_link"
+    auth.peek_magic_link(link.token.reveal())
+    yield "peek_magic_link"
+    first = auth.verify_magic_link(link.token.reveal(), ip=ip)
+    yield "verify_magic_link"
+    link = auth.request_magic_link(email, ip=ip, bind=True, device=first.device.reveal())
+    yield "request_magic_link on a device"
+    auth.verify_magic_link(link.token.reveal(), binding=shown(link.binding), device=first.device.reveal())
+    yield "verify_magic_link on a device"
+    link = auth.request_magic_link(email, ip=ip)
+    auth.verify_code(link.id, shown(link.code), ip=ip)
+    yield "verify_code"
+    auth.authenticate(first.tokens.access_token.reveal())
+    yield "authenticate"
+    tokens = auth.refresh(first.tokens.refresh_token.reveal())
+    yield "refresh"
+    auth.authenticate(tokens.access_token.reveal())
+    yield "authenticate after it"
+    link = auth.request_magic_link(email, handoff=True)
+    yield "request_magic_link with a handoff"
+    auth.approve_magic_link(link.token.reveal(), str(link.match), ip=ip)
+    yield "approve_magic_link"
+    last = auth.claim_sign_in(shown(link.handoff))
+    yield "claim_sign_in"
+    yield from calls_on_users(auth, number, email, last)
+    auth.sign_out(tokens.access_token.reveal())
+    yield "sign_out"
+    auth.purge(keep=timedelta(), batch_size=100)
+    yield "purge"
+    auth.revoke_all_sessions(batch_size=100)
+    yield "revoke_all_sessions"
+
+
+def calls_on_users(auth: AuthService, number: int, email: str, person: SignIn) -> Iterator[str]:
+    """Call what needs no token."""
+    user_id = person.user.user_id
+    auth.list_sessions(user_id)
+    yield "list_sessions"
+    auth.list_devices(user_id)
+    yield "list_devices"
+    auth.find_user(email)
+    yield "find_user"
+    link = auth.request_email_change(user_id, f"eve{number}@example.com")
+    yield "request_email_change"
+    auth.confirm_email_change(link.token.reveal(), user_id=user_id, keep_session=person.tokens.session_id)
+    yield "confirm_email_change"
+    auth.change_email(user_id, email, keep_session=person.tokens.session_id)
+    yield "change_email"
+    invitation = auth.invite(f"bob{number}@example.com")
+    yield "invite"
+    auth.list_invitations()
+    yield "list_invitations"
+    auth.withdraw_invitation(invitation.id)
+    yield "withdraw_invitation"
+    auth.forget_device(user_id, "c1")
+    yield "forget_device"
+    auth.revoke_session(user_id, person.tokens.session_id)
+    yield "revoke_session"
+    auth.revoke_sessions(user_id)
+    yield "revoke_sessions"
+    auth.deactivate_user(user_id)
+    yield "deactivate_user"
+    auth.activate_user(user_id)
+    yield "activate_user"
+
+
+def counted(engine: Engine) -> dict[str, int]:
+    """Return how often each table was scanned, and how many entries of each index were read, by all that is over."""
+    with engine.connect() as db:
+        db.execute(text("SELECT pg_stat_force_next_flush()"))
+    with engine.connect() as db:
+        scans = db.execute(text("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = 'pgauthkit'"))
+        entries = db.execute(
+            text("SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes WHERE schemaname = 'pgauthkit'")
+        )
+        return {name: int(count) for rows in (scans, entries) for name, count in rows}
+
+
+@pytest.mark.pg18
+@pytest.mark.parametrize("people", [0, 50], ids=["new", "emptied by a purge"])
+def test_no_call_reads_all(auth: AuthService, engine: Engine, database: "Database", people: int) -> None:
+    """No call scans a table, or more than some entries of an index, by plans of when there was hardly a row."""
+    if people:
+        database.tell(OTHERS)
+        database.tell(PURGE)
+    for number in range(people):
+        auth.verify_magic_link(auth.request_magic_link(f"u{number}@example.org").token.reveal())
+    engine.dispose()
+    database.tell("VACUUM (ANALYZE)")
+    for number in range(ROUNDS):
+        assert len(list(calls(auth, number))) == 29
+    database.tell(OTHERS)
+
+    found: dict[str, dict[str, int]] = {}
+    before = counted(engine)
+    for name in calls(auth, ROUNDS):
+        after = counted(engine)
+        read = {relation: after[relation] - before[relation] for relation in after}
+        found[name] = {relation: count for relation, count in read.items() if count > most(name, relation)}
+        before = counted(engine)
+
+    assert {name: read for name, read in found.items() if read} == {}
+
+
+def most(name: str, relation: str) -> float:
+    """Return how often a call may scan a table, or read an entry of an index."""
+    if relation in TABLES:
+        return 0
+    return ENTRIES if name in EVERY_DAY else math.inf
