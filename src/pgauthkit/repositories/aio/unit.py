@@ -6,7 +6,9 @@ from sqlalchemy import Engine, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.errors import RepositoryError
+from pgauthkit.repositories.aio.together import together
 from pgauthkit.repositories.generic import Repository
+from pgauthkit.repositories.generic.description import describe
 
 __all__ = ["AsyncUnit", "sync_side"]
 
@@ -18,6 +20,8 @@ class AsyncUnit(Generic[M]):
 
     def __init__(self, db: AsyncSession | AsyncEngine, model: type[M]) -> None:
         self._repository = Repository(sync_side(db), model)
+        self._of = describe(model)
+        self._together = together(self._repository)
 
 
 def sync_side(db: AsyncSession | AsyncEngine) -> orm.Session | Engine:
