@@ -293,6 +293,7 @@ def test_several_columns(db: orm.Session, run: Run, statements: Statements) -> N
 @pytest.mark.parametrize(
     "key",
     [
+        {},
         {"sorted": "s1"},
         {"price": 0.1},
         {"number": True},

@@ -3,11 +3,16 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
+from sqlalchemy import Engine
+
 from pgauthkit.database.awaiting.gathering import ApartError, Gathering
 from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
 from pgauthkit.database.greenlet import in_greenlet
+from pgauthkit.database.querylog import QueryLog
 from pgauthkit.repositories.generic import Repository
+from pgauthkit.repositories.generic.description import Description
 from pgauthkit.repositories.generic.plans.by_plan import ByPlan
+from pgauthkit.repositories.generic.plans.calls import OnEngine
 
 __all__ = ["Together", "together"]
 
@@ -63,16 +68,11 @@ class Together(Generic[M]):
         return self._plans.kind(key, with_deleted=with_deleted)
 
 
-def together(repository: Repository[M]) -> Together[M] | None:
-    """Return what looks rows up for a repository, and for others of its model and engine; None in a session."""
-    unit: Any = repository
-    calls, of = unit._calls, unit._of  # noqa: SLF001 - its async half
-    if calls is None:
-        return None
-    kept = cast("dict[Hashable, Together[M]]", cast("Any", vars(calls.engine)).setdefault(_KEPT, {}))
-    limit = call_timeout_of(calls.engine)
-    key = of, limit, calls.log
+def together(engine: Engine, repository: Repository[M], of: Description[M]) -> Together[M]:
+    """Return what looks rows up for a repository, and for others of its model and engine."""
+    kept = cast("dict[Hashable, Together[M]]", cast("Any", vars(engine)).setdefault(_KEPT, {}))
+    key = of, call_timeout_of(engine), QueryLog.on(engine)
     found = kept.get(key)
     if found is None:
-        found = kept[key] = Together(repository, unit._planned, limit)  # noqa: SLF001 - the same
+        found = kept[key] = Together(repository, ByPlan(OnEngine(engine, of.table), of), call_timeout_of(engine))
     return found

@@ -31,6 +31,7 @@ from pgauthkit.repositories.generic.plans.reads import Planning
 from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape
 from pgauthkit.repositories.generic.plans.trees import root_columns
+from pgauthkit.repositories.generic.typed import plain_type
 
 __all__ = ["Keyed"]
 
@@ -44,8 +45,6 @@ _KINDS: Final[Mapping[type[TypeEngine[Any]], type[object]]] = {
     Text: str,
     Uuid: UUID,
 }
-# What a type may have that an array of its kind would not.
-_APART: Final = ("collation", "_variant_mapping")
 _BITS: Final[Mapping[type[object], int]] = {SmallInteger: 15, Integer: 31, BigInteger: 63}
 
 
@@ -103,6 +102,6 @@ def _only(maker: Rows[M], row: Row, types: Types) -> M:
 def _fits(kind: TypeEngine[Any], value: Any) -> bool:  # noqa: ANN401 - of any type
     """Tell whether a value may be one of many: no other type would do, and the server refuses none of them."""
     own = type(kind)
-    if type(value) is not _KINDS.get(own) or any(getattr(kind, name, None) for name in _APART):
+    if type(value) is not _KINDS.get(own) or plain_type(kind) is not kind or getattr(kind, "collation", None):
         return False
     return own not in _BITS or cast("int", value).bit_length() <= _BITS[own]
