@@ -13,8 +13,8 @@ import pytest
 from psycopg.errors import DivisionByZero, error_from_result
 from psycopg.generators import execute
 
+from pgauthkit.database.awaiting.arriving import wait_in_task
 from pgauthkit.database.deadline import READ, WRITE, CallTimeoutError, one_call
-from pgauthkit.database.results.arriving import wait_in_task
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Database
@@ -89,7 +89,7 @@ async def test_steps_that_write(database: "Database") -> None:
             return seen
 
         assert (await wait_in_task(driver, steps()))[:2] == [WRITE, READ]
-        assert seen[2] in {READ, WRITE}
+        assert seen[2] & (READ | WRITE)
 
 
 @awaited
@@ -120,7 +120,7 @@ async def test_a_task_that_is_cancelled(database: "Database") -> None:
 
 @awaited
 async def test_an_answer_in_the_turn_of_a_cancellation(database: "Database") -> None:
-    """An answer that arrives as its task is cancelled is no error of the loop, and leaves the connection usable."""
+    """An answer that arrives as its task is cancelled is no error of the loop, and nobody gets it for another."""
     reported: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: reported.append(context))
@@ -131,5 +131,5 @@ async def test_an_answer_in_the_turn_of_a_cancellation(database: "Database") -> 
         loop.call_soon(task.cancel)  # goes before the socket, which is looked at in the same turn
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await (await driver.execute("SELECT 2")).fetchone() == (2,)
+        assert driver.closed
     assert reported == []

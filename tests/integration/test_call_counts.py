@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
 from pgauthkit.config import SessionCache
+from pgauthkit.repositories import AsyncUserRepository
 from pgauthkit.values import SignIn
 
 ADA = "ada@example.com"
@@ -106,3 +107,18 @@ def test_find_user(pgauthkit_engine: Engine, pgauthkit_config: AuthConfig) -> No
     """Finding a user by a plain address takes no more than so many."""
     auth, _ = sign_in(pgauthkit_engine, pgauthkit_config)
     assert calls(lambda: auth.find_user(ADA)) < 150
+
+
+def test_get_awaited(
+    pgauthkit_engine: Engine, pgauthkit_async_engine: AsyncEngine, pgauthkit_config: AuthConfig
+) -> None:
+    """A row by its key, awaited by a caller who is alone, takes no more than so many."""
+    _, signed_in = sign_in(pgauthkit_engine, pgauthkit_config)
+    users = AsyncUserRepository(pgauthkit_async_engine)
+
+    async def count() -> float:
+        found = await calls_async(lambda: users.get(id=signed_in.user.user_id))
+        await pgauthkit_async_engine.dispose()
+        return found
+
+    assert asyncio.run(count()) < 370

@@ -1,9 +1,9 @@
 """Async `authenticate` on a connection that is at hand: no greenlet, and everything that a call promises."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import greenlet
@@ -14,9 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from pgauthkit import AsyncAuthService, AuthService
-from pgauthkit.aio.quick import _waited
 from pgauthkit.database import create_async_engine
-from pgauthkit.database.deadline import READ, WRITE, limit_calls
+from pgauthkit.database.deadline import limit_calls
 from pgauthkit.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
@@ -187,25 +186,3 @@ def test_after_a_conflict(pgauthkit_url: str, token: str) -> None:
                 other.execute(AS_BEFORE)
 
     asyncio.run(work())
-
-
-def test_steps_that_write(pgauthkit_url: str) -> None:
-    """A statement too long for the socket waits until it may be written, and for what comes meanwhile."""
-
-    async def work() -> list[int]:
-        driver = await psycopg.AsyncConnection.connect(pgauthkit_url.replace("+psycopg", ""))
-        seen: list[int] = []
-
-        def steps() -> Generator[int, int, list[int]]:
-            seen.append((yield WRITE))
-            driver.pgconn.send_query(b"SELECT 1")
-            driver.pgconn.flush()
-            seen.append((yield READ))
-            seen.append((yield READ | WRITE))  # either is there
-            return seen
-
-        found: list[int] = await _waited(driver, steps(), monotonic() + 60)
-        await driver.close()
-        return found
-
-    assert asyncio.run(work())[:2] == [WRITE, READ]

@@ -13,7 +13,7 @@ from weakref import ref
 
 import pytest
 
-from pgauthkit.aio.waits import TIMED_OUT, Waits
+from pgauthkit.database.awaiting.waits import TIMED_OUT, Waits
 from pgauthkit.database.deadline import ENDLESS, READ, WRITE
 
 T = TypeVar("T")

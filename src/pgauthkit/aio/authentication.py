@@ -1,16 +1,16 @@
 """Authentication, awaited: the one call that is on the way of every request has a way of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, orm
 
-from pgauthkit.aio.gathering import Gathering
 from pgauthkit.aio.quick import Quick
 from pgauthkit.aio.wire import AsyncWire
 from pgauthkit.config import AuthConfig
+from pgauthkit.database.awaiting.gathering import Gathering
 from pgauthkit.database.deadline import call_timeout_of, one_call, time_left
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.database.runner import Row
@@ -23,6 +23,9 @@ from pgauthkit.statements import authentication as statements
 from pgauthkit.values import Identity
 
 __all__ = ["AwaitedService"]
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 class AwaitedService(AuthService):
@@ -37,8 +40,8 @@ class AwaitedService(AuthService):
         self._limit = call_timeout_of(engine)
         self._quick = Quick(engine, AsyncWire())
         of_replica = self._replica and partial(self._asked_together, self._replica)
-        self._reading: Gathering[Presented, Answer | Row | None] = Gathering(of_replica or self._asked_of_primary)
-        self._writing = Gathering(self._touched_together)
+        self._reading: Gathering[Presented, Answer | Row | None] = _gathering(of_replica or self._asked_of_primary)
+        self._writing = _gathering(self._touched_together)
         self._is_joined = False
 
     def within(self, db: orm.Session | orm.scoped_session[Any] | Connection) -> "AwaitedService":
@@ -95,3 +98,10 @@ class AwaitedService(AuthService):
     async def _touched_together(self, group: Sequence[tuple[str, bytes]]) -> list[None]:
         await in_greenlet(self._touch, group)
         return [None] * len(group)
+
+
+def _gathering(ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> Gathering[Q, A]:
+    async def alone(question: Q) -> A:
+        return (await ask([question]))[0]
+
+    return Gathering(alone, ask)

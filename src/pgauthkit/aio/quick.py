@@ -1,16 +1,15 @@
 """`Quick`: a statement on a connection that is at hand, awaited without a greenlet."""
 
-import asyncio
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 import psycopg
 from sqlalchemy import Pool
 from sqlalchemy.exc import MissingGreenlet, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from pgauthkit.aio.waits import Waits
-from pgauthkit.database.deadline import CALL_ENDS, CallTimeoutError, Steps, stop
+from pgauthkit.database.awaiting.arriving import wait_in_task
+from pgauthkit.database.deadline import CALL_ENDS
 from pgauthkit.database.greenlet import in_greenlet
 from pgauthkit.database.line import Line
 from pgauthkit.database.pool.loan import Loan, is_plain
@@ -34,17 +33,13 @@ class Quick(Autocommit):
         line = connection and Line.of(connection)
         if connection is None or line is None or line.is_hung_up() or not line.is_idle:
             return await in_greenlet(self._fetched_anew, connection, sql, parameters)
-        driver = line.driver
         outer = CALL_ENDS.get()
         end = monotonic() + self._limit if outer is None else outer
         try:
-            rows: list[Row] = await _waited(driver, line.ask(sql, parameters), end)
+            rows: list[Row] = await wait_in_task(line.driver, line.ask(sql, parameters), end)
         except (psycopg.Error, SQLAlchemyError) as error:
-            if isinstance(error, CallTimeoutError):
-                await stop(driver)
             failure = await in_greenlet(self._failed, connection, error)
         except BaseException:
-            await stop(driver)
             await in_greenlet(connection.invalidate)
             raise
         else:
@@ -75,22 +70,3 @@ def _has_idle(pool: Pool) -> bool:
     Another pool than ours cannot end a connection that is too old here, and would leave it open.
     """
     return isinstance(pool, AsyncPatientPool) and pool.checkedin() > 0 and is_plain(pool)
-
-
-async def _waited(driver: "psycopg.AsyncConnection[Any]", steps: Steps, end: float) -> Any:  # noqa: ANN401 - of the steps
-    """Go through steps of psycopg's, each with a wait of ours.
-
-    Raises:
-        CallTimeoutError: the time is up.
-    """
-    waits, socket = Waits.of(asyncio.get_running_loop()), driver.pgconn.socket
-    try:
-        wanted: int = next(steps)
-        while state := await waits.ready(socket, wanted, end):
-            wanted = steps.send(state)
-    except StopIteration as done:
-        return done.value
-    except BaseException:
-        waits.forget(socket)
-        raise
-    raise CallTimeoutError

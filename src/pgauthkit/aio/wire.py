@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -34,8 +34,8 @@ class AsyncWire(Awaiting):
 
     def ask(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
         """Run a statement in autocommit; the connection is given back as it was."""
-        driver: Any = connection.driver_connection
-        rows: list[Row] = self.wait(driver.wait(Line.of(connection).ask(sql, parameters)))
+        line = Line.of(connection)
+        rows: list[Row] = self.wait(line.awaited(line.ask(sql, parameters)))
         return rows
 
     def compute(self, slow: Callable[[], T]) -> T:

@@ -20,10 +20,10 @@ from psycopg.pq import ExecStatus, Format, TransactionStatus
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.adapters import PlainContext
+from pgauthkit.database.awaiting.arriving import wait_in_task
 from pgauthkit.database.deadline import bind, wait_in_thread
 from pgauthkit.database.forking import sever
 from pgauthkit.database.preparing import MOST_PREPARED, STALE, Key, note_deallocation, numbered
-from pgauthkit.database.results.arriving import wait_in_task
 from pgauthkit.database.results.binary import Binary
 from pgauthkit.database.results.loaded import Rows, loaded, types_of
 from pgauthkit.database.results.received import receive

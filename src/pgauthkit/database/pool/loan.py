@@ -5,7 +5,7 @@ from typing import Any, cast
 from sqlalchemy import Engine, Pool, QueuePool
 from sqlalchemy.pool import PoolProxiedConnection
 
-__all__ = ["Loan", "borrow", "is_plain"]
+__all__ = ["Loan", "borrow", "is_heard", "is_plain"]
 
 
 def borrow(engine: Engine) -> PoolProxiedConnection:
@@ -33,10 +33,21 @@ def is_plain(pool: Pool) -> bool:
     own: Any = pool  # names of SQLAlchemy's own
     if own._pre_ping or own.echo:  # noqa: SLF001 - the same
         return False
+    return not is_heard(pool)
+
+
+def is_heard(pool: Pool) -> bool:
+    """Tell whether a listener of the host's is called as a connection is taken, or given back.
+
+    Example:
+        >>> is_heard(engine.pool)  # doctest: +SKIP
+        False
+    """
+    dispatch: Any = pool.dispatch
     # Not by their truth, which is worked out anew each time.
-    given, back, reset = own.dispatch.checkout, own.dispatch.checkin, own.dispatch.reset
+    given, back, reset = dispatch.checkout, dispatch.checkin, dispatch.reset
     is_own = given.listeners or back.listeners or reset.listeners
-    return not (is_own or given.parent_listeners or back.parent_listeners or reset.parent_listeners)
+    return bool(is_own or given.parent_listeners or back.parent_listeners or reset.parent_listeners)
 
 
 class Loan:

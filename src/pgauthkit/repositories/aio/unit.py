@@ -7,7 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from pgauthkit.database.sessions import session_of
 from pgauthkit.errors import RepositoryError
+from pgauthkit.repositories.aio.together import together
 from pgauthkit.repositories.generic import Repository
+from pgauthkit.repositories.generic.description import describe
 
 __all__ = ["AsyncUnit", "sync_side"]
 
@@ -18,7 +20,10 @@ class AsyncUnit(Generic[M]):
     """The base of the parts that `AsyncRepository` is put together from."""
 
     def __init__(self, db: AsyncSession | AsyncEngine, model: type[M]) -> None:
-        self._repository = Repository(sync_side(db), model)
+        on = sync_side(db)
+        self._repository = Repository(on, model)
+        self._of = describe(model)
+        self._together = together(on, self._repository, self._of) if isinstance(on, Engine) else None
 
 
 def sync_side(db: AsyncSession | AsyncEngine) -> orm.Session | Engine:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, dialect
 from sqlalchemy.exc import CompileError
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-__all__ = ["Compared", "compared_type", "own_type", "same", "typed"]
+__all__ = ["Compared", "compared_type", "own_type", "plain_type", "same", "typed"]
 
 _POSTGRESQL: Final[Dialect] = typing_cast("Callable[[], Dialect]", dialect)()
 _PADDED, _CASELESS = "bpchar", "CITEXT"
@@ -76,9 +76,9 @@ def own_type(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
 
     As text a padded or caseless value equals other values, and as double precision 0.1 is not the 0.1 of a real.
     """
-    plain = _plain(kind)
+    plain = plain_type(kind)
     if isinstance(plain, ARRAY):
-        item = _named(_plain(_item(typing_cast("TypeEngine[Any]", plain))), _ITEMS)
+        item = _named(plain_type(_item(typing_cast("TypeEngine[Any]", plain))), _ITEMS)
         return None if item is None else ARRAY(item)
     return _named(plain, _RULES)
 
@@ -110,13 +110,13 @@ def same(kind: TypeEngine[Any], value: object) -> object:
     return value if hashable else repr(value)
 
 
-def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+def plain_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     """Return the type below those that convert for Python, and below domains; for PostgreSQL, where that matters."""
     variants: dict[str, TypeEngine[Any]] = getattr(kind, "_variant_mapping", {})
     plain = variants.get(_POSTGRESQL.name, kind)
     if isinstance(plain, TypeDecorator):
-        return _plain(plain.type_engine(_POSTGRESQL))
-    return _plain(plain.data_type) if isinstance(plain, DOMAIN) else plain
+        return plain_type(plain.type_engine(_POSTGRESQL))
+    return plain_type(plain.data_type) if isinstance(plain, DOMAIN) else plain
 
 
 def _item(kind: TypeEngine[Any]) -> TypeEngine[Any]:

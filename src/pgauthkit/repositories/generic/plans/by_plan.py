@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from pgauthkit.repositories.generic.plans.creates import Creates
 from pgauthkit.repositories.generic.plans.methods.figures import Figures
+from pgauthkit.repositories.generic.plans.methods.keyed import Keyed
 from pgauthkit.repositories.generic.plans.methods.many import Many
 from pgauthkit.repositories.generic.plans.methods.pages import Pages
 from pgauthkit.repositories.generic.plans.reads import Reads
@@ -14,5 +15,5 @@ __all__ = ["ByPlan"]
 M = TypeVar("M")
 
 
-class ByPlan(Reads[M], Pages[M], Figures[M], Creates[M], Writes[M], Many[M]):
+class ByPlan(Reads[M], Pages[M], Figures[M], Creates[M], Writes[M], Many[M], Keyed[M]):
     """Its methods are called as those of the repository, and say by an error that a session is needed."""
