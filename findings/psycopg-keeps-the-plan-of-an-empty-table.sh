@@ -6,7 +6,7 @@
 # Behaviour: Once the server has a generic plan it keeps it until the statistics or the table's definition change. Of a table that
 #   VACUUM has seen empty (after a deployment, a TRUNCATE or a purge of all) that plan reads the whole table, also with 20,000
 #   rows in it, until ANALYZE ends it on its own. Of a new table that no VACUUM has seen it is the index: a test sees that one.
-#   Told are the rows that sequential scans read for 100 look-ups. ANALYZE after filling ends it, or prepare_threshold=None.
+#   The output counts rows that sequential scans read in 100 look-ups. ANALYZE after filling ends it, or prepare_threshold=None.
 # Output seen:
 #   VACUUM while it was empty, prepared: 2000000
 #   VACUUM while it was empty, not prepared: 0
