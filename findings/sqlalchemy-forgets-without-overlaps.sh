@@ -3,8 +3,8 @@
 #
 # Guess: a key WITHOUT OVERLAPS (new in 18) that SQLAlchemy reads is written again as such, or said to be unknown, as a CHECK
 #   is that it cannot parse.
-# Behaviour: It is read as a plain key of the same columns, and PERIOD of a foreign key as a plain foreign key. What is made of it
-#   (a copy for tests, models by a generator) takes two bookings of one room at one time, which the original refuses. There is
+# Behaviour: It is read as a plain key of the same columns, and PERIOD of a foreign key as a plain foreign key. A copy that is made of
+#   it, for tests say, takes two bookings of one room at one time, which the original refuses. There is
 #   no warning.
 # Output seen:
 #   the original: ExclusionViolation

@@ -3,8 +3,8 @@
 #
 # Guess: a column that becomes longer, from varchar(100) to varchar(200) or from int to bigint, is altered, and keeps its values.
 # Behaviour: TypeORM drops the column and adds it again, in `synchronize` as in the statements of which migration:generate makes a
-#   migration: every value is gone, without a warning. Where the column is NOT NULL and has no default, the ADD is refused, and
-#   where it is nullable nothing is. ALTER COLUMN … TYPE, by hand in the migration, keeps them.
+#   migration: every value of a nullable column is gone, without a warning. ALTER COLUMN … TYPE, by hand in the migration,
+#   keeps them.
 # Output seen:
 #   ALTER TABLE "person" DROP COLUMN "name"
 #   ALTER TABLE "person" ADD "name" character varying(200)
