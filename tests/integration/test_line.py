@@ -51,7 +51,7 @@ class TestAsking:
         """The same text is prepared once for each set of types, as the server takes each for another statement."""
         for value in (1, 2, None, "x"):
             assert ask(connection, "SELECT %(value)s::text", value=value) == [(value if value is None else str(value),)]
-        assert Line.of(connection).prepared == 2
+        assert len(Line.of(connection).prepared.names) == 2
 
     def test_bytes_in_an_array(self, connection: "PoolProxiedConnection") -> None:
         """An array of bytes is what the server reads, with nulls, without, and empty."""
@@ -70,7 +70,7 @@ class TestAsking:
         """The eldest makes room for a new one, and is prepared again when it comes again."""
         for number in (*range(MOST_PREPARED + 2), 0):
             assert ask(connection, f"SELECT {number}") == [(number,)]
-        assert Line.of(connection).prepared == MOST_PREPARED
+        assert len(Line.of(connection).prepared.names) == MOST_PREPARED
         assert ask(connection, "SELECT count(*)::int FROM pg_prepared_statements") == [(MOST_PREPARED,)]
 
     def test_an_error_is_psycopgs(self, connection: "PoolProxiedConnection") -> None:
@@ -91,7 +91,7 @@ class TestForgotten:
         cursor.execute("DEALLOCATE ALL")
         connection.commit()
         assert ask(connection, "SELECT %(value)s::text", value="b") == [("b",)]
-        assert Line.of(connection).prepared == 1
+        assert len(Line.of(connection).prepared.names) == 1
 
     def test_no_name_comes_twice(self, connection: "PoolProxiedConnection") -> None:
         """What was prepared after a DEALLOCATE ALL, and before it was noticed, stands in nobody's way."""
@@ -146,8 +146,19 @@ class TestForgotten:
         connection = engine.raw_connection()
         assert ask(connection, "SELECT %(value)s::text", value="a") == [("a",)]
         assert ask(connection, "SELECT count(*) FROM pg_prepared_statements") == [(0,)]
+        assert self.round_trips(connection) == [0] * 600
         connection.close()
         engine.dispose()
+
+    def test_plans_are_made_anew(self, connection: "PoolProxiedConnection") -> None:
+        """It costs a round trip with the 64th statement, and then each time that there were eight times as many."""
+        assert self.round_trips(connection) == [1] * 63 + [2] * 512 + [3] * 25
+
+    @staticmethod
+    def round_trips(connection: "PoolProxiedConnection") -> list[int]:
+        """Return how many there were beside the statements, after each of 600."""
+        line = Line(connection.driver_connection)  # type: ignore[arg-type]
+        return [line.wait(line.ask("SELECT 1", {})) and line.prepared.round_trips for _ in range(600)]
 
 
 def test_a_process_that_is_another_one(connection: "PoolProxiedConnection", database: "Database") -> None:

@@ -183,6 +183,25 @@ def test_no_call_reads_all(auth: AuthService, engine: Engine, database: "Databas
     assert {name: read for name, read in found.items() if read} == {}
 
 
+@pytest.mark.pg18
+def test_plans_are_made_anew(engine: Engine, database: "Database") -> None:
+    """Where a table has no pages, as after a failover, a connection gives its plans up with its 64th statement."""
+    auth = AuthService(engine, AuthConfig())
+    database.tell("TRUNCATE pgauthkit.rate_limits")
+    database.tell("VACUUM (ANALYZE) pgauthkit.rate_limits")
+
+    def scans(number: int) -> int:
+        before = counted(engine)["rate_limits"]
+        auth.request_magic_link(f"ada{number}@example.com")
+        return counted(engine)["rate_limits"] - before
+
+    assert [scans(number) > 0 for number in range(40)] == [True] * 40
+    more: LiteralString = "SELECT sha256(n::text::bytea), now() FROM generate_series(1, 5000) AS n"
+    database.tell("INSERT INTO pgauthkit.rate_limits " + more)
+    found = [scans(number) > 0 for number in range(40, 70)]
+    assert found == [True] * 23 + [False] * 7
+
+
 def most(name: str, relation: str) -> float:
     """Return how often a call may scan a table, or read an entry of an index."""
     if relation in TABLES:

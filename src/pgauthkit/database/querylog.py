@@ -93,7 +93,7 @@ class QueryLog:
 
         def ask_and_log(connection: PoolProxiedConnection, sql: str, given: G) -> R:
             line = Line.of(connection)
-            running = _Running(lambda: line.prepared if prepares else 0)
+            running = _Running(lambda: line.prepared.round_trips if prepares else 0)
             try:
                 rows = ask(connection, sql, given)
             except psycopg.Error as error:

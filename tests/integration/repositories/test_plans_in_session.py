@@ -392,12 +392,12 @@ def test_statements_that_psycopg_has_forgotten(alone: orm.Session) -> None:
     line = Line.of(alone.connection().connection)
     for _ in range(2):
         tags.count()
-        assert line.prepared
+        assert line.prepared.names
         for _ in range(7):
             alone.execute(text("SELECT 7"))
         alone.rollback()
         assert Line.of(alone.connection().connection) is line
-        assert not line.prepared
+        assert not line.prepared.names
 
 
 @pytest.mark.usefixtures("rows")
@@ -449,9 +449,9 @@ def test_statements_that_are_not_prepared(blog_url: str, prepared: int) -> None:
     engine = create_engine(blog_url, connect_args={} if prepared else {"prepare_threshold": None})
     with orm.Session(engine) as db:
         line = Line.of(db.connection().connection)
-        line.names.update({(b"%d" % number, ()): b"" for number in range(prepared)})
+        line.prepared.names.update({(b"%d" % number, ()): b"" for number in range(prepared)})
         assert Repository(db, Tag).count() == Repository(db, Tag).count() == 3
-        assert line.prepared == prepared
+        assert len(line.prepared.names) == prepared
     engine.dispose()
 
 

@@ -46,13 +46,13 @@ def joined(driver: Any, line: Line, plan: Plan, values: Sequence[Any], *, binary
     wanted = Format.BINARY if reading else Format.TEXT
     given = transformer.dump_sequence(values, plan.formats)
     key = plan.text, transformer.types or ()
-    pgconn, name = driver.pgconn, line.names.get(key)
+    pgconn, name = driver.pgconn, line.prepared.names.get(key)
     before: list[Command] = []
     if pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
         before.append(partial(pgconn.send_query_params, driver._get_tx_start_command(), None))  # noqa: SLF001 - psycopg has no public name for it
-    prepares = name is None and driver.prepare_threshold is not None and len(line.names) < MOST_PREPARED
+    prepares = name is None and driver.prepare_threshold is not None and len(line.prepared.names) < MOST_PREPARED
     if prepares:
-        name = line.new_name()
+        name = line.prepared.new_name()
         before.append(partial(pgconn.send_prepare, name, *key))
     if name is None:
         last = partial(pgconn.send_query_params, plan.text, given, key[1], transformer.formats, wanted)
@@ -63,12 +63,12 @@ def joined(driver: Any, line: Line, plan: Plan, values: Sequence[Any], *, binary
     if failed is not None:
         error = error_from_result(failed, driver.info.encoding)
         if isinstance(error, InvalidSqlStatementName):
-            line.names.clear()  # the host has sent DEALLOCATE ALL
+            line.prepared.names.clear()  # the host has sent DEALLOCATE ALL
         elif STALE.fullmatch(error.sqlstate or ""):
-            line.names.pop(key, None)
+            line.prepared.names.pop(key, None)
         raise error
     if prepares and name is not None:
-        line.names[key] = name
+        line.prepared.names[key] = name
     if reading and types_of(results[-1]) != plan.types:  # a column has got another type
         return (yield from joined(driver, line, plan, values, binary=False))
     return loaded(results[-1], transformer)
