@@ -6,7 +6,7 @@ from pgauthkit.statements.handoffs import claim_sign_in
 from pgauthkit.statements.magic_links import verify_code, verify_magic_link
 from pgauthkit.statements.sessions import open_session
 
-KEPT, EARLIER = "UPDATE pgauthkit.devices", "JOIN pgauthkit.sessions"
+KEPT, EARLIER = "UPDATE pgauthkit.devices", "FROM pgauthkit.sessions JOIN pgauthkit.users"
 
 
 @pytest.mark.parametrize("on_device", [False, True])

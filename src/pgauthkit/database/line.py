@@ -72,7 +72,7 @@ class Line:
         self._process = os.getpid()
         self._pgconn = driver.pgconn
         self._transformer = Transformer(PlainContext(driver))
-        self.prepared = Prepared(driver)
+        self.prepared: Prepared = Prepared(driver)
         self._names = self.prepared.names
         self._poll = select.poll()
         self._poll.register(driver.fileno(), select.POLLIN)
