@@ -114,6 +114,7 @@ class Note(Written):
     extra: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     lines: Mapped[list["Line"]] = relationship(back_populates="note", default_factory=list)
     numbers: AssociationProxy[list[int]] = association_proxy("lines", "id", init=False)
+    words: Mapped[str | None] = mapped_column(deferred=True, default=None)
 
 
 class Line(Written):
@@ -250,6 +251,7 @@ def test_repr_asks_for_nothing(db: orm.Session) -> None:
     db.expunge_all()
     note = Repository(db, Note).find_many()[0]
     assert "name='a'" in repr(note)
+    assert "words" not in vars(note)  # as it is deferred, it was not read for that either
     for name in ("lines", "numbers"):
         with pytest.raises(RepositoryError, match=r"Note\.lines was not loaded"):
             list(getattr(note, name))
