@@ -15,11 +15,13 @@ import pytest
 from argon2 import Parameters, Type
 from sqlalchemy import Connection, Engine, orm
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_session
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
 from pgauthkit.database import create_async_engine, create_engine
+from pgauthkit.database.line import Line
 from pgauthkit.testing import Clock, TestServer
 from pgauthkit.values import AuthEvent, SignIn
 
@@ -248,6 +250,12 @@ class SigningIn(Protocol):
     """Signs somebody in by a link."""
 
     def __call__(self, email: str = "ada@example.com", *, by: AuthService | None = None) -> SignIn: ...
+
+
+def ask(connection: PoolProxiedConnection, sql: str, **parameters: object) -> Any:  # noqa: ANN401 - what the server says
+    """Run a statement as the service does, below SQLAlchemy and psycopg's cursors."""
+    line = Line.of(connection)
+    return line.wait(line.ask(sql, parameters))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from psycopg.rows import dict_row
+from tests.integration.conftest import ask
 
 from pgauthkit import AuthConfig, AuthService
 from pgauthkit.database import create_engine
@@ -30,11 +31,6 @@ def connection(pgauthkit_engine: sa.Engine) -> "Iterator[PoolProxiedConnection]"
     pooled = pgauthkit_engine.raw_connection()
     yield pooled
     pooled.close()
-
-
-def ask(connection: "PoolProxiedConnection", sql: str, **parameters: object) -> Any:  # noqa: ANN401 - what the server says
-    line = Line.of(connection)
-    return line.wait(line.ask(sql, parameters))
 
 
 class TestAsking:

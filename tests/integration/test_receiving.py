@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.integration.conftest import ask
 
 from pgauthkit.database.line import Line
 
@@ -26,11 +27,6 @@ def connection(pgauthkit_engine: sa.Engine) -> "Iterator[PoolProxiedConnection]"
     pooled = pgauthkit_engine.raw_connection()
     yield pooled
     pooled.invalidate()
-
-
-def ask(connection: "PoolProxiedConnection", sql: str, **parameters: object) -> Any:  # noqa: ANN401 - what the server says
-    line = Line.of(connection)
-    return line.wait(line.ask(sql, parameters))
 
 
 def test_much_to_send(connection: "PoolProxiedConnection") -> None:
