@@ -241,6 +241,18 @@ class TestElsewhere:
         pgauthkit_clock.move(INSTANT)
         assert refused(auth, access(signed_in))
 
+    def test_the_end_of_the_session(
+        self, keeping: AuthService, sign_in: "SigningIn", database: "Database", pgauthkit_clock: Clock
+    ) -> None:
+        """A session that ends before its access token does not go on in memory."""
+        signed_in = sign_in()
+        database.tell("UPDATE pgauthkit.sessions SET expires_at = created_at + interval '40 seconds'")
+        kept(keeping, signed_in)
+        pgauthkit_clock.move(timedelta(seconds=40) - INSTANT)
+        assert not refused(keeping, access(signed_in))
+        pgauthkit_clock.move(INSTANT)
+        assert refused(keeping, access(signed_in))
+
     def test_the_database_is_away(
         self,
         keeping: AuthService,

@@ -19,7 +19,7 @@ HOUR: Final = timedelta(hours=1)
 SELECTOR: Final = b"the selector's hash"
 
 
-def identity(number: int = 0) -> Identity:
+def identity(number: int = 0, ttl: timedelta = HOUR) -> Identity:
     # Texts and times are new objects each, as they are when they come from the server.
     return Identity(
         user_id=f"c{number:024d}",
@@ -27,7 +27,7 @@ def identity(number: int = 0) -> Identity:
         role=UserRole.USER,
         session_id=f"d{number:024d}",
         authenticated_at=NOW - timedelta(seconds=number),
-        expires_at=NOW + HOUR + timedelta(seconds=number),
+        expires_at=NOW + ttl + timedelta(seconds=number),
         asked_at=NOW + timedelta(microseconds=number),
     )
 
@@ -55,8 +55,8 @@ def test_age_counts_from_before_the_statement() -> None:
     """An answer is given until it is as old as it may be, and then no more, whenever it came."""
     answers = kept(timedelta(minutes=1))
     begun = elapsed()
-    answers.put(answers.key("young"), SELECTOR, begun - 30, identity(), NOW + HOUR)
-    answers.put(answers.key("old"), SELECTOR, begun - 60, identity(), NOW + HOUR)
+    answers.put(answers.key("young"), SELECTOR, begun - 30, identity())
+    answers.put(answers.key("old"), SELECTOR, begun - 60, identity())
     assert answers.find(answers.key("young")) == identity()
     assert answers.find(answers.key("old")) is None
 
@@ -65,16 +65,17 @@ def test_it_ends_with_the_token() -> None:
     """What the database said of its end holds, by the time that has passed here since."""
     answers = kept()
     begun = elapsed()
-    answers.put(answers.key("good"), SELECTOR, begun - 30, identity(), NOW + timedelta(minutes=1))
-    answers.put(answers.key("ended"), SELECTOR, begun - 30, identity(), NOW + timedelta(seconds=30))
-    assert answers.find(answers.key("good")) == identity()
+    good, ended = (identity(ttl=timedelta(seconds=seconds)) for seconds in (60, 30))
+    answers.put(answers.key("good"), SELECTOR, begun - 30, good)
+    answers.put(answers.key("ended"), SELECTOR, begun - 30, ended)
+    assert answers.find(answers.key("good")) == good
     assert answers.find(answers.key("ended")) is None
 
 
 def test_it_is_as_of_now() -> None:
     """`asked_at` goes on with the time, so that a sign-in does not stay fresh in memory."""
     answers = kept()
-    answers.put(answers.key("token"), SELECTOR, elapsed() - 30, identity(), NOW + HOUR)
+    answers.put(answers.key("token"), SELECTOR, elapsed() - 30, identity())
     found = answers.find(answers.key("token"))
     assert found
     assert found.asked_at >= NOW + timedelta(seconds=30)
@@ -84,7 +85,7 @@ def test_size() -> None:
     """However many good tokens come, so many are kept, and the oldest answer goes first."""
     answers = kept(size=10)
     for number in range(100):
-        answers.put(answers.key(str(number)), SELECTOR, elapsed(), identity(number), NOW + HOUR)
+        answers.put(answers.key(str(number)), SELECTOR, elapsed(), identity(number))
     assert len(answers) == 10
     assert [number for number in range(100) if answers.find(answers.key(str(number)))] == list(range(90, 100))
 
@@ -93,15 +94,15 @@ def test_asked_again() -> None:
     """What is asked again takes the place of what was kept before, and is the youngest."""
     answers = kept(size=2)
     for token in ("one", "two", "one", "three"):
-        answers.put(answers.key(token), SELECTOR, elapsed(), identity(), NOW + HOUR)
+        answers.put(answers.key(token), SELECTOR, elapsed(), identity())
     assert [bool(answers.find(answers.key(token))) for token in ("one", "two", "three")] == [True, False, True]
 
 
 def test_what_is_too_old_is_dropped() -> None:
     """Answers that nobody may be given any more take no memory for long."""
     answers = kept(timedelta(minutes=1))
-    answers.put(answers.key("old"), SELECTOR, elapsed() - 61, identity(), NOW + HOUR)
-    answers.put(answers.key("new"), SELECTOR, elapsed(), identity(), NOW + HOUR)
+    answers.put(answers.key("old"), SELECTOR, elapsed() - 61, identity())
+    answers.put(answers.key("new"), SELECTOR, elapsed(), identity())
     assert len(answers) == 1
 
 
@@ -112,13 +113,7 @@ def test_memory() -> None:
 
     def taken(numbers: range) -> float:
         for number in numbers:
-            answers.put(
-                answers.key(f"token {number}"),
-                b"%032d" % number,
-                elapsed(),
-                identity(number),
-                NOW + HOUR - timedelta(number),
-            )
+            answers.put(answers.key(f"token {number}"), b"%032d" % number, elapsed(), identity(number))
         return tracemalloc.get_traced_memory()[0] / many
 
     gc.collect()
@@ -135,7 +130,7 @@ def test_the_key_is_of_its_own() -> None:
     """A token is found by a hash under a key that no other cache has, and stands nowhere itself."""
     one, other = kept(), kept()
     for answers in (one, other):
-        answers.put(answers.key("the token"), SELECTOR, elapsed(), identity(), NOW + HOUR)
+        answers.put(answers.key("the token"), SELECTOR, elapsed(), identity())
     assert set(one._answers).isdisjoint(other._answers)
     assert "the token" not in repr(one._answers)
 
@@ -144,7 +139,7 @@ def test_the_key_is_of_its_own() -> None:
 def test_rubbish(rubbish: object) -> None:
     """What is no token is not there."""
     answers = kept()
-    answers.put(answers.key("token"), SELECTOR, elapsed(), identity(), NOW + HOUR)
+    answers.put(answers.key("token"), SELECTOR, elapsed(), identity())
     assert answers.find(answers.key(rubbish)) is None
 
 

@@ -153,7 +153,7 @@ class Authentication(Service):
         """Return who it is, and whether that is still to be written."""
         if row is None:
             raise InvalidTokenError
-        verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, touch, *kept_until = row
+        verdict, session_id, user_id, email, role, authenticated_at, expires_at, asked_at, touch, *_ = row
         if verdict != "ok":
             raise refusal(verdict)
         asked_at = asked_at.astimezone(UTC)  # so that durations from it are not by the clocks of the session's zone
@@ -166,13 +166,13 @@ class Authentication(Service):
             expires_at=expires_at,
             asked_at=asked_at,
         )
-        if self._kept is not None and not touch and kept_until[0] is not None:
+        if self._kept is not None and touch is False:  # none where the answer is not to be kept
             begun, to_keep = presented.begun, identity
             if as_of is not None:
                 to_keep = attrs.evolve(identity, asked_at=asked_at - timedelta(seconds=begun - as_of))
                 begun = as_of
-            self._kept.put(presented.key, presented.selector_hash, begun, to_keep, kept_until[0])
-        return identity, touch
+            self._kept.put(presented.key, presented.selector_hash, begun, to_keep)
+        return identity, bool(touch)
 
     def _session_token(self, kind: Kind, text: str) -> SessionToken:
         token = SessionToken.parse(kind, text)
