@@ -350,6 +350,27 @@ class TestScopedSession:
         assert asyncio.run(work()) == ADA
 
 
+def test_tasks_that_share_a_session(pgauthkit_async_engine: AsyncEngine) -> None:
+    """None reads what another waits for: each call gets its own answer, and none waits for ever."""
+
+    async def work() -> tuple[list[str], list[str], str]:
+        service = AsyncAuthService(pgauthkit_async_engine)
+        signed_in = await service.verify_magic_link((await service.request_magic_link(ADA)).token.reveal())
+        token = signed_in.tokens.access_token.reveal()
+        async with async_sessionmaker(pgauthkit_async_engine)() as db, asyncio.timeout(30):
+            inside = service.within(db)
+            first = await inside.authenticate(token)
+            found, sessions, link = await asyncio.gather(
+                asyncio.gather(*(inside.authenticate(token) for _ in range(4))),
+                inside.list_sessions(first.user_id),
+                inside.request_magic_link(EVE),
+            )
+            return [who.email for who in found], [one.id for one in sessions], link.email
+
+    found, sessions, asked = asyncio.run(work())
+    assert (found, len(sessions), asked) == ([ADA] * 4, 1, EVE)
+
+
 def _end(db: orm.scoped_session[orm.Session], ending: str) -> None:
     db.execute(sa.text("SELECT 1"))
     getattr(db, ending)()

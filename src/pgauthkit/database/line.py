@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
 
-__all__ = ["Line", "Rows", "UnacknowledgedError"]
+__all__ = ["Line", "Rows", "Steps", "UnacknowledgedError"]
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 

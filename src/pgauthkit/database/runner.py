@@ -239,7 +239,8 @@ class Joined:
 def _joined(host: Connection, sql: str, parameters: Parameters) -> list[Row]:
     """Send a statement as the host's own are sent, so that it is in its logs; and read its rows without the host."""
     line = Line.of(host.connection)
-    line.is_hung_up()  # in a process that was forked it is by now
+    if not line.driver.lock.locked():  # else another task or thread waits there, for an answer that is not ours to read
+        line.is_hung_up()  # in a process that was forked it is by now
     check_encoding(_driver(host.connection))
     with host.exec_driver_sql(sql, dict(parameters)) as result:
         cursor: Any = result.cursor

@@ -5,7 +5,7 @@ from sqlalchemy import Text, func, true, type_coerce
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.integration.repositories.conftest import Work
 
-from pgauthkit.errors import NotFoundError, RepositoryError
+from pgauthkit.errors import NotFoundError, RepositoryError, UniqueViolationError
 from pgauthkit.repositories import Repository
 
 
@@ -62,6 +62,17 @@ def test_writes(dogs: Repository[Dog], work: Work) -> None:
         dogs.delete({"id": 3})
     assert dogs.delete_many(all=True) == 2
     assert [animal.name for animal in work.of(Animal).find_many()] == ["Tom"]
+
+
+@pytest.mark.parametrize("update", [{}, {"id": 4}])
+def test_an_upsert_with_the_key_of_a_relative(dogs: Repository[Dog], work: Work, update: dict[str, int]) -> None:
+    """A row of another class that has the key is not changed, nor taken for one: the key is taken."""
+    with pytest.raises(UniqueViolationError, match="with this key is not a Dog: take another key") as refused:
+        dogs.upsert({"name": "Tom"}, create={"id": 5}, update=update)
+    assert refused.value.columns == ("name",)
+    assert dogs.upsert_many([{"id": 6, "name": "Tom"}, {"id": 7, "name": "Fido"}], key="name", update=["id"]) == 1
+    found = [(animal.id, animal.name) for animal in work.of(Animal).find_many(order_by="id")]
+    assert found == [(1, "Rex"), (3, "Tom"), (7, "Fido")]
 
 
 def test_a_class_that_no_column_tells(work: Work) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from inspect import getattr_static
 from typing import Any, cast
 
@@ -607,3 +608,28 @@ def test_a_session_without_an_engine() -> None:
     """It is SQLAlchemy that says so."""
     with pytest.raises(UnboundExecutionError):
         Repository(orm.Session(), Tag).count()
+
+
+@pytest.mark.usefixtures("rows")
+def test_threads_that_share_a_session(db: orm.Session) -> None:
+    """Their statements go one after the other, as with a cursor of psycopg, and each gets its own answer."""
+    posts = Repository(db, Post)
+    total = posts.count()
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda number: posts.count(literal_column(str(number)) == number), range(24)))
+    assert found == [total] * 24
+
+
+@pytest.mark.usefixtures("rows")
+def test_tasks_that_share_a_session(blog_async_engine: AsyncEngine, runner: asyncio.Runner) -> None:
+    """Theirs as well, where each has its statement prepared, and none waits for an answer that another has read."""
+
+    async def gathered() -> tuple[int, list[int]]:
+        async with AsyncSession(blog_async_engine) as db, asyncio.timeout(30):
+            posts = AsyncRepository(db, Post)
+            total = await posts.count()
+            calls = (posts.count(literal_column(str(number)) == number) for number in range(6))
+            return total, await asyncio.gather(*calls)
+
+    total, found = runner.run(gathered())
+    assert found == [total] * 6

@@ -57,6 +57,16 @@ class TestLint:
             ("ALTER TABLE posts ALTER COLUMN title TYPE varchar", "changing-column-type", "fill it in batches"),
             ("CREATE TYPE blog.mood AS ENUM ('fine')", "native-enum", "native_enum=False"),
             ("ALTER TYPE mood ADD VALUE IF NOT EXISTS 'bad' AFTER 'fine'", "enum-label-stays", "code that can read it"),
+            ("CLUSTER posts USING posts_pkey", "rewrites-table", "pg_repack"),
+            ("VACUUM FULL posts", "rewrites-table", "pg_repack"),
+            ("VACUUM (ANALYZE, FULL) posts", "rewrites-table", "pg_repack"),
+            ("ALTER TABLE posts SET UNLOGGED", "rewrites-table", "swap the names"),
+            ("ALTER TABLE blog.posts SET TABLESPACE fast", "rewrites-table", "swap the names"),
+            ("ALTER TABLE posts SET ACCESS METHOD columnar", "rewrites-table", "swap the names"),
+            ("ALTER TABLE posts ADD COLUMN number bigserial", "rewrites-table", "fill it in batches"),
+            ('ALTER TABLE posts ADD COLUMN IF NOT EXISTS "the number" serial4', "rewrites-table", "fill it in batches"),
+            ("REFRESH MATERIALIZED VIEW titles", "require-concurrent-refresh", "a unique index"),
+            ("ALTER TABLE posts ATTACH PARTITION posts_2025 DEFAULT", "attach-reads-partition", "VALIDATE"),
         ],
     )
     def test_unsafe(self, sql: str, rule: str, safe_form: str) -> None:
@@ -69,6 +79,23 @@ class TestLint:
     def test_safe(self) -> None:
         """What a deployment settles itself, such as timeouts, is not told."""
         assert lint("BEGIN;\nALTER TABLE posts ADD COLUMN note text;\nCOMMIT;\n") == ()
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "VACUUM (ANALYZE) posts",
+            "VACUUM (FULL false) posts",
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY titles",
+            "REFRESH MATERIALIZED VIEW titles WITH NO DATA",
+            "ALTER TABLE posts ADD COLUMN serial text",
+            "ALTER TABLE posts ADD CONSTRAINT serial CHECK (serial <> '') NOT VALID",
+            "ALTER TABLE posts SET (fillfactor = 90)",
+            "COMMENT ON TABLE posts IS 'CLUSTER posts'",
+        ],
+    )
+    def test_no_rewriting(self, sql: str) -> None:
+        """What only resembles a statement that rewrites a table is not reported."""
+        assert lint(f"{sql};\n") == ()
 
     def test_virtual(self) -> None:
         """A generated column rewrites the table where it is stored, and not where it is computed when read."""

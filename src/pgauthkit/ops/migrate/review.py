@@ -38,20 +38,57 @@ _SAFE_FORM: Final = {
     "renaming-column": "Add a new column, write both, fill it in batches, then read the new one and drop the old.",
     "renaming-table": "Give the new table's name to a view of the old one until no code uses the old name.",
 }
-# What squawk says nothing of: a native enum's labels.
-_ENUMS: Final = (
-    (
-        re.compile(r"^\s*CREATE\s+TYPE\s[^;]*?\sAS\s+ENUM\b", re.MULTILINE | re.IGNORECASE),
-        "native-enum",
-        "A label of an enum type can be added, but never removed.",
-        "Text with a CHECK can be changed both ways: Enum(…, native_enum=False, create_constraint=True).",
-    ),
-    (
-        re.compile(r"^\s*ALTER\s+TYPE\s[^;]*?\sADD\s+VALUE\b", re.MULTILINE | re.IGNORECASE),
-        "enum-label-stays",
-        "A label cannot be removed again, and the transaction that adds it cannot use it.",
-        "Deploy code that can read it first, and the code that writes it after this revision.",
-    ),
+# What squawk says nothing of: a native enum's labels, and what reads or writes a whole table while others wait.
+_REWRITES: Final = "It writes the whole table anew, and neither readers nor writers get in until it is done."
+_UNSAID: Final = tuple(
+    (re.compile(rf"^\s*{start}", re.MULTILINE | re.IGNORECASE), rule, message, cure)
+    for start, rule, message, cure in (
+        (
+            r"CREATE\s+TYPE\s[^;]*?\sAS\s+ENUM\b",
+            "native-enum",
+            "A label of an enum type can be added, but never removed.",
+            "Text with a CHECK can be changed both ways: Enum(…, native_enum=False, create_constraint=True).",
+        ),
+        (
+            r"ALTER\s+TYPE\s[^;]*?\sADD\s+VALUE\b",
+            "enum-label-stays",
+            "A label cannot be removed again, and the transaction that adds it cannot use it.",
+            "Deploy code that can read it first, and the code that writes it after this revision.",
+        ),
+        (
+            r"(?:CLUSTER\b|VACUUM\s*\([^)]*\bFULL\b(?!\s+(?:false|off|0))|VACUUM\s+FULL\b)",
+            "rewrites-table",
+            _REWRITES,
+            "pg_repack or pg_squeeze do the same beside the application; plain VACUUM blocks nobody.",
+        ),
+        (
+            r"ALTER\s+TABLE\s[^;]*?\sSET\s+(?:LOGGED|UNLOGGED|TABLESPACE|ACCESS\s+METHOD)\b",
+            "rewrites-table",
+            _REWRITES,
+            "Fill a new table beside it in batches, then swap the names.",
+        ),
+        (
+            (
+                r"ALTER\s+TABLE\s[^;]*?\sADD\s+(?:COLUMN\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?!COLUMN\b|CONSTRAINT\b)"
+                r'(?:"[^"]+"|\w+)\s+(?:small|big)?serial[248]?\b'
+            ),
+            "rewrites-table",
+            _REWRITES,
+            "Add a nullable column and a sequence, fill it in batches, then set the default and NOT NULL.",
+        ),
+        (
+            r"REFRESH\s+MATERIALIZED\s+VIEW\s+(?!CONCURRENTLY\b)(?![^;]*\bWITH\s+NO\s+DATA\b)",
+            "require-concurrent-refresh",
+            "Nobody can read the view until it is filled.",
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY, for which it needs a unique index.",
+        ),
+        (
+            r"ALTER\s+TABLE\s[^;]*?\sATTACH\s+PARTITION\b",
+            "attach-reads-partition",
+            "It reads every row of the new partition for its bounds, and none is read or written meanwhile.",
+            "Add a CHECK of those bounds to it first, NOT VALID, then VALIDATE it: what a CHECK proves is not read.",
+        ),
+    )
 )
 
 
@@ -142,7 +179,7 @@ def range_sql(track: Track, between: str) -> Script:
 
 
 def lint(sql: str) -> tuple[Finding, ...]:
-    """Return what squawk finds in SQL, and what native enums do that it leaves out, by the line.
+    """Return what squawk finds in SQL, and what it leaves out of native enums and of rewritten tables, by the line.
 
     squawk is a program of its own, from PyPI: `squawk-cli`.
 
@@ -172,11 +209,11 @@ def lint(sql: str) -> tuple[Finding, ...]:
         for item in found
         if item["rule_name"] not in _SETTLED and not _is_virtual(sql, item)
     ]
-    return tuple(sorted([*findings, *_of_enums(sql)], key=lambda finding: finding.line))
+    return tuple(sorted([*findings, *_of_ours(sql)], key=lambda finding: finding.line))
 
 
-def _of_enums(sql: str) -> Iterator[Finding]:
-    for pattern, rule, message, cure in _ENUMS:
+def _of_ours(sql: str) -> Iterator[Finding]:
+    for pattern, rule, message, cure in _UNSAID:
         for match in pattern.finditer(sql):
             line = sql.count("\n", 0, match.end()) + 1
             yield Finding(rule=rule, line=line, message=message, help=cure)

@@ -119,8 +119,9 @@ class Bulk(Upserting[M]):
     ) -> int:
         """Insert rows, or update those with the same key; return how many. One INSERT … ON CONFLICT a batch.
 
-        It locks the rows, in the order of the key, so that two of them do not deadlock. Rows that are deleted stay as
-        they are, and are not counted; neither are existing ones with an empty `update`.
+        It locks the rows, in the order of the key, so that two of them do not deadlock. Rows that are deleted, or
+        of another class in the same table, stay as they are, and are not counted; neither are existing ones with an
+        empty `update`.
 
         Args:
             rows: mappings of columns to values; an iterator is taken as it comes, a batch ahead.

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pgauthkit.errors import RepositoryError
 from pgauthkit.repositories.generic.assignments import assigned, touched, validated
-from pgauthkit.repositories.generic.conflicts import contradictions, deleted, on_conflict
+from pgauthkit.repositories.generic.conflicts import contradictions, on_conflict, taken
 from pgauthkit.repositories.generic.unit import Unit, on_its_own
 
 __all__ = ["Upserting"]
@@ -35,7 +35,7 @@ class Upserting(Unit[M]):
             NotAUniqueKeyError: the key is none, or has no value in it.
             RepositoryError: there is no such column, or `create` contradicts the key.
             UniqueViolationError: the row with this key is deleted (restore it, or let `unique_unless_deleted` free the
-                key), or a new row would break another unique key.
+                key) or of another class in the same table, or a new row would break another unique key.
             ForeignKeyViolationError: what is referred to does not exist.
             NotNullViolationError: a column that must have a value has none.
             CheckViolationError: a CHECK constraint refuses the row.
@@ -54,5 +54,5 @@ class Upserting(Unit[M]):
         )
         found = self._written(on_conflict(self._of, statement, unique, touched(self._of, changes) if changes else {}))
         if not found:
-            raise deleted(self._of, unique)
+            raise taken(self._of, unique)
         return found[0]

@@ -8,7 +8,7 @@ from sqlalchemy import orm
 from sqlalchemy.pool import PoolProxiedConnection
 
 from pgauthkit.database.greenlet import Awaiting
-from pgauthkit.database.line import Line, Rows
+from pgauthkit.database.line import Line, Rows, Steps
 from pgauthkit.database.querylog import QueryLog
 from pgauthkit.database.violations import guarded
 from pgauthkit.repositories.generic.description import Description
@@ -83,8 +83,16 @@ def _asked(connection: PoolProxiedConnection, _sql: str, asked: Asked) -> Rows:
     plan = asked.plan
     line = Line.of(connection)
     steps = joined(driver, line, plan, asked.parameters)
-    is_async = isinstance(driver, psycopg.AsyncConnection)
-    types, rows = Awaiting().wait(line.awaited(steps)) if is_async else driver.wait(steps)
+    if isinstance(driver, psycopg.AsyncConnection):
+        types, rows = Awaiting().wait(_in_turn(cast("Any", driver), line, steps))
+    else:
+        with driver.lock:  # as a cursor of psycopg does: one statement at a time, whoever shares the session
+            types, rows = driver.wait(steps)
     asked.types = types
     plan.seen(types)
     return cast("Rows", rows)
+
+
+async def _in_turn(driver: "psycopg.AsyncConnection[Any]", line: Line, steps: Steps) -> Any:  # noqa: ANN401 - of the steps
+    async with driver.lock:
+        return await line.awaited(steps)

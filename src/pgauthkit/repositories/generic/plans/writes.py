@@ -11,7 +11,7 @@ from sqlalchemy.sql.schema import ColumnElementColumnDefault
 
 from pgauthkit.repositories.generic.assignments import assigned, evaluated, validated
 from pgauthkit.repositories.generic.conditions import conditions
-from pgauthkit.repositories.generic.conflicts import contradictions, deleted, on_conflict
+from pgauthkit.repositories.generic.conflicts import contradictions, on_conflict, taken
 from pgauthkit.repositories.generic.description import not_found
 from pgauthkit.repositories.generic.plans.fitness import unfit_write
 from pgauthkit.repositories.generic.plans.internals import without_entities
@@ -82,7 +82,7 @@ class Writes(Planning[M]):
 
         found = self._run(shape, build, writes=True)
         if not found:
-            raise deleted(of, unique)
+            raise taken(of, unique)
         return found[0]
 
     def _changed(
