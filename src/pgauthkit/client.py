@@ -5,7 +5,7 @@ import logging
 import re
 from typing import Final
 
-__all__ = ["clean_ip", "clean_user_agent", "ip_bucket", "network_bucket"]
+__all__ = ["clean_ip", "clean_user_agent", "ip_bucket", "network_bucket", "report_missing_ip"]
 
 LONGEST_IP: Final = 64
 LONGEST_USER_AGENT: Final = 512
@@ -17,7 +17,15 @@ _TRANSLATED: Final = tuple(ipaddress.IPv6Network(prefix) for prefix in ("64:ff9b
 _BRACKETED: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?")
 _WITH_PORT: Final = re.compile(r"([^:]*):\d{1,5}")
 _LOGGER: Final = logging.getLogger("pgauthkit")
-_REPORTED: Final[list[str]] = []
+_NO_ADDRESS: Final = (
+    "The ip given to pgauthkit is no address but %a; all such requests share one rate limit. Pass the client's "
+    "address, as the proxy that you trust reports it, or None."
+)
+_NO_IP: Final = (
+    "pgauthkit is given no ip, so that the rate limits by ip and network are skipped. Pass the client's address: behind "
+    "a Unix socket or a proxy it is in the header that the proxy sets. Where there is none, set these limits to None."
+)
+_REPORTED: Final[set[str]] = set()  # messages; a second writer at the same moment says one twice, which harms nobody
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -25,14 +33,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def clean_ip(ip: object) -> str | None:
     """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4, without port or zone; None for nothing.
 
-    What is no ip address (a proxy's host name, a list of addresses) is kept as text, so that it can be read in the
-    row; an object of `ipaddress` counts as its text.
+    Nothing is also '' and blanks, which some servers report as the client of a Unix socket. What is no ip address (a
+    proxy's host name, a list of addresses) is kept as text, so that it can be read in the row; an object of
+    `ipaddress` counts as its text.
 
     Example:
         >>> clean_ip("::ffff:203.0.113.7"), clean_ip("[2001:db8::1]:443")
         ('203.0.113.7', '2001:db8::1')
     """
-    text = _clean(ip, LONGEST_IP)
+    text = (_clean(ip, LONGEST_IP) or "").strip() or None
     address = text and _parse(text)
     return str(address) if address else text
 
@@ -55,7 +64,7 @@ def ip_bucket(ip: str, prefix: int = HOUSEHOLD) -> str:
     """
     address = _parse(ip)
     if address is None:
-        _report(ip)
+        _report_once(_NO_ADDRESS, ip)
         return UNKNOWN
     if isinstance(address, ipaddress.IPv6Address):
         if not any(address in network for network in _TRANSLATED):
@@ -72,6 +81,15 @@ def network_bucket(ip: str) -> str:
         ('2001:db8::/48', '203.0.113.7')
     """
     return ip_bucket(ip, NETWORK)
+
+
+def report_missing_ip() -> None:
+    """Say once in the log that a request came without an ip, which a configured limit would have counted.
+
+    Example:
+        >>> report_missing_ip()  # doctest: +SKIP
+    """
+    _report_once(_NO_IP)
 
 
 def _clean(text: object, longest: int) -> str | None:
@@ -91,12 +109,7 @@ def _parse(text: str | None) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _report(text: str) -> None:
-    if _REPORTED:
-        return
-    _REPORTED.append(text)
-    _LOGGER.warning(
-        "The ip given to pgauthkit is no address but %a; all such requests share one rate limit. Pass the client's "
-        "address, as the proxy that you trust reports it, or None.",
-        text,
-    )
+def _report_once(message: str, *values: str) -> None:
+    if message not in _REPORTED:
+        _REPORTED.add(message)
+        _LOGGER.warning(message, *values)

@@ -20,13 +20,14 @@ from pgauthkit.errors import (
 )
 from pgauthkit.ops.migrate import deploy
 from pgauthkit.tokens import Kind, SecretToken, SessionToken
+from pgauthkit.values import AuthEvent
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Database, Host, SigningIn
+    from tests.integration.conftest import Configured, Database, Host, SigningIn
 
     from pgauthkit.testing import TestServer
 
-ADA = "ada@example.com"
+ADA, HERE = "ada@example.com", "203.0.113.7"
 NOWHERE = "postgresql://nobody@/nothing?host=/nowhere"
 Call = Callable[[AuthService, Any], object]
 
@@ -176,6 +177,32 @@ class TestTexts:
         text = RUBBISH[rubbish]
         with pytest.raises(InvalidTokenError):
             auth.verify_code("nothing", text, binding=text, ip=text, user_agent=text)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("", None), (" ", None), (f"[::ffff:{HERE}]:443", HERE), ("fe80::1%eth0", "fe80::1"), (f"{HERE}, ::1",) * 2],
+)
+def test_an_ip_in_every_call(
+    configured: "Configured", database: "Database", events: list[AuthEvent], said: str, kept: str | None
+) -> None:
+    """It has one spelling in each row and event, and a blank is none, whatever the call."""
+    auth = configured(codes=True)
+    link = auth.request_magic_link(ADA, ip=said)
+    auth.refresh(auth.verify_magic_link(link.token.reveal(), ip=said).tokens.refresh_token.reveal(), ip=said)
+    link = auth.request_magic_link(ADA, ip=said)
+    assert link.code
+    user_id = auth.verify_code(link.id, link.code.reveal(), ip=said).user.user_id
+    auth.open_session(user_id, ip=said)
+    auth.request_email_change(user_id, "eve@example.com", ip=said)
+    link = auth.request_magic_link(ADA, ip=said, handoff=True)
+    assert link.handoff
+    auth.approve_magic_link(link.token.reveal(), str(link.match), ip=said)
+    auth.claim_sign_in(link.handoff.reveal(), ip=said)
+
+    rows = " UNION ALL ".join(f"SELECT ip FROM pgauthkit.{table}" for table in ("magic_links", "sessions", "devices"))
+    assert database.ask(rows) == [(kept,)] * 12  # 4 links, 4 sessions, 4 devices
+    assert {event.ip for event in events} == {kept}
 
 
 def with_token(call: Call, token: str) -> Callable[[AuthService], object]:

@@ -8,7 +8,7 @@ import pytest
 
 from pgauthkit import AuthService
 from pgauthkit.config import RateLimit, RateLimits
-from pgauthkit.errors import InvalidEmailError, InvalidRedirectError, RateLimitedError
+from pgauthkit.errors import InvalidCodeError, InvalidEmailError, InvalidRedirectError, RateLimitedError
 from pgauthkit.hashing import Hasher
 from pgauthkit.testing import Clock
 
@@ -231,7 +231,7 @@ def test_ips_that_count_as_two(configured: "Configured", first: str, second: str
     auth.request_magic_link(ADA, ip=second)
 
 
-@pytest.mark.parametrize("ip", [None, "", "\0"])
+@pytest.mark.parametrize("ip", [None, "", "\0", " \r\n"])
 def test_without_an_ip(configured: "Configured", ip: str | None) -> None:
     """Without an ip its limits are skipped, and the address's own holds."""
     limits = only(
@@ -241,6 +241,27 @@ def test_without_an_ip(configured: "Configured", ip: str | None) -> None:
     for _ in range(2):
         auth.request_magic_link(ADA, ip=ip)
     assert timedelta(seconds=30) == refused(auth, ip=ip)
+
+
+def test_without_an_ip_the_log_says_so_once(
+    configured: "Configured", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only where a limit would have counted it, by a link or by a code; a device counts codes without an ip."""
+    monkeypatch.setattr("pgauthkit.client._REPORTED", set())
+    auth = configured(rate_limits=only(per_email=ONE, code_attempts=RateLimit(9, per=HOUR)), codes=True)
+    known = auth.verify_magic_link(auth.request_magic_link(EVE).token.reveal())
+    link = auth.request_magic_link(ADA)
+    with pytest.raises(InvalidCodeError):
+        auth.verify_code(link.id, "00000000", device=known.device.reveal())
+    assert caplog.messages == []
+
+    for _ in range(2):
+        with pytest.raises(InvalidCodeError):
+            auth.verify_code(link.id, "00000000", ip="")
+    auth = configured(rate_limits=only(per_email_and_network=ONE))
+    auth.request_magic_link(ADA, ip=" ")
+    assert len(caplog.messages) == 1
+    assert "is given no ip, so that the rate limits by ip and network are skipped" in caplog.text
 
 
 def test_spellings_of_one_address(configured: "Configured") -> None:

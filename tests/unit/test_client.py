@@ -59,7 +59,9 @@ LONG: Final = 2**20
         ("\0" * LONG + "203.0.113.7", "203.0.113.7"),
         ("\ud800", "?"),
         ("a" * LONG, "a" * 64),
-        (" ", " "),
+        (" proxy.internal\n", "proxy.internal"),
+        (" ", None),
+        ("\0 \r\n", None),
         ("", None),
         ("\0", None),
         (None, None),
@@ -150,7 +152,7 @@ def test_any_text_has_a_bucket(ip: str) -> None:
 
 def test_what_is_no_address_is_reported_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """The log says once what a host passes that is no address, in ASCII on one line."""
-    monkeypatch.setattr("pgauthkit.client._REPORTED", [])
+    monkeypatch.setattr("pgauthkit.client._REPORTED", set())
     with caplog.at_level(logging.WARNING, "pgauthkit"):
         for ip in ("203.0.113.7", "proxy\n\u00e9", "another"):
             ip_bucket(ip)
