@@ -22,8 +22,9 @@ _NO_ADDRESS: Final = (
     "address, as the proxy that you trust reports it, or None."
 )
 _NO_IP: Final = (
-    "pgauthkit is given no ip, so that the rate limits by ip and network are skipped. Pass the client's address: behind "
-    "a Unix socket or a proxy it is in the header that the proxy sets. Where there is none, set these limits to None."
+    "pgauthkit is given no ip, so that the rate limits by ip and network are skipped. Pass the client's address: "
+    "behind a Unix socket or a proxy it is in the header that the proxy sets. Where there is none, set these limits "
+    "to None."
 )
 _REPORTED: Final[set[str]] = set()  # messages; a second writer at the same moment says one twice, which harms nobody
 
