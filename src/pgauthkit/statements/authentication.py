@@ -21,7 +21,17 @@ from sqlalchemy import (
 from pgauthkit.statements.hashes import as_kept, is_found_by, is_hash
 from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.sessions import ENDS_AT, sessions, users
-from pgauthkit.statements.statement import NOW, Statement, binaries, binary, constant, duration, materialized, texts
+from pgauthkit.statements.statement import (
+    NOW,
+    Statement,
+    binaries,
+    binary,
+    constant,
+    duration,
+    looked_up,
+    materialized,
+    texts,
+)
 
 __all__ = ["AUTHENTICATE", "AUTHENTICATE_MANY", "AUTHENTICATE_ON_REPLICA", "AUTHENTICATE_TO_KEEP", "TOUCH"]
 
@@ -67,7 +77,7 @@ def _asked(presented: ColumnElement[Any], *, to_keep: bool, is_on_replica: bool 
     asked = (
         select(verdict, s.id, s.user_id, users.c.email, users.c.role, s.authenticated_at, expires_at, NOW, touch)
         .add_columns(*([unconfirmed] if is_on_replica else []))
-        .join_from(sessions, users, users.c.id == s.user_id)
+        .join_from(sessions, users, looked_up(users.c.id, s.user_id))
     )
     return asked.where(verdict == constant("ok")) if is_on_replica else asked
 
@@ -115,7 +125,7 @@ def _touch() -> Statement:
             last_used_at=func.greatest(s.last_used_at, NOW),
             idle_expires_at=func.greatest(s.idle_expires_at, idle_expires_at),
         )
-        .where(s.id == live.c.id)
+        .where(looked_up(s.id, live.c.id))
         .returning(s.id)
     )
 

@@ -9,7 +9,7 @@ from pgauthkit.models import MagicLink
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.magic_links import SIGN_IN, judged
 from pgauthkit.statements.rate_limits import bucket, by_device
-from pgauthkit.statements.statement import Statement, binary, constant, number, text
+from pgauthkit.statements.statement import Statement, binary, constant, looked_up, number, text
 
 __all__ = ["count_attempt"]
 
@@ -35,7 +35,7 @@ def count_attempt(limits: tuple[str, ...]) -> Statement:
     counted = (
         update(magic_links)
         .values(attempts=magic_links.c.attempts + literal_column("1"))
-        .where(magic_links.c.id == asked.c.id, taken.c.granted)
+        .where(looked_up(magic_links.c.id, asked.c.id), taken.c.granted)
         .returning(magic_links.c.attempts)
         .cte("counted")
     )

@@ -21,7 +21,17 @@ from sqlalchemy import (
 
 from pgauthkit.models import Device, Session, User
 from pgauthkit.models.owned import own_table
-from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, single, text
+from pgauthkit.statements.statement import (
+    NOW,
+    Statement,
+    binary,
+    duration,
+    in_order_of,
+    looked_up,
+    materialized,
+    single,
+    text,
+)
 
 __all__ = [
     "FORGET_DEVICE",
@@ -104,12 +114,12 @@ def hash_of_device(device_id: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def forgotten(user: CTE, keep_session: ColumnElement[Any] | None = None) -> CTE:
     """Delete the devices of a user, but that of one session. They are locked in the order of their ids."""
-    gone = select(d.id).where(d.user_id == user.c.id)
+    gone = select(d.id).where(looked_up(d.user_id, user.c.id))
     if keep_session is not None:
         kept = select(sessions.c.device_id).where(sessions.c.id == keep_session, sessions.c.user_id == d.user_id)
         gone = gone.where(d.id.is_distinct_from(kept.scalar_subquery()))
-    locked = materialized(gone.order_by(d.id).with_for_update(of=devices), "gone")
-    return delete(devices).where(d.id == locked.c.id).cte("forgotten")
+    locked = materialized(gone.order_by(in_order_of(d.id)).with_for_update(of=devices), "gone")
+    return delete(devices).where(looked_up(d.id, locked.c.id)).cte("forgotten")
 
 
 def is_newest_of(most: int) -> ColumnElement[bool]:

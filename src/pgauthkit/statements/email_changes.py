@@ -12,7 +12,17 @@ from pgauthkit.statements.devices import forgotten
 from pgauthkit.statements.magic_links import EMAIL_CHANGE
 from pgauthkit.statements.rate_limits import Buckets
 from pgauthkit.statements.sessions import ended, sessions
-from pgauthkit.statements.statement import NOW, Statement, binary, constant, duration, materialized, text
+from pgauthkit.statements.statement import (
+    NOW,
+    Statement,
+    binary,
+    constant,
+    duration,
+    in_order_of,
+    looked_up,
+    materialized,
+    text,
+)
 
 __all__ = ["CONFIRM_EMAIL_CHANGE", "request_email_change"]
 
@@ -73,7 +83,7 @@ def _judged() -> CTE:
     """
     own = materialized(
         select(m.id, m.email, m.user_id, users.c.email.label("old"))
-        .join_from(magic_links, users, users.c.id == m.user_id, isouter=True)
+        .join_from(magic_links, users, looked_up(users.c.id, m.user_id), isouter=True)
         .where(m.token_hash == binary("token_hash"), m.purpose == EMAIL_CHANGE),
         "own",
     )
@@ -83,7 +93,7 @@ def _judged() -> CTE:
     links = materialized(
         select(m.id, m.token_hash, m.email, m.user_id, m.used_at, m.revoked_at, m.expires_at)
         .where(or_(is_own, *at_either))
-        .order_by(m.id)
+        .order_by(in_order_of(m.id))
         .with_for_update(),
         "links",
     )
@@ -107,7 +117,7 @@ def _confirm() -> Statement:
     # Its address is read after the user is locked: a change that was under way is over by then.
     before = materialized(
         select(users.c.id, users.c.email.label("old"), users.c.is_active)
-        .join_from(own, users, users.c.id == own.c.user_id)
+        .join_from(own, users, looked_up(users.c.id, own.c.user_id))
         .where(good)
         .with_for_update(of=users, key_share=True),
         "before",
@@ -115,14 +125,14 @@ def _confirm() -> Statement:
     moved = (
         update(users)
         .values(email=own.c.email, updated_at=NOW)
-        .where(users.c.id == before.c.id, before.c.is_active, good)
+        .where(looked_up(users.c.id, before.c.id), before.c.is_active, good)
         .returning(users.c.id)
         .cte("moved")
     )
-    consumed = update(magic_links).values(used_at=NOW).where(m.id == own.c.id, moved.c.id.is_not(None))
-    others = and_(m.id == links.c.id, ~links.c.is_own)
+    consumed = update(magic_links).values(used_at=NOW).where(looked_up(m.id, own.c.id), moved.c.id.is_not(None))
+    others = and_(looked_up(m.id, links.c.id), ~links.c.is_own)
     killed = update(magic_links).values(revoked_at=NOW).where(others, moved.c.id.is_not(None))
-    dead = ended(sessions.c.user_id == moved.c.id, sessions.c.id.is_distinct_from(text("keep")))
+    dead = ended(looked_up(sessions.c.user_id, moved.c.id), sessions.c.id.is_distinct_from(text("keep")))
     ids = func.array(select(dead.c.id).scalar_subquery())
     return Statement(
         select(own.c.verdict, before.c.id, before.c.old, own.c.email, before.c.is_active, ids)

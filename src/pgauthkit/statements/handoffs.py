@@ -17,6 +17,7 @@ from pgauthkit.statements.statement import (
     constant,
     duration,
     flag,
+    in_order_of,
     materialized,
     number,
     single,
@@ -43,7 +44,8 @@ def approve_magic_link(*, limited: bool) -> Statement:
     """
     link = materialized(
         select(m.id, m.email, m.match_hash, m.match_attempts, m.approved_at, m.used_at, m.revoked_at, m.expires_at)
-        .where(m.token_hash == binary("token_hash"), m.handoff_hash.is_not(None), m.purpose == SIGN_IN)
+        .add_columns(m.handoff_hash)
+        .where(m.token_hash == binary("token_hash"), m.purpose == SIGN_IN)
         .with_for_update(),
         "locked",
     )
@@ -60,7 +62,9 @@ def approve_magic_link(*, limited: bool) -> Statement:
         (and_(is_active.is_(None), ~flag("allow_sign_up")), constant("closed")),
         else_=constant("ok"),
     )
-    row = materialized(select(link.c.id, link.c.email, wait.label("wait"), verdict.label("verdict")), "judged")
+    judged = select(link.c.id, link.c.email, wait.label("wait"), verdict.label("verdict"))
+    # Asked here and not where the row is found: it would be found by the index of all handoffs that have a link.
+    row = materialized(judged.where(link.c.handoff_hash.is_not(None)), "judged")
     moved = _approved(row)
     rows = select(row.c.verdict, row.c.wait, moved.c.match_attempts, row.c.id, row.c.email).select_from(row)
     rows = rows.outerjoin(moved, TRUE)
@@ -106,7 +110,10 @@ def _judged() -> CTE:
     """
     columns = (m.id, m.email, m.redirect_to, m.purpose, m.role, m.expires_at, m.used_at, m.revoked_at, m.approved_at)
     links = materialized(
-        select(*columns, m.session_id, m.session_nonce).where(_is_of_handoff()).order_by(m.id).with_for_update(),
+        select(*columns, m.session_id, m.session_nonce)
+        .where(_is_of_handoff())
+        .order_by(in_order_of(m.id))
+        .with_for_update(),
         "links",
     )
     is_used, is_approved = links.c.used_at.is_not(None), links.c.approved_at.is_not(None)

@@ -25,7 +25,18 @@ from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import signed_in_on
 from pgauthkit.statements.hashes import is_found_by, is_hash
 from pgauthkit.statements.replicas import on_replica
-from pgauthkit.statements.statement import NOW, Statement, big_number, binary, constant, duration, materialized, text
+from pgauthkit.statements.statement import (
+    NOW,
+    Statement,
+    big_number,
+    binary,
+    constant,
+    duration,
+    in_order_of,
+    looked_up,
+    materialized,
+    text,
+)
 
 __all__ = [
     "ENDS_AT",
@@ -134,7 +145,9 @@ def _judged(row: CTE) -> CTE:
         (and_(row.c.is_previous, within_grace), constant("same")),
         else_=constant("reused"),
     )
-    judged = select(row, users.c.email, verdict.label("verdict")).join_from(row, users, users.c.id == row.c.user_id)
+    judged = select(row, users.c.email, verdict.label("verdict")).join_from(
+        row, users, looked_up(users.c.id, row.c.user_id)
+    )
     return materialized(judged, "judged")
 
 
@@ -163,7 +176,9 @@ def _moved(row: CTE) -> CTE:
         .values({column: case((rotated, value), else_=column) for column, value in rotation.items()})
         .values({column: case((reused, column), else_=value) for column, value in times.items()})
         .values(revoked_at=case((reused, NOW)))
-        .where(s.id == row.c.id, row.c.verdict.in_([constant(word) for word in ("rotated", "renewed", "reused")]))
+        .where(
+            looked_up(s.id, row.c.id), row.c.verdict.in_([constant(word) for word in ("rotated", "renewed", "reused")])
+        )
         .returning(s.access_expires_at, ENDS_AT.label("ends_at"))
         .cte("moved")
     )
@@ -196,7 +211,7 @@ def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
         .with_for_update(key_share=True),
         "locked",
     )
-    ended = update(sessions).values(revoked_at=NOW).where(s.id == row.c.id, row.c.is_held).cte("ended")
+    ended = update(sessions).values(revoked_at=NOW).where(looked_up(s.id, row.c.id), row.c.is_held).cte("ended")
     live = or_(row.c.is_held, row.c.ends_at > NOW)
     return Statement(select(row.c.is_held, row.c.id, row.c.user_id).where(live).add_cte(ended))
 
@@ -214,11 +229,11 @@ def ended(whose: ColumnElement[bool], *which: ColumnElement[bool]) -> CTE:
     live = materialized(
         select(s.id)
         .where(whose, s.revoked_at.is_(None), *which)
-        .order_by(s.id)
+        .order_by(in_order_of(s.id))
         .with_for_update(of=sessions, key_share=True),
         "live",
     )
-    return update(sessions).values(revoked_at=NOW).where(s.id == live.c.id).returning(s.id).cte("ended")
+    return update(sessions).values(revoked_at=NOW).where(looked_up(s.id, live.c.id)).returning(s.id).cte("ended")
 
 
 def _revoke(*which: ColumnElement[bool]) -> Statement:

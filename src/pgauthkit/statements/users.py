@@ -9,7 +9,7 @@ from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import forgotten
 from pgauthkit.statements.magic_links import EMAIL_CHANGE, magic_links
 from pgauthkit.statements.sessions import ended, sessions
-from pgauthkit.statements.statement import NOW, Statement, materialized, text
+from pgauthkit.statements.statement import NOW, Statement, in_order_of, looked_up, materialized, text
 
 __all__ = ["ACTIVATE_USER", "CHANGE_EMAIL", "DEACTIVATE_USER", "END_OTHERS", "FIND_USER"]
 
@@ -37,7 +37,7 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
         select(m.id)
         .where(or_(m.email == mine, _is_change_of(select(users.c.id).where(*wanted).scalar_subquery())))
         .where(m.used_at.is_(None), m.revoked_at.is_(None))
-        .order_by(m.id)
+        .order_by(in_order_of(m.id))
         .with_for_update(),
         "links",
     )
@@ -49,9 +49,9 @@ def _switch(is_active: ColumnElement[bool]) -> Statement:
         .returning(users.c.id)
         .cte("switched")
     )
-    killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, switched.c.id.is_not(None))
+    killed = update(magic_links).values(revoked_at=NOW).where(looked_up(m.id, links.c.id), switched.c.id.is_not(None))
     switched_one = exists(select(switched.c.id))
-    row = select(users.c.email, switched_one, _ids(ended(sessions.c.user_id == switched.c.id)))
+    row = select(users.c.email, switched_one, _ids(ended(looked_up(sessions.c.user_id, switched.c.id))))
     return Statement(row.where(users.c.id == text("user_id")).add_cte(killed.cte("killed"), forgotten(switched)))
 
 
@@ -62,7 +62,7 @@ def _change_email() -> Statement:
         select(m.id)
         .where(or_(m.email == text("email"), m.email == old, _is_change_of(text("user_id"))))
         .where(m.used_at.is_(None), m.revoked_at.is_(None))
-        .order_by(m.id)
+        .order_by(in_order_of(m.id))
         .with_for_update(),
         "links",
     )
@@ -74,8 +74,8 @@ def _change_email() -> Statement:
         .returning(users.c.id)
         .cte("moved")
     )
-    killed = update(magic_links).values(revoked_at=NOW).where(m.id == links.c.id, moved.c.id.is_not(None))
-    others = ended(sessions.c.user_id == moved.c.id, sessions.c.id.is_distinct_from(text("keep")))
+    killed = update(magic_links).values(revoked_at=NOW).where(looked_up(m.id, links.c.id), moved.c.id.is_not(None))
+    others = ended(looked_up(sessions.c.user_id, moved.c.id), sessions.c.id.is_distinct_from(text("keep")))
     gone = forgotten(moved, text("keep"))
     return Statement(select(_ids(others)).select_from(moved).add_cte(killed.cte("killed"), gone))
 
@@ -83,7 +83,7 @@ def _change_email() -> Statement:
 def _end_others() -> Statement:
     """End what the statement of a change of address could not see yet: sessions and devices of other sign-ins."""
     user = select(users.c.id).where(users.c.id == text("user_id")).cte("moved")
-    others = ended(sessions.c.user_id == user.c.id, sessions.c.id.is_distinct_from(text("keep")))
+    others = ended(looked_up(sessions.c.user_id, user.c.id), sessions.c.id.is_distinct_from(text("keep")))
     return Statement(select(others.c.id).add_cte(forgotten(user, text("keep"))))
 
 
