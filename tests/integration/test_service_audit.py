@@ -100,7 +100,12 @@ class TestEvents:
         signed_in = auth.open_session(signed_in.user.user_id, device="", ip=HERE)
         who["session_id"] = signed_in.user.session_id
         assert (events.pop().kind, signed_in.known_device) == ("signed_in", False)
-        device_id = auth.list_sessions(signed_in.user.user_id)[0].device_id
+        # Opened in one moment of the clock: which is listed first goes by the rest of their ids.
+        (device_id,) = (
+            session.device_id
+            for session in auth.list_sessions(signed_in.user.user_id)
+            if session.id == signed_in.user.session_id
+        )
         told("new_device", ip=HERE, detail={"device_id": device_id}, **who)
 
     def test_link_refused(

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Table, delete, func, literal_column, not_,
 from pgauthkit.models import MagicLink, RateLimit, Session
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import devices, is_newest_of
-from pgauthkit.statements.statement import NOW, Statement, binary, duration, materialized, number, text
+from pgauthkit.statements.statement import NOW, Statement, binary, duration, looked_up, materialized, number, text
 
 __all__ = [
     "PURGE_DEVICES",
@@ -34,16 +34,18 @@ def _by_expiry(table: Table, keep: ColumnElement[Any]) -> Statement:
         .with_for_update(skip_locked=True),
         "dead",
     )
-    return Statement(delete(table).where(table.c.id.in_(select(dead.c.id))).returning(table.c.id))
+    return Statement(delete(table).where(looked_up(table.c.id, dead.c.id)).returning(table.c.id))
 
 
 def _by_walk(table: Table, after: ColumnElement[object], is_dead: ColumnElement[bool]) -> Statement:
     """Delete along the primary key what no index finds. Gives the last key passed (None at the end), and a count."""
     key = table.primary_key.columns[0]
     page = select(key).where(key > after).order_by(key).limit(number("batch_size")).cte("page")
-    dead = select(key).where(key.in_(select(page.c[key.name])), is_dead).with_for_update(skip_locked=True)
-    gone = delete(table).where(key.in_(dead)).returning(key).cte("gone")
     last = select(page.c[key.name]).order_by(page.c[key.name].desc()).limit(literal_column("1")).scalar_subquery()
+    # Read as a part of the index, and not joined with the page: for the reason, see `single`.
+    found = select(key).where(key > after, key <= last, is_dead)
+    dead = materialized(found.with_for_update(skip_locked=True), "dead")
+    gone = delete(table).where(looked_up(key, dead.c[key.name])).returning(key).cte("gone")
     return Statement(select(last, select(func.count()).select_from(gone).scalar_subquery()))
 
 
