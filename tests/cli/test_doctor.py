@@ -30,7 +30,7 @@ def test_a_line_for_each_check(pgauthkit_url: str) -> None:
     assert result.exit_code == 0, result.output
     assert lines[1] == "ok       version    The server is PostgreSQL 16.14."
     levels = [line.split()[0] for line in lines]
-    assert levels == ["ok"] * 7 + ["warning"] + ["ok"] * 6
+    assert levels == ["ok"] * 8 + ["warning"] + ["ok"] * 7
 
 
 def test_what_is_wrong_fails(pgauthkit_empty_url: str) -> None:

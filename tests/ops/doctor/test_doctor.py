@@ -82,7 +82,7 @@ class TestFine:
         assert report.is_fine
         assert {"ok"} == {finding.level for finding in report.findings}
         assert {""} == {finding.advice for finding in report.findings}
-        assert [finding.check for finding in report.findings][:12] == [
+        assert [finding.check for finding in report.findings][:13] == [
             "server",
             "server",
             "version",
@@ -91,6 +91,7 @@ class TestFine:
             "pooler",
             "pool",
             "clock",
+            "zone",
             "rights",
             "pooler",
             "revisions",
@@ -121,14 +122,15 @@ class TestServer:
         ("number", "level", "shown"),
         [
             (130022, "wrong", "13.22"),
-            (140001, "warning", "14.1"),
+            (140003, "wrong", "14.3"),
+            (140004, "warning", "14.4"),
             (160014, "ok", "16.14"),
             (180004, "ok", "18.4"),
             (190000, "warning", "19.0"),
         ],
     )
     def test_version(self, number: int, level: str, shown: str) -> None:
-        """A version without support is wrong, and one that we are not tested on a warning."""
+        """A version without support, or that loses rows, is wrong; one that we are not tested on is a warning."""
         finding = judge_version(number)
         assert (finding.level, finding.message) == (level, f"The server is PostgreSQL {shown}.")
 
@@ -329,6 +331,41 @@ class TestTables:
         assert finding.level == "wrong"
         assert finding.message == "Users whose address is not in its canonical form: 2, among them other, refused."
         assert "ada@" not in str(finding)
+
+    @pytest.mark.parametrize("analysed", [False, True], ids=["never analysed", "vacuumed while it was empty"])
+    def test_tables_that_are_believed_to_be_empty(self, pgauthkit_url: str, tell: Tell, *, analysed: bool) -> None:
+        """A table of many rows that PostgreSQL knows of none of is a warning until it is analysed."""
+        tell("CREATE TABLE posts (id int) WITH (autovacuum_enabled = off)")
+        tell("VACUUM (ANALYZE) posts" if analysed else "SELECT 1")
+        tell("INSERT INTO posts SELECT generate_series(1, 10000)")
+        tell("SELECT pg_stat_force_next_flush()")
+        (finding,) = found(examine(SetUp(url=pgauthkit_url)), "analyze")
+        assert finding.level == "warning"
+        assert finding.message.endswith(": 1, among them public.posts (10,000 rows).")
+        tell("ANALYZE posts")
+        assert [finding.level for finding in found(examine(SetUp(url=pgauthkit_url)), "analyze")] == ["ok"]
+
+    def test_no_counts_of_rows(self, pgauthkit_url: str, tell: Tell) -> None:
+        """Where autovacuum does not learn what changes, that is the warning."""
+        tell(f"ALTER DATABASE {make_url(pgauthkit_url).database} SET track_counts = off")
+        (finding,) = found(examine(SetUp(url=pgauthkit_url)), "analyze")
+        assert (finding.level, finding.message[:17]) == ("warning", "Autovacuum is off")
+
+
+class TestZone:
+    @pytest.mark.parametrize(
+        ("zone", "level"),
+        [("UTC", "ok"), ("Africa/Abidjan", "ok"), ("Europe/London", "warning"), ("Europe/Berlin", "warning")],
+    )
+    def test_of_the_database(self, pgauthkit_url: str, tell: Tell, zone: str, level: str) -> None:
+        """A zone that is not UTC all year is a warning where a table has a column without one, and not before."""
+        tell(f"ALTER DATABASE {make_url(pgauthkit_url).database} SET timezone = '{zone}'")
+        tell("CREATE TABLE posts (id int, written timestamptz)")
+        assert levels(examine(SetUp(url=pgauthkit_url)))["zone"] == ["ok"]
+        tell("ALTER TABLE posts ADD read timestamp DEFAULT now()")
+        (finding,) = found(examine(SetUp(url=pgauthkit_url)), "zone")
+        warned = f"The TimeZone is {zone}, and columns have none: 1, among them public.posts.read. "
+        assert (finding.level, finding.message.startswith(warned)) == (level, level == "warning")
 
 
 class TestColumns:

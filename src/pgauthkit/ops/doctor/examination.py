@@ -9,6 +9,7 @@ from pgauthkit.database.engine import create_engine
 from pgauthkit.database.unavailable import translated
 from pgauthkit.database.url import read_url
 from pgauthkit.errors import DatabaseUnavailableError, PgAuthKitError
+from pgauthkit.ops.doctor.analyze import check_analyze
 from pgauthkit.ops.doctor.backups import check_backups
 from pgauthkit.ops.doctor.columns import check_columns
 from pgauthkit.ops.doctor.connections import check_balancer, check_direct, check_pool, check_pooler
@@ -18,6 +19,7 @@ from pgauthkit.ops.doctor.rights import check_rights
 from pgauthkit.ops.doctor.schema import check_drift, check_revisions
 from pgauthkit.ops.doctor.server import check_clock, check_encoding, check_standby, check_version
 from pgauthkit.ops.doctor.tables import check_addresses, check_bloat, check_purge
+from pgauthkit.ops.doctor.zone import check_zone
 
 __all__ = ["examine"]
 
@@ -72,6 +74,7 @@ def _of_the_application(set_up: SetUp) -> Iterator[Finding]:
         yield from check_balancer(connection)
         yield from check_pool(connection, set_up)
         yield from check_clock(connection)
+        yield from _tried("zone", check_zone(connection))
         yield from check_rights(connection)
 
 
@@ -91,6 +94,7 @@ def _of_the_server(set_up: SetUp) -> Iterator[Finding]:
     yield from check_drift(set_up)
     with _connected(set_up.direct) as connection:
         yield from _tried("bloat", check_bloat(connection, set_up))
+        yield from _tried("analyze", check_analyze(connection))
         yield from _tried("purge", check_purge(connection, set_up))
         yield from _tried("addresses", check_addresses(connection))
         yield from _tried("columns", check_columns(connection))

@@ -22,6 +22,8 @@ __all__ = [
 # https://www.postgresql.org/support/versioning/: older ones get no fixes any more. Ours is tried on 16 and 18.
 OLDEST: Final = 14
 TRIED: Final = (16, 18)
+# What CREATE INDEX and REINDEX CONCURRENTLY made could lack rows: https://www.postgresql.org/docs/release/14.4/
+LOSING_ROWS: Final = range(14_00_00, 14_00_04)
 MOST_SKEW: Final = timedelta(seconds=2)
 
 
@@ -37,6 +39,9 @@ def judge_version(number: int) -> Finding:
     message = f"The server is PostgreSQL {major}.{number % 10_000}."
     if major < OLDEST:
         return Finding(check="version", level="wrong", message=message, advice=f"Upgrade to {OLDEST} or later.")
+    if number in LOSING_ROWS:
+        advice = "Upgrade to the last minor release: an index that is made or rebuilt CONCURRENTLY here may lack rows."
+        return Finding(check="version", level="wrong", message=message, advice=f"{advice} Then REINDEX such ones.")
     if not TRIED[0] <= major <= TRIED[1]:
         advice = f"pgauthkit is tested on {TRIED[0]} and {TRIED[1]}: try this one before you rely on it."
         return Finding(check="version", level="warning", message=message, advice=advice)
