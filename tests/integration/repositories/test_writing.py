@@ -39,6 +39,8 @@ from pgauthkit.models import User, UserRole
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
+NO_KEY: Any = "c0000000000000000000000000"  # as if the id alone were the key
+
 
 class Base(DeclarativeBase): ...
 
@@ -181,6 +183,13 @@ def test_by_a_foreign_key_given_as_text(work: Work, user: User) -> None:
         (lambda work: work.of(Post).update({"id": "x"}, id="y"), RepositoryError, "primary key of Post is not changed"),
         (lambda work: work.of(Post).update({"title": "x"}, title="y"), NotAUniqueKeyError, "no unique key"),
         (lambda work: work.of(Post).update({"id": None}, title="y"), NotAUniqueKeyError, "NULL equals nothing"),
+        (lambda work: work.of(Post).update(NO_KEY, title="y"), NotAUniqueKeyError, "a mapping .* was given as str"),
+        (lambda work: work.of(Post).delete(NO_KEY), NotAUniqueKeyError, "a mapping .* was given as str"),
+        (
+            lambda work: work.of(Post).upsert(NO_KEY, create={}, update={}),
+            NotAUniqueKeyError,
+            "a mapping .* was given as str",
+        ),
         (lambda work: work.of(Post).update_many(title="x"), RepositoryError, "would change every row"),
         (lambda work: work.of(Post).update_many(Post.title == "x"), RepositoryError, "Say what to change of Post"),
         (lambda work: work.of(Post).update_many(User.id == "x", title="y"), RepositoryError, "about pgauthkit.users"),

@@ -110,8 +110,12 @@ class Unit(Generic[M]):
         """Return the unique key that has a value for each of its columns.
 
         Raises:
-            NotAUniqueKeyError: there is none, or a value is missing.
+            NotAUniqueKeyError: there is none, it is no mapping, or a value is missing.
         """
+        if not hasattr(key, "items"):
+            kind = type(key).__name__
+            message = f'The key of {self._of.name} is a mapping such as {{"id": …}}, and was given as {kind}.'
+            raise NotAUniqueKeyError(message, columns=(), table=self._of.table.name)
         found = self._of.unique_key(key, deleted_too=deleted_too, partial=partial)
         if empty := [name for name in found.columns if key[name] is None and not found.nulls]:
             message = f"The key of {self._of.name} has no value for {', '.join(empty)}: NULL equals nothing."

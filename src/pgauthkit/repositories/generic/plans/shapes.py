@@ -55,9 +55,13 @@ class Shape:
         """Add columns with their values. NULL, true and false are part of the statement.
 
         Raises:
-            UnplannedError: one is an SQL expression.
+            UnplannedError: one is an SQL expression, or they are no mapping.
         """
-        for name, value in values.items():
+        try:
+            items = values.items()
+        except AttributeError:
+            raise UnplannedError("a key is no mapping") from None
+        for name, value in items:
             if value is None or value is True or value is False:
                 self._parts.append((name, value))
                 continue

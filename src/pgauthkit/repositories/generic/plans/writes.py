@@ -63,6 +63,8 @@ class Writes(Planning[M]):
         """Insert a row, or update the one with the same key, and return it."""
         self._refuse()
         of = self._of
+        if not hasattr(key, "items"):
+            raise UnplannedError("a key is no mapping")
         unique = of.unique_key(key, deleted_too=False, partial=True)
         if None in key.values() or contradictions(validated(of, key), validated(of, create)):
             raise UnplannedError("the key has no value, or is contradicted")
