@@ -283,13 +283,34 @@ class TestDev:
             assert there == bool(left)
             assert not left or [row[0] for row in connection.execute('SELECT id FROM "by hand" ORDER BY 1')] == left
 
-    def test_nobody_to_ask(self, blog: Blog) -> None:
-        """Where nobody can answer, nobody is asked: a database of development is made anew."""
+    @pytest.mark.parametrize("option", [[], ["--json"]])
+    def test_nobody_to_ask(self, blog: Blog, option: list[str]) -> None:
+        """Where nobody can answer, a table with its rows goes only with --yes; else files and data are as before."""
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("CREATE TABLE manual AS SELECT 1 AS id")
+
+        refused = blog.migrate("dev", "-m", "Tidy", *option)
+
+        assert refused.exit_code == 2
+        assert "This drops manual, with all that is in there, and nobody is there to be asked: give --yes" in " ".join(
+            refused.stderr.split()
+        )
+        assert len(revisions(blog)) == 1
+        with psycopg.connect(blog.url) as connection:
+            assert connection.execute("SELECT id FROM manual").fetchall() == [(1,)]
+        assert "DROP TABLE manual" in blog.migrate("dev", "-m", "Tidy", "--yes", *option).stdout
+        with psycopg.connect(blog.url) as connection:
+            assert connection.execute("SELECT to_regclass('manual')").fetchone() == (None,)
+
+    @pytest.mark.usefixtures("terminal")
+    def test_a_program_at_a_terminal(self, blog: Blog) -> None:
+        """With --json nobody is asked, also at a terminal."""
         blog.migrate("dev", "-m", "Add posts")
         with psycopg.connect(blog.url) as connection:
             connection.execute("CREATE TABLE manual ()")
 
-        assert "DROP TABLE manual" in blog.migrate("dev", "-m", "Tidy").stdout
+        assert blog.migrate("dev", "-m", "Tidy", "--json").exit_code == 2
 
     @pytest.mark.parametrize(
         ("model", "sentence"),

@@ -1,12 +1,14 @@
 """What a constraint, an index or a view that differs on one side alone becomes."""
 
+import attrs
 import pytest
 
+from pgauthkit.ops.migrate.autogenerate.replacing import write_views
 from pgauthkit.ops.migrate.catalog import Item
 from pgauthkit.ops.migrate.covered import Covered
 from pgauthkit.ops.migrate.making import Made
 from pgauthkit.ops.migrate.missing import Missing, Step
-from pgauthkit.ops.migrate.parts import write_beside, write_part
+from pgauthkit.ops.migrate.parts import write_part
 
 INDEX = Item(kind="index", name="public.ix", owner="public.posts")
 CHECK = Item(kind="constraint", name="public.posts.ck", owner="public.posts")
@@ -40,5 +42,6 @@ def test_a_check_that_was_not_validated(made: Made) -> None:
 def test_a_view_that_is_a_table_in_the_models(made: Made) -> None:
     """Nothing is written for it; it is named."""
     more = Missing()
-    write_beside(more, Item(kind="view", name="public.posts", owner=None), None, "SELECT 1", made)
+    view = Item(kind="view", name="public.posts", owner="public.posts")
+    write_views(more, attrs.evolve(made, found={view: "SELECT 1"}))
     assert [said.partition(":")[0] for said in more.by_hand] == ["The view public.posts"]

@@ -13,6 +13,7 @@ from pgauthkit.cli.migrate.options import (
     JSON,
     NO_SEED,
     URL,
+    YES,
     database,
     host_to_write,
     is_production,
@@ -111,15 +112,16 @@ def new(*, message: str, empty: bool, renames: tuple[str, ...], url: str | None,
 @click.command(epilog='Example: pgauthkit migrate dev -m "Add posts"')
 @MESSAGE
 @RENAME
+@YES
 @NO_SEED
 @URL
 @JSON
-def dev(*, message: str, renames: tuple[str, ...], no_seed: bool, url: str | None, as_json: bool) -> None:
+def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url: str | None, as_json: bool) -> None:
     """Write a migration, show its SQL, and apply it, on a database of development.
 
     Tables, columns, indexes and unique keys that the models do not have are dropped. On a terminal it asks before a
-    table or a column goes, and deletes the file again where the answer is no. Elsewhere, and with --json, it does not
-    ask: they go, with what is in them. `migrate drift` and `migrate new` show it beforehand.
+    table or a column goes, and deletes the file again where the answer is no. Elsewhere, and with --json, it refuses
+    that, unless --yes is given. `migrate drift` and `migrate new` show it beforehand.
 
     On a terminal it also asks whether a column that goes and one of the same type that comes are one under a new name;
     elsewhere say so with --rename. What the server would refuse because of the rows that are there is not applied. A
@@ -132,8 +134,10 @@ def dev(*, message: str, renames: tuple[str, ...], no_seed: bool, url: str | Non
         say(f"[green]Wrote[/] {shown(path)}.")
 
     def show(script: Script) -> None:
-        click.echo(script.sql)
-        _ask_about(script, files[-1])
+        if not as_json:
+            click.echo(script.sql)
+        if not yes:
+            _ask_about(script, files[-1], as_json=as_json)
 
     done = ops.develop(
         database(url),
@@ -144,8 +148,8 @@ def dev(*, message: str, renames: tuple[str, ...], no_seed: bool, url: str | Non
         renames=_by_name(renames),
         on_rename=None if as_json else _ask_whether_renamed,
         on_warnings=None if as_json else _say_warnings,
-        on_written=None if as_json else tell,
-        on_script=None if as_json else show,
+        on_written=files.append if as_json else tell,
+        on_script=show,
     )
     written = shown(done.written) if done.written else None
     if as_json:
@@ -194,11 +198,18 @@ def _say_by_hand(by_hand: Sequence[str], *, agreed: bool) -> None:
         click.echo(NOT_COMPARED, err=True)  # so that what a script reads is one line
 
 
-def _ask_about(script: Script, path: Path) -> None:
-    dropped = [".".join(filter(None, names)) for names in _DROPS.findall(script.sql)]
-    if not dropped or not sys.stdin.isatty():
+def _ask_about(script: Script, path: Path, *, as_json: bool) -> None:
+    dropped = ", ".join(".".join(filter(None, names)) for names in _DROPS.findall(script.sql))
+    if not dropped:
         return
-    if not click.confirm(f"This drops {', '.join(dropped)}, with all that is in there. Apply it?"):
-        path.unlink()
+    is_asked = sys.stdin.isatty() and not as_json
+    if is_asked and click.confirm(f"This drops {dropped}, with all that is in there. Apply it?"):
+        return
+    path.unlink()
+    if is_asked:
         say(f"Deleted {shown(path)}.")
         raise click.Abort
+    raise click.UsageError(
+        f"This drops {dropped}, with all that is in there, and nobody is there to be asked: give --yes; or --rename"
+        f" where a column has only a new name. Deleted {shown(path)}; nothing of it was applied."
+    )

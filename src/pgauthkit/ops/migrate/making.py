@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Connection, Engine, ForeignKeyConstraint
 
 from pgauthkit.models import SCHEMA
 from pgauthkit.ops.migrate.autogenerate.casting import casts, type_of
+from pgauthkit.ops.migrate.autogenerate.views import View, read_views
 from pgauthkit.ops.migrate.catalog import Item
 from pgauthkit.ops.migrate.details import describe_in_full
 
@@ -42,6 +43,9 @@ _COLUMNS: Final = text(
     " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace"
     " JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey)"
     " WHERE contype IN ('c', 'x') AND nspname = ANY(:schemas) GROUP BY 1, 2"
+    " UNION ALL SELECT nspname, relname, array_agg(attname::text)"
+    " FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace JOIN pg_attribute ON attrelid = pg_class.oid"
+    " WHERE relkind IN ('v', 'm') AND attnum > 0 AND nspname = ANY(:schemas) GROUP BY 1, 2"
 )
 
 
@@ -55,10 +59,12 @@ class Made:
         tables: the schema and the name of each table, by its full name in the catalog.
         home: the schema of a table without one.
         dropped: the exclusion constraints of tables that no model has.
-        columns: of CHECKs and exclusion constraints that are on one side alone, by their full names.
+        columns: of CHECKs and exclusion constraints that are on one side alone, by their full names; and of views, as
+            the models make them.
         casts: the types to cast to on both ways, by the full names of columns that need it.
         types: of the columns that are in the database, by their full names.
         concurrent: the indexes, by their full names, that the models ask to be made beside writes.
+        views: all of the database, by their full names.
     """
 
     wanted: Mapping[Item, str]
@@ -70,6 +76,7 @@ class Made:
     casts: Mapping[str, tuple[str, str]] = attrs.field(factory=dict[str, tuple[str, str]])
     types: Mapping[str, str] = attrs.field(factory=dict[str, str])
     concurrent: frozenset[str] = frozenset()
+    views: Mapping[str, View] = attrs.field(factory=dict[str, View])
 
 
 def make(engine: Engine, metadata: MetaData) -> Made:
@@ -97,6 +104,7 @@ def make(engine: Engine, metadata: MetaData) -> Made:
             describe_in_full(connection, list(scratch)),
             _columns(connection, {one: one for one in scratch}),
         )
+        views = read_views(connection)
         with _plain(tables) as concurrent:
             wanted = _wanted(connection, metadata, tables, scratch, home)
         columns |= _columns(connection, {other: real for real, other in scratch.items()})
@@ -113,6 +121,7 @@ def make(engine: Engine, metadata: MetaData) -> Made:
             casts=recast,
             types={item.name: type_of(said)[0] for item, said in found.items() if item.kind == "column"},
             concurrent=frozenset(f"{table.schema or home}.{index.name}" for table, index in concurrent),
+            views=views,
         )
 
 

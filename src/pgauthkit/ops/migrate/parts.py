@@ -1,4 +1,4 @@
-"""The statements for what differs beside columns: constraints, their comments, indexes, views and sequences."""
+"""The statements for what differs beside columns: constraints, their comments, indexes and sequences."""
 
 import re
 from typing import Final
@@ -28,7 +28,7 @@ def is_lost(item: Item, said: str | None) -> bool:
 
 
 def write_beside(more: Missing, item: Item, wanted: str | None, found: str | None, made: Made) -> None:
-    """Write a sequence, a view, or the comment of a constraint.
+    """Write a sequence, or the comment of a constraint.
 
     Example:
         >>> write_beside(more, item, "AS bigint INCREMENT BY 1", None, made)  # doctest: +SKIP
@@ -38,27 +38,13 @@ def write_beside(more: Missing, item: Item, wanted: str | None, found: str | Non
         of = evolve(item, kind="constraint")  # It may be new, or go.
         up, down = wanted or (of in made.wanted and "NULL"), found or (of in made.found and "NULL")
         more.after.append(Step(f"{comment} {up}" if up else None, f"{comment} {down}" if down else None))
-    elif item.kind == "sequence":
+    else:
         schema, _, name = item.name.partition(".")
         full = f"SEQUENCE {quote(schema)}.{quote(name)}"
         verb = "ALTER" if found else "CREATE"
         more.before.append(
             Step(f"{verb} {full} {wanted}", f"ALTER {full} {found}" if found else f"DROP {full}", schema)
         )
-    elif wanted is None:
-        more.name(item, wanted, found)
-    else:
-        name = table_name(item, made)
-        drop, create = _view(name, wanted)
-        if found:
-            more.before.append(Step(*_view(name, found)))
-        more.after.append(Step(create, drop, made.tables[item.name][0]))
-
-
-def _view(name: str, said: str) -> tuple[str, str]:
-    kind = "MATERIALIZED VIEW" if said.startswith("MATERIALIZED ") else "VIEW"
-    options, select = re.fullmatch(r"(?:MATERIALIZED )?(WITH \(.*?\) )?(.*)", said, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches anything
-    return f"DROP {kind} {name}", f"CREATE {kind} {name} {options or ''}AS {select.strip().rstrip(';')}"
 
 
 def write_part(  # noqa: PLR0917 - what is known of one difference

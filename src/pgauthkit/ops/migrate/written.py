@@ -1,11 +1,13 @@
 """The statements that turn what is found into what the models make, where Alembic has none for it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
 from alembic.operations.ops import MigrateOperation
 
+from pgauthkit.ops.migrate.autogenerate.replacing import replaced_views, write_views
 from pgauthkit.ops.migrate.catalog import Item
 from pgauthkit.ops.migrate.columns import write_column
 from pgauthkit.ops.migrate.covered import Covered, covered
@@ -34,27 +36,27 @@ def written(made: Made, operations: Sequence[MigrateOperation]) -> Missing:
         more.before.append(Step(f"{rename} {before} TO {after}", f"{rename} {after} TO {before}"))
     more.before += [_restored(item, said) for item, said in made.dropped.items() if item.owner in known.gone]
     settled = {*renamed, *renamed.values()}
-    for item in sorted(made.wanted.keys() | made.found.keys(), key=_order(made)):
+    settled |= {item for item in made.wanted if item.kind == "index" and item.owner in replaced_views(made)}
+    for kind in _RANKS:  # What others are made of comes first.
+        if kind == "view":
+            write_views(more, made)
+        else:
+            items = {item for item in made.wanted.keys() | made.found.keys() if item.kind == kind}
+            _write_all(more, sorted(items - settled, key=attrgetter("name")), made, known)
+    return more
+
+
+def _write_all(more: Missing, items: Sequence[Item], made: Made, known: Covered) -> None:
+    for item in items:
         wanted, found = made.wanted.get(item), made.found.get(item)
-        if wanted == found or item in settled:
+        if wanted == found:
             continue
-        if item.owner not in known.tables or item.kind in {"comment", "view"}:
+        if item.owner not in known.tables or item.kind == "comment":
             _write(more, item, wanted, found, made, known)
         elif is_lost(item, wanted):
             name, table = quote(short_name(item)), table_name(item, made)
             again = f"ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {wanted}"
             more.remade.setdefault(str(item.owner), []).append(again)
-    return more
-
-
-def _order(made: Made) -> Callable[[Item], tuple[int, int, str]]:
-    """Return the order of things: what others are made of comes first, and views come as the models have them."""
-    places = {name: place for place, name in enumerate(made.tables)}
-
-    def place(item: Item) -> tuple[int, int, str]:
-        return _RANKS.index(item.kind), places[item.name] if item.kind == "view" else 0, item.name
-
-    return place
 
 
 def _write(  # noqa: PLR0917 - what is known of one difference
@@ -67,7 +69,7 @@ def _write(  # noqa: PLR0917 - what is known of one difference
             write_column(more, item, wanted, found, made, known)
         case "table":
             more.name(item, wanted, found)
-        case "comment" | "sequence" | "view":
+        case "comment" | "sequence":
             write_beside(more, item, wanted, found, made)
         case _:
             write_part(more, item, wanted, found, made, known)
