@@ -305,12 +305,34 @@ class TestDev:
 
     @pytest.mark.usefixtures("terminal")
     def test_a_program_at_a_terminal(self, blog: Blog) -> None:
-        """With --json nobody is asked, also at a terminal."""
+        """With --json nobody is asked, also at a terminal; and where nothing is lost there is nothing to ask."""
         blog.migrate("dev", "-m", "Add posts")
         with psycopg.connect(blog.url) as connection:
-            connection.execute("CREATE TABLE manual ()")
+            connection.execute("CREATE TABLE manual (id int)")
+            connection.execute("INSERT INTO manual DEFAULT VALUES")
 
         assert blog.migrate("dev", "-m", "Tidy", "--json").exit_code == 2
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("DELETE FROM manual")
+        assert blog.migrate("dev", "-m", "Tidy", "--json").exit_code == 0
+
+    def test_a_column_that_holds_something(self, blog: Blog) -> None:
+        """A column goes without a yes where each row has NULL in it, and both commands warn where one has not."""
+        blog.migrate("dev", "-m", "Add posts")
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("ALTER TABLE posts ADD note text")
+            connection.execute("INSERT INTO pgauthkit.users (id, email) VALUES ('ada', 'ada@example.com')")
+            connection.execute("INSERT INTO posts (title, author_id, note) VALUES ('One', 'ada', 'kept')")
+
+        said = "posts.note is dropped, and all that is in it is lost."
+        assert "This drops posts.note, with" in " ".join(blog.migrate("dev", "-m", "Tidy").stderr.split())
+        assert json.loads(blog.migrate("new", "-m", "Tidy", "--json").stdout)["warnings"] == [said]
+        revisions(blog)[-1].unlink()
+        with psycopg.connect(blog.url) as connection:
+            connection.execute("UPDATE posts SET note = NULL")
+        done = blog.migrate("dev", "-m", "Tidy")
+        assert done.exit_code == 0
+        assert said not in done.stdout
 
     @pytest.mark.parametrize(
         ("model", "sentence"),

@@ -120,8 +120,8 @@ def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url
     """Write a migration, show its SQL, and apply it, on a database of development.
 
     Tables, columns, indexes and unique keys that the models do not have are dropped. On a terminal it asks before a
-    table or a column goes, and deletes the file again where the answer is no. Elsewhere, and with --json, it refuses
-    that, unless --yes is given. `migrate drift` and `migrate new` show it beforehand.
+    table or a column goes, and deletes the file again where the answer is no. Elsewhere, and with --json, it does so
+    where something is in there, unless --yes is given. `migrate drift` and `migrate new` show it beforehand.
 
     On a terminal it also asks whether a column that goes and one of the same type that comes are one under a new name;
     elsewhere say so with --rename. What the server would refuse because of the rows that are there is not applied. A
@@ -134,11 +134,18 @@ def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url
         say(f"[green]Wrote[/] {shown(path)}.")
 
     def show(script: Script) -> None:
-        if not as_json:
-            click.echo(script.sql)
-        if not yes:
-            _ask_about(script, files[-1], as_json=as_json)
+        click.echo(script.sql)
+        if is_asked:
+            _ask_about(script, files[-1])
 
+    def refuse(losses: Sequence[str]) -> None:
+        files[-1].unlink()
+        raise click.UsageError(
+            f"This drops {', '.join(losses)}, with all that is in there, and nobody is there to be asked: give --yes;"
+            f" or --rename where a column has only a new name. Deleted {shown(files[-1])}; nothing of it was applied."
+        )
+
+    is_asked = sys.stdin.isatty() and not as_json and not yes
     done = ops.develop(
         database(url),
         host_to_write(),
@@ -149,7 +156,8 @@ def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url
         on_rename=None if as_json else _ask_whether_renamed,
         on_warnings=None if as_json else _say_warnings,
         on_written=files.append if as_json else tell,
-        on_script=show,
+        on_script=None if as_json else show,
+        on_losses=None if is_asked or yes else refuse,
     )
     written = shown(done.written) if done.written else None
     if as_json:
@@ -198,18 +206,10 @@ def _say_by_hand(by_hand: Sequence[str], *, agreed: bool) -> None:
         click.echo(NOT_COMPARED, err=True)  # so that what a script reads is one line
 
 
-def _ask_about(script: Script, path: Path, *, as_json: bool) -> None:
+def _ask_about(script: Script, path: Path) -> None:
     dropped = ", ".join(".".join(filter(None, names)) for names in _DROPS.findall(script.sql))
-    if not dropped:
-        return
-    is_asked = sys.stdin.isatty() and not as_json
-    if is_asked and click.confirm(f"This drops {dropped}, with all that is in there. Apply it?"):
+    if not dropped or click.confirm(f"This drops {dropped}, with all that is in there. Apply it?"):
         return
     path.unlink()
-    if is_asked:
-        say(f"Deleted {shown(path)}.")
-        raise click.Abort
-    raise click.UsageError(
-        f"This drops {dropped}, with all that is in there, and nobody is there to be asked: give --yes; or --rename"
-        f" where a column has only a new name. Deleted {shown(path)}; nothing of it was applied."
-    )
+    say(f"Deleted {shown(path)}.")
+    raise click.Abort

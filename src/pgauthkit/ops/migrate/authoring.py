@@ -162,5 +162,8 @@ def _finish(context: MigrationContext, script: MigrationScript, doubtful: Sequen
     assert connection is not None  # noqa: S101 - it has been compared
     made, gone = schemas_for(connection, up.ops, context.version_table_schema)
     up.ops[:], down.ops[:] = [*made, *up.ops], [*down.ops, *gone]
-    renamed = (Hazard(message=rename.warning, is_refused=False) for rename in doubtful)
-    return (*find_hazards(connection, up.ops), *renamed)
+    hazards = find_hazards(connection, up.ops)
+    losses = {hazard.loses for hazard in hazards}
+    renamed = {f"{rename.table}.{rename.old}": rename.warning for rename in doubtful}
+    said = (Hazard(message=renamed[name], is_refused=False, loses=name if name in losses else None) for name in renamed)
+    return (*(hazard for hazard in hazards if hazard.loses not in renamed), *said)

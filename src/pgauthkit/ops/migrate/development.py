@@ -57,6 +57,7 @@ def develop(
     on_warnings: Callable[[tuple[str, ...]], None] | None = None,
     on_written: Callable[[Path], None] | None = None,
     on_script: Callable[[Script], None] | None = None,
+    on_losses: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Development:
     """Apply what is pending, write what the models ask for as a new revision, apply that as well, and seed.
 
@@ -71,6 +72,8 @@ def develop(
         on_warnings: called with what the new revision does to rows, before it is applied, if there is something to say.
         on_written: called with the file of the new revision, which stays where what follows fails.
         on_script: called with the SQL of the new revision before that is applied.
+        on_losses: called with the tables and columns that it drops and that hold something, if there are any; where it
+            raises, the revision is written and not applied.
 
     Raises:
         ConfigError: the application has no migrations yet.
@@ -96,6 +99,9 @@ def develop(
     if written and on_written:
         on_written(written)
     warnings = _warned(hazards, written, on_warnings)
+    losses = tuple(hazard.loses for hazard in hazards if hazard.loses)
+    if losses and on_losses:
+        on_losses(losses)
     scripts = pending_sql(engine, host=host)
     if on_script:
         for script in scripts:
