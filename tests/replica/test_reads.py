@@ -245,10 +245,10 @@ class TestTime:
         kept = auth.authenticate(access(signed_in))
         database.tell(ADMIN)
         assert by(auth, signed_in) is REPLICA
-        ((identity, _, begun, life, _),) = pair.kept(auth)._answers.values()
+        ((*_, asked_at, _, begun, life, _),) = pair.kept(auth)._answers.values()
         assert begun in {written.begun for written in pair.known(auth)._positions._written}
         assert life <= 60
-        assert kept.asked_at > identity.asked_at
+        assert kept.asked_at > asked_at
         auth.sign_out(access(signed_in))
         assert refused(auth, access(signed_in))
 

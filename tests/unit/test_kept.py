@@ -126,6 +126,14 @@ def test_memory() -> None:
     assert len(answers) == many
 
 
+def test_the_garbage_collector_passes_over_them() -> None:
+    """However many answers are kept, a full collection has none of them to traverse, and comes no sooner for them."""
+    answers = kept()
+    answers.put(answers.key("token"), SELECTOR, elapsed(), identity())
+    gc.collect()
+    assert not any(gc.is_tracked(answer) for answer in answers._order)
+
+
 def test_the_key_is_of_its_own() -> None:
     """A token is found by a hash under a key that no other cache has, and stands nowhere itself."""
     one, other = kept(), kept()

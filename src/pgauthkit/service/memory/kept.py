@@ -16,18 +16,20 @@ from pgauthkit.config import AuthConfig
 from pgauthkit.service.memory.marks import MARKS, elapsed
 from pgauthkit.service.moments import read_clock
 from pgauthkit.session_cache import SessionCache
-from pgauthkit.values import Identity
+from pgauthkit.values import Identity, UserRole
 
 __all__ = ["Kept"]
 
 LONGEST_TOKEN: Final = 200  # characters; more than any has, so that rubbish is not even hashed
 
 
-# With the hash of its selector; when its statement was sent, by the clock of the process; how many seconds it is good
-# from then on; and its key. Made at each call that is not answered from memory: a named tuple takes four times as long.
-_Answer = tuple[Identity, bytes, float, float, bytes]
-_BEGUN: Final = 2
-_KEY: Final = 4
+# The fields of an `Identity`; the hash of its selector; when its statement was sent, by the clock of the process; how
+# many seconds it is good from then on; and its key. Plain tuples of what refers to nothing: the garbage collector drops
+# them from its lists at the first look, and no full collection comes of them; a named one takes four times as long.
+_Answer = tuple[str, str, str, str, datetime, datetime, datetime, bytes, float, float, bytes]
+_BEGUN: Final = 8
+_KEY: Final = 10
+_ROLES: Final[dict[str, UserRole]] = {role.value: role for role in UserRole}
 
 
 class Kept:
@@ -76,25 +78,47 @@ class Kept:
         answer = self._answers.get(key)
         if answer is None:
             return None
-        identity, selector_hash, begun, life, _ = answer
+        user_id, email, role, session_id, authenticated_at, expires_at, asked_at, selector_hash, begun, life, _ = answer
         # Before the clock: a thread that is put aside between the two must find the one or the other.
-        if MARKS.void(begun, selector_hash, identity.user_id):
+        if MARKS.void(begun, selector_hash, user_id):
             return None
         age = elapsed() - begun
         if age >= life:
             return None
-        if self._clock is None:
-            at = identity.asked_at + timedelta(0, age)
-        elif not identity.asked_at <= (at := self._clock()) < identity.asked_at + timedelta(0, life):
-            return None
         # As of now, so that `is_fresh` is not judged as of the moment that the database was asked.
-        return _asked_at(at, identity)
+        if self._clock is None:
+            asked_at += timedelta(0, age)
+        elif not asked_at <= (at := self._clock()) < asked_at + timedelta(0, life):
+            return None
+        else:
+            asked_at = at
+        found = _new(Identity)
+        _user_id(found, user_id)
+        _email(found, email)
+        _role(found, _ROLES[role])
+        _session_id(found, session_id)
+        _authenticated_at(found, authenticated_at)
+        _expires_at(found, expires_at)
+        _asked_at(found, asked_at)
+        return found
 
     def put(self, key: bytes, selector_hash: bytes, begun: float, identity: Identity) -> None:
         """Keep an answer. One that was voided while it was under way is never given."""
         left = identity.expires_at - identity.asked_at
         life = self._seconds if left >= self._longest else left.total_seconds()
-        answer = (identity, selector_hash, begun, life, key)
+        answer: _Answer = (
+            identity.user_id,
+            identity.email,
+            identity.role.value,
+            identity.session_id,
+            identity.authenticated_at,
+            identity.expires_at,
+            identity.asked_at,
+            selector_hash,
+            begun,
+            life,
+            key,
+        )
         with self._lock:
             self._answers[key] = answer
             self._order.append(answer)
@@ -108,19 +132,7 @@ _new: Final[Callable[[type[Identity]], Identity]] = object.__new__
 # The slots of a frozen value, as its own `__init__` fills them, which takes twice the time to read its arguments by
 # name; `attrs.evolve`, which looks for the fields each time, takes eight times as long. It was a third of a hit.
 _fill: Final[list[Any]] = [vars(Identity)[field.name].__set__ for field in attrs.fields(Identity)]
-_user_id, _email, _role, _session_id, _authenticated_at, _expires_at, _asked = _fill
-
-
-def _asked_at(at: datetime, who: Identity) -> Identity:
-    found = _new(Identity)
-    _user_id(found, who.user_id)
-    _email(found, who.email)
-    _role(found, who.role)
-    _session_id(found, who.session_id)
-    _authenticated_at(found, who.authenticated_at)
-    _expires_at(found, who.expires_at)
-    _asked(found, at)
-    return found
+_user_id, _email, _role, _session_id, _authenticated_at, _expires_at, _asked_at = _fill
 
 
 def _read(config: AuthConfig) -> datetime:
