@@ -1,5 +1,6 @@
 """`Quick`: a statement on a connection that is at hand, awaited without a greenlet."""
 
+from logging import INFO
 from time import monotonic
 from typing import cast
 
@@ -51,7 +52,7 @@ class Quick(Autocommit):
         return await in_greenlet(self.fetch, sql, parameters)
 
     def _at_hand(self) -> PoolProxiedConnection | None:
-        if self._log or not _has_idle(self._engine.pool):
+        if self._log or self._engine.logger.isEnabledFor(INFO) or not _has_idle(self._engine.pool):
             return None
         try:
             return cast("PoolProxiedConnection", Loan(self._engine.pool))

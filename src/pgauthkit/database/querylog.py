@@ -1,4 +1,4 @@
-"""The query log: each statement with its time, its rows, its round trips, and who asked; never a parameter."""
+"""The query log: each statement with its time, its rows, its round trips, and who asked; and SQLAlchemy's `echo`."""
 
 import logging
 import time
@@ -11,11 +11,12 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql.util import _repr_params  # pyright: ignore[reportPrivateUsage]  # it shortens as SQLAlchemy does
 
 from pgauthkit.database.caller import find_caller
 from pgauthkit.database.line import Line
 
-__all__ = ["Ask", "QueryLog"]
+__all__ = ["Ask", "QueryLog", "echo"]
 
 G = TypeVar("G")
 R = TypeVar("R", bound=Sequence[Any])
@@ -25,6 +26,28 @@ Ask: TypeAlias = Callable[[PoolProxiedConnection, str, G], R]
 _OPTION: Final = "pgauthkit_query_log"
 _NONE: Final = timedelta(0)
 _log: Final = logging.getLogger("pgauthkit.queries")
+
+
+def echo(engine: Engine, sql: str, parameters: Sequence[object] | None = None) -> None:
+    """Log a statement that goes past SQLAlchemy as SQLAlchemy logs its own, for `echo=True` and its logger.
+
+    Args:
+        engine: says where to, whether, and by `hide_parameters` how much.
+        sql: the statement.
+        parameters: what is sent with it; None where they are not for a log, as the hashes and addresses of the service.
+
+    Example:
+        >>> echo(create_engine("postgresql://db.example/app", echo=True), "SELECT 1")  # doctest: +SKIP
+        … INFO sqlalchemy.engine.Engine SELECT 1
+    """
+    log = engine.logger
+    if not log.isEnabledFor(logging.INFO):
+        return
+    log.info("%s", sql)
+    if parameters is None or engine.hide_parameters:
+        log.info("[by pgauthkit] [SQL parameters hidden]")
+    else:
+        log.info("[by pgauthkit] %r", _repr_params(tuple(parameters), batches=10, ismulti=False))
 
 
 class _Running:

@@ -10,14 +10,14 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection, SingletonThreadPool, StaticPool
 
 from pgauthkit.database.connecting import watch
 from pgauthkit.database.deadline import CALL_ENDS, ENDLESS, call_timeout_of
 from pgauthkit.database.line import Line
 from pgauthkit.database.pool.loan import borrow
-from pgauthkit.database.querylog import QueryLog
+from pgauthkit.database.querylog import QueryLog, echo
+from pgauthkit.database.sessions import check_engine
 from pgauthkit.database.suitability import check_encoding
 from pgauthkit.database.unavailable import translate
 from pgauthkit.errors import ConfigError, PgAuthKitError, RetryableError
@@ -31,9 +31,7 @@ Parameters = Mapping[str, object]
 RETRY_FOR: Final = 5.0  # seconds
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
-_ENGINES: Final = (
-    "Take one of create_engine() or create_async_engine(); with a session or a connection of your own, within()."
-)
+_WITHIN: Final = "; with a session or a connection of your own, within()"
 _SHARING: Final = (StaticPool, SingletonThreadPool)
 _SHARED: Final = (
     "gives one connection to several callers, who would read each other's answers and commit each other's work."
@@ -107,8 +105,7 @@ class Calls:
     """Calls on an engine, each of them whole: within a limit of time, and again after a conflict with another."""
 
     def __init__(self, engine: Engine, wire: Pausing) -> None:
-        if not isinstance(cast("object", engine), Engine | AsyncEngine):
-            raise ConfigError([f"engine: {type(engine).__name__} is no engine. {_ENGINES}"])
+        check_engine(engine, _WITHIN)
         if engine.dialect.driver != "psycopg":
             raise ConfigError([f"engine: its driver must be psycopg 3, not {engine.dialect.driver}."])
         if engine.dialect.is_async != wire.is_async:
@@ -209,7 +206,11 @@ class Autocommit(Calls):
 
     def fetch(self, sql: str, parameters: Parameters) -> list[Row]:
         """Run one statement, as a whole call."""
-        return self.whole(partial(self._on_connection, self._ask, sql, parameters))
+        return self.whole(partial(self._on_connection, self._asked, sql, parameters))
+
+    def _asked(self, connection: PoolProxiedConnection, sql: str, parameters: Parameters) -> list[Row]:
+        echo(self._engine, sql)
+        return self._ask(connection, sql, parameters)
 
     def compute(self, slow: Callable[[], T]) -> T:
         """Do heavy arithmetic where the wire says."""

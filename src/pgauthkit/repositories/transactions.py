@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from sqlalchemy import Engine, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session
@@ -184,7 +184,8 @@ def transaction(
         isolation: of the transaction; that of the engine when not given.
 
     Raises:
-        RepositoryError: `retries` for a bare `with` block; `retries` or `isolation` for a savepoint.
+        RepositoryError: `on` is something else, such as a URL or a sessionmaker; `retries` for a bare `with` block;
+            `retries` or `isolation` for a savepoint.
 
     Example:
         >>> with transaction(engine) as db:  # doctest: +SKIP
@@ -200,6 +201,8 @@ def transaction(
     found: Engine | orm.Session | AsyncEngine | AsyncSession = session_of(on)
     if isinstance(found, Engine | AsyncEngine):
         watch(found if isinstance(found, Engine) else found.sync_engine)
+    elif not isinstance(cast("object", found), orm.Session | AsyncSession):
+        raise RepositoryError(f"{type(on).__name__} is neither a Session nor an Engine, which a transaction needs.")
     if isinstance(found, AsyncEngine | AsyncSession):
         return AsyncTransaction(found, retries, isolation)
     return Transaction(found, retries, isolation)

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette_admin.i18n import TimezoneConfig
 
+from pgauthkit.database.sessions import check_engine
 from pgauthkit.database.violations import violation
 from pgauthkit.errors import DatabaseUnavailableError
 from pgauthkit.models import User
@@ -55,10 +56,14 @@ def create_app(
         write: whether rows may be changed.
         host: the address it is served at; another `Host` than this, 127.0.0.1, localhost or [::1] is refused.
 
+    Raises:
+        ConfigError: the engine is none.
+
     Example:
         >>> app = create_app(engine, mapped_classes("blog.models:Base"), token=token)  # doctest: +SKIP
         >>> uvicorn.run(app, host="127.0.0.1", port=5555)  # doctest: +SKIP
     """
+    check_engine(engine)
     keys = _keys(models)
     kind = EditableView if write else TableView
     views = [kind(model, keys) for model in models]

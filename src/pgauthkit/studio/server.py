@@ -11,6 +11,7 @@ import uvicorn
 from sqlalchemy import Engine, Table, inspect
 
 from pgauthkit.database.engine import create_engine
+from pgauthkit.database.sessions import check_engine
 from pgauthkit.database.unavailable import translated
 from pgauthkit.errors import ConfigError
 from pgauthkit.studio.application import create_app
@@ -39,7 +40,7 @@ class Studio:
         left_out: the classes whose table the database does not have; they are not shown.
 
     Raises:
-        ConfigError: the host is not of the loopback, or the port is taken.
+        ConfigError: the target is neither an engine nor a URL; the host is not of the loopback, or the port is taken.
         DatabaseUnavailableError: the database cannot be reached.
 
     Example:
@@ -65,6 +66,7 @@ class Studio:
             if isinstance(engine, str):
                 engine = create_engine(engine)
                 undone.callback(engine.dispose)
+            check_engine(engine, ", or a postgresql:// URL as text", name="target")
             shown = _existing(engine, models)
             self._resources: Final = undone.pop_all()
         self.left_out: Final = tuple(model for model in models if model not in shown)

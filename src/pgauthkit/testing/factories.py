@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, orm
 
+from pgauthkit.database.sessions import check_engine
 from pgauthkit.email_address import canonical_email
 from pgauthkit.models import User
 from pgauthkit.repositories import UserRepository
@@ -20,6 +21,9 @@ class MakeUser:
     Args:
         engine: of a migrated database.
 
+    Raises:
+        ConfigError: it is no engine.
+
     Example:
         >>> make_user = MakeUser(engine)  # doctest: +SKIP
         >>> make_user().email  # doctest: +SKIP
@@ -29,6 +33,7 @@ class MakeUser:
     """
 
     def __init__(self, engine: Engine) -> None:
+        check_engine(engine)
         self._engine = engine
         self._numbers = count(1)
 

@@ -147,6 +147,17 @@ class TestApplication:
         assert again.stdout.endswith(f"The database is at {HEAD}, and has every migration of the application.\n")
         assert after.stdout == f"In sync. pgauthkit is at {HEAD}.\nIn sync. The application is at {id_}.\n"
 
+    def test_several_heads(self, new_blog: Blog) -> None:
+        """Where two branches have added a revision each, the database is at both."""
+        new_blog.migrate("dev", "-m", "Add posts")
+        (path,) = (new_blog.path / "migrations" / "versions").glob("*.py")
+        id_ = path.name.split("_")[1]
+        head = f'revision = "NAME"\ndown_revision = "{id_}"\n\ndef upgrade() -> None:\n    pass\n'
+        for name in ("left", "right"):
+            path.with_name(f"{name}.py").write_text(f'"""One branch."""\n{head}'.replace("NAME", name))
+
+        assert new_blog.migrate("deploy").stdout.endswith("The database is at left, right.\n")
+
     def test_every_state(self, new_blog: Blog) -> None:
         """Diverged, missing, edited, failed, interrupted and pending are each told with what it means."""
         new_blog.migrate("dev", "-m", "Add posts")

@@ -53,7 +53,8 @@ def deploy(
         say(f"[green]Saved[/] {escape(str(done.backup))}.")
     if done.applied or done.host:
         names = ", ".join((*done.applied, *done.host))
-        say(f"[green]Applied[/] {names} in {seconds:.2f} s. The database is at {(done.host or done.applied)[-1]}.")
+        at = ", ".join(track.heads() if track and done.host else (done.head,))
+        say(f"[green]Applied[/] {names} in {seconds:.2f} s. The database is at {at}.")
     else:
         theirs = ", and has every migration of the application" if track else ""
         say(f"[green]Nothing to do.[/] The database is at {done.head}{theirs}.")

@@ -84,6 +84,12 @@ class Track:
         with explained_loading("A revision"), _fitting():
             return tuple(_revision(script, found) for found in script.walk_revisions())[::-1]
 
+    def heads(self) -> tuple[str, ...]:
+        """Return the revisions that no other follows: one as a rule, and more where branches have added one each."""
+        revisions = self.revisions()
+        followed = {parent for revision in revisions for parent in revision.parents}
+        return tuple(sorted({revision.id for revision in revisions} - followed))
+
     def applied(self, heads: Iterable[str]) -> frozenset[str]:
         """Return the revisions that a database with these heads has: they, and all before them."""
         known = {revision.id: revision for revision in self.revisions()}

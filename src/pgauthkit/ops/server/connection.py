@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pgauthkit.database.engine import create_engine
+from pgauthkit.database.sessions import check_engine
 from pgauthkit.errors import ConfigError
 from pgauthkit.ops.server.pooler import is_pooled
 
@@ -61,7 +62,7 @@ def engine_for(target: Target) -> Engine:
     async engine only the URL is used.
 
     Raises:
-        ConfigError: the URL is not one of PostgreSQL.
+        ConfigError: the URL is not one of PostgreSQL, or it is neither a URL nor an engine.
 
     Example:
         >>> engine_for("postgresql://app@db.example/app").url.database
@@ -69,6 +70,7 @@ def engine_for(target: Target) -> Engine:
     """
     if isinstance(target, str):
         return _engine(target)
+    check_engine(target, ", or a postgresql:// URL as text", name="target")
     if isinstance(target, AsyncEngine) or target.dialect.is_async:
         return _engine(target.url.set(drivername="postgresql"))
     return target

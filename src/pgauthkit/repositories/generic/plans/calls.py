@@ -15,7 +15,7 @@ from pgauthkit.database import runner
 from pgauthkit.database.deadline import one_call
 from pgauthkit.database.greenlet import Awaiting
 from pgauthkit.database.line import Line, Rows
-from pgauthkit.database.querylog import QueryLog
+from pgauthkit.database.querylog import QueryLog, echo
 from pgauthkit.database.results.unreadable import unreadable
 from pgauthkit.database.runner import Calls, SyncWire
 from pgauthkit.database.violations import REFUSALS, violation
@@ -60,6 +60,7 @@ class OnEngine(Calls):
     def _answered(self, connection: PoolProxiedConnection, asked: Asked) -> Rows | PgAuthKitError | None:
         if not self._is_plain(connection.driver_connection):
             return None
+        echo(self._engine, asked.plan.sql, asked.parameters)
         try:
             return self._ask(connection, asked.plan.sql, asked)
         except psycopg.DataError as error:
