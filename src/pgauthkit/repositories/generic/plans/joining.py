@@ -28,7 +28,8 @@ def joined(driver: Any, line: Line, plan: Plan, values: Sequence[Any], *, binary
     """Run a statement in a host's transaction; for psycopg's `Connection.wait`, which returns the types and the rows.
 
     BEGIN, where the transaction has not begun, and the preparation of the statement go along with it. One that was
-    prepared before a table was changed fails, and the transaction with it, as with psycopg; it is prepared anew then.
+    prepared before a table was changed, or a DISCARD ALL, fails, and the transaction with it, as with psycopg; it is
+    prepared anew then. Where the transaction began with it, nothing else is lost: it is begun and asked once more.
     Rows come in binary as they do on an engine: see `Line.query`.
 
     Args:
@@ -48,7 +49,9 @@ def joined(driver: Any, line: Line, plan: Plan, values: Sequence[Any], *, binary
     key = plan.text, transformer.types or ()
     pgconn, name = driver.pgconn, line.prepared.names.get(key)
     before: list[Command] = []
+    known, begins = name is not None, False
     if pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
+        begins = True
         before.append(partial(pgconn.send_query_params, driver._get_tx_start_command(), None))  # noqa: SLF001 - psycopg has no public name for it
     prepares = name is None and driver.prepare_threshold is not None and len(line.prepared.names) < MOST_PREPARED
     if prepares:
@@ -66,7 +69,11 @@ def joined(driver: Any, line: Line, plan: Plan, values: Sequence[Any], *, binary
             line.prepared.names.clear()  # the host has sent DEALLOCATE ALL
         elif STALE.fullmatch(error.sqlstate or ""):
             line.prepared.names.pop(key, None)
-        raise error
+        if not (known and begins and STALE.fullmatch(error.sqlstate or "")):
+            raise error
+        pgconn.send_query(b"ROLLBACK")
+        yield from execute(pgconn)
+        return (yield from joined(driver, line, plan, values, binary=binary))
     if prepares and name is not None:
         line.prepared.names[key] = name
     if reading and types_of(results[-1]) != plan.types:  # a column has got another type
