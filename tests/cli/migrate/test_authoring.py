@@ -326,8 +326,9 @@ class TestDev:
 
         said = "posts.note is dropped, and all that is in it is lost."
         assert "This drops posts.note, with" in " ".join(blog.migrate("dev", "-m", "Tidy").stderr.split())
-        assert json.loads(blog.migrate("new", "-m", "Tidy", "--json").stdout)["warnings"] == [said]
-        revisions(blog)[-1].unlink()
+        new = json.loads(blog.migrate("new", "-m", "Tidy", "--json").stdout)
+        assert new["warnings"] == [said]
+        (blog.path / new["written"]).unlink()
         with psycopg.connect(blog.url) as connection:
             connection.execute("UPDATE posts SET note = NULL")
         done = blog.migrate("dev", "-m", "Tidy")

@@ -138,13 +138,6 @@ def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url
         if is_asked:
             _ask_about(script, files[-1])
 
-    def refuse(losses: Sequence[str]) -> None:
-        files[-1].unlink()
-        raise click.UsageError(
-            f"This drops {', '.join(losses)}, with all that is in there, and nobody is there to be asked: give --yes;"
-            f" or --rename where a column has only a new name. Deleted {shown(files[-1])}; nothing of it was applied."
-        )
-
     is_asked = sys.stdin.isatty() and not as_json and not yes
     done = ops.develop(
         database(url),
@@ -157,7 +150,7 @@ def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url
         on_warnings=None if as_json else _say_warnings,
         on_written=files.append if as_json else tell,
         on_script=None if as_json else show,
-        on_losses=None if is_asked or yes else refuse,
+        on_losses=None if is_asked or yes else lambda losses: _refuse(losses, files[-1]),
     )
     written = shown(done.written) if done.written else None
     if as_json:
@@ -168,6 +161,14 @@ def dev(*, message: str, renames: tuple[str, ...], yes: bool, no_seed: bool, url
         say(f"[green]Applied[/] {', '.join(done.applied)}.")
     if done.seeding:
         say(f"[green]Seeded[/] by {done.seeding.function}.")
+
+
+def _refuse(losses: Sequence[str], path: Path) -> None:
+    path.unlink()
+    raise click.UsageError(
+        f"This drops {', '.join(losses)}, with all that is in there, and nobody is there to be asked: give --yes; or"
+        f" --rename where a column has only a new name. Deleted {shown(path)}; nothing of it was applied."
+    )
 
 
 def _print_development(done: Development, written: str | None) -> None:
