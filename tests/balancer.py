@@ -8,7 +8,7 @@ another database, which never gets what is written into the first.
 import socket
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
@@ -60,7 +60,7 @@ class Stream:
 class Client:
     """One client, and its connections to both servers."""
 
-    def __init__(self, client: socket.socket, url: str, standby: str, answers: dict[bytes, str]) -> None:
+    def __init__(self, client: socket.socket, url: str, standby: str, answers: Mapping[bytes, bytes]) -> None:
         self._client, self._primary, self._standby = Stream(client), Stream.to_server(url), Stream.to_server(standby)
         self._answers = answers
         self._prepared: dict[bytes, Stream] = {}
@@ -83,7 +83,7 @@ class Client:
         first = messages[0]
         own = self._answers.get(first[5:-1])
         if own is not None:
-            return row(own)
+            return own
         server = self._server(first)
         server.socket.sendall(b"".join(messages))
         return server.read_until_ready()
@@ -99,20 +99,34 @@ class Client:
 
 
 def row(value: str) -> bytes:
-    """Return the messages for a row with one text."""
+    """Return the messages for a row with one text, up to ReadyForQuery."""
     bodies = {
         b"T": struct.pack("!h", 1) + b"value\0" + struct.pack("!ihihih", 0, 0, 25, -1, -1, 0),
         b"D": struct.pack("!hi", 1, len(value)) + value.encode(),
         b"C": b"SHOW\0",
         b"Z": b"I",
     }
+    return packed(bodies)
+
+
+def packed(bodies: Mapping[bytes, bytes]) -> bytes:
+    """Return messages of the protocol, from the body of each kind."""
     return b"".join(kind + struct.pack("!i", len(body) + 4) + body for kind, body in bodies.items())
 
 
 @contextmanager
-def balancer(url: str, standby: str, *, balances: bool = True) -> Generator[str]:
-    """Stand before two databases, and return the URL of both."""
-    answers = {b"PGPOOL SHOW load_balance_mode": "on" if balances else "off"}
+def balancer(
+    url: str, standby: str, *, balances: bool = True, instead: Mapping[bytes, bytes] | None = None
+) -> Generator[str]:
+    """Stand before two databases, and return the URL of both.
+
+    Args:
+        url: of the primary.
+        standby: of the standby.
+        balances: what it says of itself.
+        instead: messages that it answers statements with, which no server gets.
+    """
+    answers = {b"PGPOOL SHOW load_balance_mode": row("on" if balances else "off"), **(instead or {})}
 
     def accept() -> None:
         with suppress(OSError):

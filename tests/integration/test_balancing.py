@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.balancer import balancer
+from tests.balancer import balancer, packed
+from tests.integration.conftest import ask
 
 from pgauthkit import AuthConfig
+from pgauthkit.database import create_engine
+from pgauthkit.database.line import Line
 from pgauthkit.errors import SessionRevokedError
 
 if TYPE_CHECKING:
@@ -32,3 +35,25 @@ def test_the_primary_is_asked(
         with pytest.raises(SessionRevokedError):
             auth.authenticate(token)
         host.tidy()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {b"C": b"DISCARD PLANS\0", b"Z": b"I"},
+        {b"E": b"SERROR\0VERROR\0C0A000\0Mnot through this pooler\0\0", b"Z": b"I"},
+    ],
+    ids=["swallows", "refuses"],
+)
+def test_a_pooler_that_keeps_plans(pgauthkit_url: str, answer: dict[bytes, bytes]) -> None:
+    """One that swallows DISCARD PLANS, or refuses it, disturbs neither the statement after it nor the next."""
+    instead = {b"DISCARD PLANS": packed(answer)}
+    with balancer(pgauthkit_url, pgauthkit_url, balances=False, instead=instead) as url:
+        engine = create_engine(url)
+        connection = engine.raw_connection()
+        for number in range(66):  # it goes before the 64th
+            assert ask(connection, "SELECT %(number)s::int4", number=number) == [(number,)]
+        prepared = Line.of(connection).prepared
+        assert prepared.round_trips == len(prepared.names) + 1
+        connection.close()
+        engine.dispose()
