@@ -5,7 +5,7 @@ import logging
 import re
 from typing import Final
 
-__all__ = ["clean_ip", "clean_user_agent", "ip_bucket", "network_bucket", "report_missing_ip"]
+__all__ = ["clean_ip", "clean_user_agent", "ip_bucket", "network_bucket"]
 
 LONGEST_IP: Final = 64
 LONGEST_USER_AGENT: Final = 512
@@ -21,10 +21,9 @@ _NO_ADDRESS: Final = (
     "The ip given to pgauthkit is no address but %a; all such requests share one rate limit. Pass the client's "
     "address, as the proxy that you trust reports it, or None."
 )
-_NO_IP: Final = (
-    "pgauthkit is given no ip, so that the rate limits by ip and network are skipped. Pass the client's address: "
-    "behind a Unix socket or a proxy it is in the header that the proxy sets. Where there is none, set these limits "
-    "to None."
+_BLANK: Final = (
+    "The ip given to pgauthkit is blank, so that the rate limits by ip and network are skipped. Pass the client's "
+    "address: behind a Unix socket or a proxy it is in the header that the proxy sets. Where there is none, pass None."
 )
 _REPORTED: Final[set[str]] = set()  # messages; a second writer at the same moment says one twice, which harms nobody
 
@@ -34,15 +33,17 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def clean_ip(ip: object) -> str | None:
     """Return an ip address in its canonical spelling, IPv4-mapped IPv6 as IPv4, without port or zone; None for nothing.
 
-    Nothing is also '' and blanks, which some servers report as the client of a Unix socket. What is no ip address (a
-    proxy's host name, a list of addresses) is kept as text, so that it can be read in the row; an object of
-    `ipaddress` counts as its text.
+    Nothing is also '' and blanks, which some servers report as the client of a Unix socket: the log says so once. What
+    is no ip address (a proxy's host name, a list of addresses) is kept as text, so that it can be read in the row; an
+    object of `ipaddress` counts as its text.
 
     Example:
         >>> clean_ip("::ffff:203.0.113.7"), clean_ip("[2001:db8::1]:443")
         ('203.0.113.7', '2001:db8::1')
     """
     text = (_clean(ip, LONGEST_IP) or "").strip() or None
+    if text is None and ip is not None:
+        _report_once(_BLANK)
     address = text and _parse(text)
     return str(address) if address else text
 
@@ -82,15 +83,6 @@ def network_bucket(ip: str) -> str:
         ('2001:db8::/48', '203.0.113.7')
     """
     return ip_bucket(ip, NETWORK)
-
-
-def report_missing_ip() -> None:
-    """Say once in the log that a request came without an ip, which a configured limit would have counted.
-
-    Example:
-        >>> report_missing_ip()  # doctest: +SKIP
-    """
-    _report_once(_NO_IP)
 
 
 def _clean(text: object, longest: int) -> str | None:

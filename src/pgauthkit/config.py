@@ -150,7 +150,7 @@ class RateLimits:
         per_email_change: changes of address asked for by one user, and those to one new address.
         household_prefix: bits of IPv6 that one household has, 48 to 64; 56 (RIPE-690).
 
-    Without an ip, or with '' for one, the limits that count ips and networks are skipped, and the log says so once.
+    Without an ip the limits that count ips and networks are skipped; for a blank one as well, which the log says once.
 
     Raises:
         ConfigError: a field is neither a `RateLimit` nor `None`, or `household_prefix` is out of range.

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from pgauthkit.client import ip_bucket, network_bucket, report_missing_ip
+from pgauthkit.client import ip_bucket, network_bucket
 from pgauthkit.config import AuthConfig, RateLimit, RateLimits
 from pgauthkit.hashing import Hasher, Purpose
 from pgauthkit.tokens import SecretToken
@@ -47,8 +47,7 @@ def link_limits(
     address is its own network, whose limit is asked where it may refuse what the ip's lets through.
     """
     limits = config.rate_limits or _OFF
-    by_ip = (limits.per_ip, limits.per_network, limits.per_email_and_ip, limits.per_email_and_network)
-    household, network = _buckets(limits, ip, is_counted=any(by_ip))
+    household, network = _buckets(limits, ip)
     # What is behind the household's limits: nothing where it is the network.
     per_ip, per_email = (limits.per_ip, limits.per_email_and_ip) if household == network else (None, None)
     wanted = {
@@ -67,7 +66,7 @@ def link_limits(
 def code_limits(config: AuthConfig, hasher: Hasher, ip: str | None, device: SecretToken | None = None) -> Limits:
     """Return the limits on trying codes: a known device's, and one whose key the statement completes by the address."""
     limits = config.rate_limits or _OFF
-    household, _ = _buckets(limits, ip, is_counted=bool(limits.code_attempts and not device))
+    household, _ = _buckets(limits, ip)
     return _behind_device(
         _named(hasher, code=(household, limits.code_attempts)),
         _named(hasher, code_device=(_subject(device), limits.code_attempts)),
@@ -125,12 +124,8 @@ def parameters(limits: Limits) -> dict[str, object]:
     return found
 
 
-def _buckets(limits: RateLimits, ip: str | None, *, is_counted: bool) -> tuple[str | None, str | None]:
-    if ip:
-        return ip_bucket(ip, limits.household_prefix), network_bucket(ip)
-    if is_counted:
-        report_missing_ip()
-    return None, None
+def _buckets(limits: RateLimits, ip: str | None) -> tuple[str | None, str | None]:
+    return (ip_bucket(ip, limits.household_prefix), network_bucket(ip)) if ip else (None, None)
 
 
 def _wider(limit: RateLimit | None, narrow: RateLimit | None) -> RateLimit | None:
