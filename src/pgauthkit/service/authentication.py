@@ -11,20 +11,20 @@ from pgauthkit.database.runner import Row
 from pgauthkit.errors import InvalidTokenError
 from pgauthkit.hashing import KEPT_BYTES, Purpose, selector_hash
 from pgauthkit.service.base import Service, refusal
+from pgauthkit.service.memory.kept import ROLES
 from pgauthkit.service.memory.marks import MARKS, elapsed
 from pgauthkit.service.moments import in_seconds, read_clock
 from pgauthkit.service.replicas.replica import Replica
 from pgauthkit.service.replicas.uses import Use
 from pgauthkit.statements import authentication as statements
 from pgauthkit.tokens import Kind, SessionToken
-from pgauthkit.values import Identity, UserRole
+from pgauthkit.values import Identity
 
 __all__ = ["Answer", "Authentication", "Presented"]
 
 # So long PostgreSQL takes an array to be whose values it does not know (`estimate_array_length` in selfuncs.c). For a
 # shorter one it finds a plan of its own cheaper, and plans each time, which takes longer than the reading.
 UNKNOWN: Final = 10
-_ROLES: Final[dict[str, UserRole]] = {role.value: role for role in UserRole}
 
 
 class Presented(NamedTuple):
@@ -160,7 +160,7 @@ class Authentication(Service):
         identity = Identity(
             user_id=user_id,
             email=email,
-            role=_ROLES[role],
+            role=ROLES[role],
             session_id=session_id,
             authenticated_at=authenticated_at,
             expires_at=expires_at,

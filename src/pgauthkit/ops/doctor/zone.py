@@ -16,14 +16,14 @@ SELECT pg_catalog.current_setting('TimeZone') AS zone,
   EXTRACT(timezone FROM timestamptz '2026-01-01 12:00Z') = 0
   AND EXTRACT(timezone FROM timestamptz '2026-07-01 12:00Z') = 0 AS is_utc
 """)
-_WITHOUT_ZONE: Final = text(f"""
+_WITHOUT_ZONE: Final = text("""
 SELECT pg_catalog.format('%I.%I.%I', nspname, relname, attname) AS name
 FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class AS c ON c.oid = attrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
 WHERE atttypid = 'timestamp'::regtype AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p')
-  AND NOT relispartition AND nspname NOT IN ('{SCHEMA}', 'information_schema') AND nspname NOT LIKE 'pg\\_%'
+  AND NOT relispartition AND nspname NOT IN (:schema, 'information_schema') AND nspname NOT LIKE 'pg\\_%'
 ORDER BY 1
-""")  # noqa: S608 - the name of our schema
+""")
 SHOWN: Final = 3  # columns: enough to look at
 
 
@@ -33,7 +33,7 @@ def check_zone(connection: Connection) -> Iterator[Finding]:
     Ours have none: `timestamptz` is the same moment in every zone, and a `timestamp` is what a clock on the wall shows.
     """
     zone, is_utc = connection.execute(_ZONE).one()
-    names = [] if is_utc else list(connection.scalars(_WITHOUT_ZONE))
+    names = [] if is_utc else list(connection.scalars(_WITHOUT_ZONE, {"schema": SCHEMA}))
     if names:
         message = (
             f"The TimeZone is {zone}, and columns have none: {len(names):,}, among them {', '.join(names[:SHOWN])}."

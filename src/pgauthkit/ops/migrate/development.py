@@ -98,10 +98,7 @@ def develop(
     written = write(engine, host, message, renames=renames, on_rename=on_rename)
     if written and on_written:
         on_written(written)
-    warnings = _warned(hazards, written, on_warnings)
-    losses = tuple(hazard.loses for hazard in hazards if hazard.loses)
-    if losses and on_losses:
-        on_losses(losses)
+    warnings = _warned(hazards, written, on_warnings, on_losses)
     scripts = pending_sql(engine, host=host)
     if on_script:
         for script in scripts:
@@ -116,7 +113,10 @@ def develop(
 
 
 def _warned(
-    hazards: Sequence[Hazard], written: Path | None, on_warnings: Callable[[tuple[str, ...]], None] | None
+    hazards: Sequence[Hazard],
+    written: Path | None,
+    on_warnings: Callable[[tuple[str, ...]], None] | None,
+    on_losses: Callable[[tuple[str, ...]], None] | None,
 ) -> tuple[str, ...]:
     if refused := [hazard.message for hazard in hazards if hazard.is_refused]:
         raise MigrationError(
@@ -126,4 +126,7 @@ def _warned(
     warnings = tuple(hazard.message for hazard in hazards)
     if warnings and on_warnings:
         on_warnings(warnings)
+    losses = tuple(hazard.loses for hazard in hazards if hazard.loses)
+    if losses and on_losses:
+        on_losses(losses)
     return warnings

@@ -18,7 +18,7 @@ from pgauthkit.service.moments import read_clock
 from pgauthkit.session_cache import SessionCache
 from pgauthkit.values import Identity, UserRole
 
-__all__ = ["Kept"]
+__all__ = ["ROLES", "Kept"]
 
 LONGEST_TOKEN: Final = 200  # characters; more than any has, so that rubbish is not even hashed
 
@@ -29,7 +29,7 @@ LONGEST_TOKEN: Final = 200  # characters; more than any has, so that rubbish is 
 _Answer = tuple[str, str, str, str, datetime, datetime, datetime, bytes, float, float, bytes]
 _BEGUN: Final = 8
 _KEY: Final = 10
-_ROLES: Final[dict[str, UserRole]] = {role.value: role for role in UserRole}
+ROLES: Final[dict[str, UserRole]] = {role.value: role for role in UserRole}
 
 
 class Kept:
@@ -95,7 +95,7 @@ class Kept:
         found = _new(Identity)
         _user_id(found, user_id)
         _email(found, email)
-        _role(found, _ROLES[role])
+        _role(found, ROLES[role])
         _session_id(found, session_id)
         _authenticated_at(found, authenticated_at)
         _expires_at(found, expires_at)
