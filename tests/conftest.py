@@ -1,4 +1,7 @@
-"""What all tests share: how hypothesis tries, how long torture lasts, and which tests a plugin may not add."""
+"""What all tests share: how hypothesis tries, how long torture lasts, which tests a plugin may not add, and Ctrl-C."""
+
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,3 +31,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is not None:
         few, many = marker.args
         metafunc.parametrize("torture_round", range(many if metafunc.config.getoption("--torture") else few))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends what is under way, and programs that are started; in the background tests run without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -1,6 +1,5 @@
 """An application in the working directory, for the commands that look there."""
 
-import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -48,14 +47,6 @@ class Blog:
         """Add to its models."""
         with (self.path / "blog" / "models.py").open("a") as file:
             file.write(textwrap.indent(lines, "    ") + "\n")
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C ends the programs that are started here, also where the tests run in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -465,6 +465,7 @@ class TestBrokenOff:
 
         asyncio.run(main())
 
+    @pytest.mark.usefixtures("interruptible")
     def test_ctrl_c(
         self,
         pgauthkit_engine: Engine,
