@@ -62,12 +62,13 @@ def test_the_last_word(connection: "PoolProxiedConnection") -> None:
 
 def test_no_last_word(connection: "PoolProxiedConnection") -> None:
     """A connection that breaks off while an answer is waited for is lost."""
-    assert ask(connection, "SELECT 1") == [(1,)]
+    sql = "SELECT pg_sleep(%(seconds)s) IS NULL"
+    assert ask(connection, sql, seconds=0.0) == [(False,)]  # it is prepared now
     driver: Any = connection.driver_connection
     with socket.socket(fileno=os.dup(driver.fileno())) as ours:
         ours.shutdown(socket.SHUT_RD)
-    with pytest.raises(psycopg.OperationalError):  # after TCP's shutdown an answer that is there by then is still read
-        ask(connection, "SELECT pg_sleep(10)")
+    with pytest.raises(psycopg.OperationalError):  # of TCP, an answer that has come by then is still read
+        ask(connection, sql, seconds=10.0)
 
 
 def test_a_statement_under_way(connection: "PoolProxiedConnection") -> None:
