@@ -1,10 +1,13 @@
 """What a call reads does not grow with the tables, also where its statements were planned while they were empty.
 
+And it is planned once.
+
 PostgreSQL reads a table of few pages as a whole, and a prepared statement goes on to do so while the table grows, until
 it is analysed again. Both twins send the same statements, so that one of them is enough here.
 """
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, LiteralString
 
@@ -12,8 +15,10 @@ import pytest
 from sqlalchemy import Engine, text
 from tests.integration.conftest import CHEAP_ARGON2
 
-from pgauthkit import AuthConfig, AuthService
-from pgauthkit.database import create_engine
+from pgauthkit import AsyncAuthService, AuthConfig, AuthService
+from pgauthkit.database import create_async_engine, create_engine
+from pgauthkit.models import User
+from pgauthkit.repositories import AsyncRepository
 from pgauthkit.secret import Secret
 from pgauthkit.values import SignIn
 
@@ -55,6 +60,9 @@ BY_HAND: Final[LiteralString] = """
     ALTER TABLE pgauthkit.devices SET (autovacuum_enabled = off);
     ALTER TABLE pgauthkit.rate_limits SET (autovacuum_enabled = off)
 """
+MANY_OTHERS: Final[LiteralString] = OTHERS.replace("200", "10000")
+# PostgreSQL plans a prepared statement five times, and then keeps a plan, unless those five were much cheaper.
+PLANNED_ANEW: Final = "SELECT statement, custom_plans FROM pg_prepared_statements WHERE custom_plans > 5"
 PURGE: Final = "DELETE FROM pgauthkit.users; DELETE FROM pgauthkit.magic_links; DELETE FROM pgauthkit.rate_limits"
 
 
@@ -217,6 +225,44 @@ def test_plans_are_made_anew(engine: Engine, database: "Database") -> None:
     database.tell("INSERT INTO pgauthkit.rate_limits " + more)
     found = [scans(number) > 0 for number in range(40, 70)]
     assert found == [True] * 23 + [False] * 7
+
+
+@pytest.mark.pg18
+def test_plans_are_kept(auth: AuthService, engine: Engine, database: "Database") -> None:
+    """No call is planned anew each time, though of few values the planner makes a cheaper plan than of unknown ones.
+
+    But for calls over all rows: how large a batch of them is, it is to know.
+    """
+    database.tell(MANY_OTHERS)
+    database.tell("VACUUM (ANALYZE)")
+    for number in range(ROUNDS):
+        for name in calls(auth, number):
+            if name == "sign_out":  # purge would be next
+                break
+    with engine.connect() as db:
+        assert db.execute(text(PLANNED_ANEW)).all() == []
+
+
+@pytest.mark.pg18
+def test_plans_for_several_are_kept(pgauthkit_url: str, database: "Database") -> None:
+    """Nor are those calls that are asked at once, however few."""
+    database.tell(MANY_OTHERS)
+    database.tell("VACUUM (ANALYZE)")
+
+    async def planned_anew() -> Sequence[object]:
+        engine = create_async_engine(pgauthkit_url, pool_size=1, max_overflow=0)
+        auth, users = AsyncAuthService(engine, AuthConfig()), AsyncRepository(engine, User)
+        links = [await auth.request_magic_link(f"ada{number}@example.com") for number in range(2)]
+        signed_in = [await auth.verify_magic_link(link.token.reveal()) for link in links]
+        for number in range(1, ROUNDS):
+            await asyncio.gather(*(auth.authenticate(one.tokens.access_token.reveal()) for one in signed_in))
+            await asyncio.gather(*(users.find_unique(email=f"u{number + n}@example.net") for n in range(2)))
+        async with engine.connect() as db:
+            found = await db.execute(text(PLANNED_ANEW))
+        await engine.dispose()
+        return found.all()
+
+    assert asyncio.run(planned_anew()) == []
 
 
 def most(name: str, relation: str) -> int:

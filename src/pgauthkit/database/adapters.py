@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["Binaries", "PlainContext", "plain_loader"]
 
 _BYTEA: Final = known["bytea"]
-# How an array begins: one dimension, nulls or none, of what, how many, counted from 1. `array_recv` in arrayfuncs.c
+# How an array begins: one dimension, no nulls, of what, how many, counted from 1. `array_recv` in arrayfuncs.c
 _HEAD: Final = Struct("!iiIii")
 _LENGTH: Final = Struct("!i")
-_NULL: Final = _LENGTH.pack(-1)
 
 
-class Binaries(list["bytes | None"]):
+class Binaries(list[bytes]):
     """An array of bytes that is sent as they are: psycopg writes it as text, in ten times the time."""
 
 
@@ -31,9 +30,9 @@ class _BinariesDumper(Dumper):
     oid = _BYTEA.array_oid
 
     def dump(self, obj: Binaries) -> bytes:
-        parts = [_HEAD.pack(1, None in obj, _BYTEA.oid, len(obj), 1)]
+        parts = [_HEAD.pack(1, 0, _BYTEA.oid, len(obj), 1)]
         for one in obj:
-            parts += (_NULL,) if one is None else (_LENGTH.pack(len(one)), one)
+            parts += (_LENGTH.pack(len(one)), one)
         return b"".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -21,10 +21,6 @@ from pgauthkit.tokens import Kind, SessionToken
 from pgauthkit.values import Identity
 
 __all__ = ["Answer", "Authentication", "Presented"]
-
-# So long PostgreSQL takes an array to be whose values it does not know (`estimate_array_length` in selfuncs.c). For a
-# shorter one it finds a plan of its own cheaper, and plans each time, which takes longer than the reading.
-UNKNOWN: Final = 10
 
 
 class Presented(NamedTuple):
@@ -144,8 +140,8 @@ class Authentication(Service):
 
     def _of_many(self, group: Sequence[Presented]) -> dict[str, object]:
         return {
-            "selector_hashes": _filled([presented.selector_hash for presented in group]),
-            "access_token_hashes": _filled([presented.access_token_hash for presented in group]),
+            "selector_hashes": Binaries(presented.selector_hash for presented in group),
+            "access_token_hashes": Binaries(presented.access_token_hash for presented in group),
             "touch_interval": self._config.touch_interval,
         }
 
@@ -189,8 +185,3 @@ class Authentication(Service):
             "session_idle_ttl": config.session_idle_ttl,
         }
         self._sent(statements.TOUCH, parameters)
-
-
-def _filled(hashes: Sequence[bytes]) -> Binaries:
-    """Add what no row has."""
-    return Binaries([*hashes, *[None] * (UNKNOWN - len(hashes))])

@@ -30,7 +30,9 @@ from pgauthkit.statements.statement import (
     duration,
     looked_up,
     materialized,
+    only,
     texts,
+    unsized,
 )
 
 __all__ = ["AUTHENTICATE", "AUTHENTICATE_MANY", "AUTHENTICATE_ON_REPLICA", "AUTHENTICATE_TO_KEEP", "TOUCH"]
@@ -40,19 +42,19 @@ s: Final = sessions.c
 
 def _authenticate(*, to_keep: bool) -> Statement:
     asked = _asked(binary("access_token_hash"), to_keep=to_keep)
-    return Statement(asked.where(is_found_by(s.selector_hash, binary("selector_hash"))))
+    return Statement(only(asked.where(is_found_by(s.selector_hash, binary("selector_hash")))))
 
 
 def _authenticate_many(*, is_on_replica: bool) -> Select[Any]:
     """Judge many tokens, each by the row of its own selector. Gives their numbers, from 1, before the rest."""
     tokens = (
-        func.unnest(binaries("selector_hashes"), binaries("access_token_hashes"))
+        func.unnest(unsized(binaries("selector_hashes")), unsized(binaries("access_token_hashes")))
         .table_valued(column("selector_hash", LargeBinary), column("proof", LargeBinary), with_ordinality="number")
         .render_derived("asked")
     )
     asked = _asked(tokens.c.proof, to_keep=True, is_on_replica=is_on_replica)
-    asked = asked.join(tokens, is_found_by(s.selector_hash, tokens.c.selector_hash))
-    return asked.with_only_columns(tokens.c.number, *asked.selected_columns)
+    row = only(asked.where(is_found_by(s.selector_hash, tokens.c.selector_hash))).lateral("row")
+    return select(tokens.c.number, *row.c).select_from(tokens).join(row, true())
 
 
 def _asked(presented: ColumnElement[Any], *, to_keep: bool, is_on_replica: bool = False) -> Select[Any]:
@@ -109,10 +111,10 @@ def _touch() -> Statement:
 
     Who has it locked is about to rotate, to end or to touch it; the next request writes what this one has not.
     """
-    current = as_kept(s.access_token_hash) == any_(binaries("access_token_hashes"))
+    current = as_kept(s.access_token_hash) == any_(unsized(binaries("access_token_hashes")))
     live = materialized(
         select(s.id)
-        .where(s.id == any_(texts("session_ids")), s.revoked_at.is_(None), ENDS_AT > NOW)
+        .where(s.id == any_(unsized(texts("session_ids"))), s.revoked_at.is_(None), ENDS_AT > NOW)
         .where(or_(_is_stale(), _is_unconfirmed(current)))
         .with_for_update(key_share=True, skip_locked=True),
         "live",

@@ -27,7 +27,7 @@ def bucket(name: str, source: CTE, may: ColumnElement[bool], key: ColumnElement[
     """Take one from a bucket, for the row of `source` where it may.
 
     Parameters are `<name>_key`, `<name>_interval` (the time in which one more is let through) and `<name>_tolerance`
-    (the interval times the burst). Gives `granted`, and `wait` until the next would be; a refusal takes nothing.
+    (the interval times the burst). Gives `granted`, or how long to `wait` for it; a refusal takes nothing.
 
     A racer that waited for the bucket is judged at the time when it got it: by the time when its statement began, it
     could be earlier than the first that was let in, and be refused as the fifth of five.
@@ -38,15 +38,15 @@ def bucket(name: str, source: CTE, may: ColumnElement[bool], key: ColumnElement[
     row = select(binary(f"{name}_key") if key is None else key, NOW + interval).select_from(source).where(may)
     filled = func.greatest(full_at, NOW) + interval
     end: ColumnElement[Any] = BY_NOW + tolerance
-    is_ahead, fits = full_at > end, filled <= end
+    granted = or_(filled <= end, full_at > end)
     taken = insert(rate_limits).from_select(["key", "full_at"], row, include_defaults=False)
     wait = func.greatest(full_at + interval - end, literal_column("interval '1 us'"))
     return (
         taken.on_conflict_do_update(
             index_elements=[rate_limits.c.key],
-            set_={"granted": or_(is_ahead, fits), "full_at": case((is_ahead, end), (fits, filled), else_=full_at)},
+            set_={"granted": granted, "full_at": case((granted, func.least(filled, end)), else_=full_at)},
         )
-        .returning(rate_limits.c.granted, wait.label("wait"))
+        .returning(rate_limits.c.granted, case((not_(rate_limits.c.granted), wait)).label("wait"))
         .cte(f"{name}_bucket")
     )
 
@@ -88,7 +88,7 @@ class Buckets:
     @property
     def wait(self) -> ColumnElement[Any]:
         """How long to wait where it is not."""
-        waits = func.greatest(self.look.c.wait, *(case((not_(step.c.granted), step.c.wait)) for step in self.steps))
+        waits = func.greatest(self.look.c.wait, *(step.c.wait for step in self.steps))
         return func.least(waits, self.look.c.device_wait)
 
     def joined(self, *columns: ColumnElement[Any]) -> Select[Any]:

@@ -1,6 +1,6 @@
 """A sign-in that is asked for again: the session that came of it, as long as nothing happened to that."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -10,7 +10,6 @@ from sqlalchemy import (
     case,
     cast as as_type,
     exists,
-    false,
     func,
     literal_column,
     null,
@@ -28,6 +27,7 @@ __all__ = ["outcome"]
 sessions: Final = own_table(Session)
 users: Final = own_table(User)
 
+Columns = Mapping[str, ColumnElement[Any]]
 TRUE: Final[ColumnElement[bool]] = literal_column("true")
 FALSE: Final[ColumnElement[bool]] = literal_column("false")
 OPENED: Final = ("authenticated_at", "access_expires_at", "ends_at", "device_hash")
@@ -41,17 +41,18 @@ def outcome(
     Of the session that was opened now, or, where the sign-in `is_repeatable`, of the one of before. Whether the address
     is known is looked up where nobody was signed in.
     """
-    was = _earlier(link) if is_repeatable else _nothing_earlier()
+    earlier = _earlier(link) if is_repeatable else None
+    was = _nothing_earlier() if earlier is None else dict(earlier.c)
     is_known = exists(select(users.c.id).where(users.c.email == link.c.email))
     asked = case((who.c.id.is_(None), is_known))
-    return Statement(
+    row = (
         select(_verdict_with(link, was), asked, *about, *_signed_in_as(link, who, session, was, text("user_id")))
         .select_from(link)
         .outerjoin(who, TRUE)
         .outerjoin(session, TRUE)
-        .outerjoin(was, TRUE)
         .add_cte(*written)
     )
+    return Statement(row if earlier is None else row.outerjoin(earlier, TRUE))
 
 
 def _earlier(link: CTE) -> CTE:
@@ -74,29 +75,28 @@ def _earlier(link: CTE) -> CTE:
     )
 
 
-def _nothing_earlier() -> CTE:
-    """No row, in the same columns: what is not asked for shall have no table made ready for it."""
+def _nothing_earlier() -> Columns:
+    """NULL in the same columns: what is not asked for shall have no table made ready for it."""
     s, u = sessions.c, users.c
     kinds = {column.name: column.type for column in (s.id, s.user_id, u.email, u.role, s.authenticated_at)}
     kinds |= {"access_expires_at": s.access_expires_at.type, "ends_at": s.expires_at.type, "state": u.email.type}
     kinds |= dict.fromkeys(("access_token_hash", "device_hash"), s.access_token_hash.type)
-    nothing = (as_type(null(), kind).label(name) for name, kind in kinds.items())
-    return select(*nothing).where(false()).cte("earlier")
+    return {name: as_type(null(), kind) for name, kind in kinds.items()}
 
 
-def _verdict_with(link: CTE, was: CTE) -> ColumnElement[Any]:
+def _verdict_with(link: CTE, was: Columns) -> ColumnElement[Any]:
     """The verdict on a link, with that on its session.
 
     `retry`: the session is too new for the snapshot of this statement, which waited for the link; or it is gone.
     """
-    again = func.coalesce(was.c.state, constant("retry"))
+    again = func.coalesce(was["state"], constant("retry"))
     return case((link.c.verdict == constant("again"), again), else_=link.c.verdict)
 
 
-def _signed_in_as(link: CTE, who: CTE, session: CTE, was: CTE, new_user: ColumnElement[Any]) -> Iterator[Any]:
+def _signed_in_as(link: CTE, who: CTE, session: CTE, was: Columns, new_user: ColumnElement[Any]) -> Iterator[Any]:
     """What the service gives out: of the session that was opened now, or of the one of before."""
-    yield from (link.c.session_nonce, was.c.access_token_hash, was.c.id, func.coalesce(who.c.id == new_user, FALSE))
-    yield from (func.coalesce(who.c.id, was.c.user_id), func.coalesce(who.c.email, was.c.email))
-    yield func.coalesce(who.c.role, was.c.role)
-    yield from (func.coalesce(session.c[name], was.c[name]) for name in OPENED)
+    yield from (link.c.session_nonce, was["access_token_hash"], was["id"], func.coalesce(who.c.id == new_user, FALSE))
+    yield from (func.coalesce(who.c.id, was["user_id"]), func.coalesce(who.c.email, was["email"]))
+    yield func.coalesce(who.c.role, was["role"])
+    yield from (func.coalesce(session.c[name], was[name]) for name in OPENED)
     yield NOW

@@ -35,6 +35,7 @@ from pgauthkit.statements.statement import (
     in_order_of,
     looked_up,
     materialized,
+    only,
     text,
 )
 
@@ -111,17 +112,13 @@ def open_session(*, on_device: bool) -> Statement:
 
 def _locked() -> CTE:
     presented = binary("refresh_token_hash")
-    return materialized(
-        select(
-            *(s.id, s.user_id, s.rotation_nonce, s.rotated_at, s.confirmed_at, s.revoked_at, s.generation),
-            *(s.access_expires_at, s.ip, ENDS_AT.label("ends_at")),
-            is_hash(s.refresh_token_hash, presented).label("is_current"),
-            func.coalesce(is_hash(s.previous_refresh_token_hash, presented), false()).label("is_previous"),
-        )
-        .where(is_found_by(s.selector_hash, binary("selector_hash")))
-        .with_for_update(key_share=True),
-        "locked",
-    )
+    row = select(
+        *(s.id, s.user_id, s.rotation_nonce, s.rotated_at, s.confirmed_at, s.revoked_at, s.generation),
+        *(s.access_expires_at, s.ip, ENDS_AT.label("ends_at")),
+        is_hash(s.refresh_token_hash, presented).label("is_current"),
+        func.coalesce(is_hash(s.previous_refresh_token_hash, presented), false()).label("is_previous"),
+    ).where(is_found_by(s.selector_hash, binary("selector_hash")))
+    return materialized(only(row).with_for_update(key_share=True), "locked")
 
 
 def _judged(row: CTE) -> CTE:
@@ -202,15 +199,11 @@ def _refresh() -> Statement:
 
 def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
     """End the session that one of these hashes is of. Gives what is live by its selector, and whether it was ended."""
-    row = materialized(
-        select(
-            *(s.id, s.user_id, ENDS_AT.label("ends_at")),
-            func.coalesce(or_(*(is_hash(column, binary(presented)) for column in hashes)), false()).label("is_held"),
-        )
-        .where(is_found_by(s.selector_hash, binary("selector_hash")), s.revoked_at.is_(None))
-        .with_for_update(key_share=True),
-        "locked",
-    )
+    found = select(
+        *(s.id, s.user_id, ENDS_AT.label("ends_at")),
+        func.coalesce(or_(*(is_hash(column, binary(presented)) for column in hashes)), false()).label("is_held"),
+    ).where(is_found_by(s.selector_hash, binary("selector_hash")), s.revoked_at.is_(None))
+    row = materialized(only(found).with_for_update(key_share=True), "locked")
     ended = update(sessions).values(revoked_at=NOW).where(looked_up(s.id, row.c.id), row.c.is_held).cte("ended")
     live = or_(row.c.is_held, row.c.ends_at > NOW)
     return Statement(select(row.c.is_held, row.c.id, row.c.user_id).where(live).add_cte(ended))

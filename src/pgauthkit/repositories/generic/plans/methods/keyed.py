@@ -32,6 +32,7 @@ from pgauthkit.repositories.generic.plans.rows import Row, Rows, Types
 from pgauthkit.repositories.generic.plans.shapes import Shape
 from pgauthkit.repositories.generic.plans.trees import root_columns
 from pgauthkit.repositories.generic.typed import plain_type
+from pgauthkit.statements.statement import unsized
 
 __all__ = ["Keyed"]
 
@@ -79,7 +80,8 @@ class Keyed(Planning[M]):
         of, dialect = self._of, self.plans.dialect
         of.unique_key(names, deleted_too=deleted_too)
         kinds = {name: type(of.columns[name].type)() for name in names}
-        arrays = [shape.bound(name, ARRAY(kind)) for name, kind in kinds.items()]
+        bound = [shape.bound(name, ARRAY(kind)) for name, kind in kinds.items()]
+        arrays = [unsized(array) for array in bound if array is not None]
         keys = [column(f"k{number}", kind) for number, kind in enumerate(kinds.values())]
         asked = func.unnest(*arrays).table_valued(*keys, with_ordinality="n").render_derived("asked")
         same = [of.columns[name] == asked.c[key.name] for name, key in zip(names, keys, strict=True)]
