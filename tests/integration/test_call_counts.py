@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.counting import uncollected
 
 from pgauthkit import AsyncAuthService, AuthConfig, AuthService
 from pgauthkit.config import SessionCache
@@ -31,10 +32,9 @@ def calls(work: Callable[[], object]) -> float:
     """Return the function calls of one of many that are alike, the first having gone before."""
     work()
     profile = cProfile.Profile()
-    profile.enable()
-    for _ in range(TIMES):
-        work()
-    profile.disable()
+    with uncollected(), profile:
+        for _ in range(TIMES):
+            work()
     return counted(profile)
 
 
@@ -42,10 +42,9 @@ async def calls_async(work: Callable[[], Awaitable[object]]) -> float:
     """Return the same of what is awaited."""
     await work()
     profile = cProfile.Profile()
-    profile.enable()
-    for _ in range(TIMES):
-        await work()
-    profile.disable()
+    with uncollected(), profile:
+        for _ in range(TIMES):
+            await work()
     return counted(profile)
 
 

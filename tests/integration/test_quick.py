@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import AsyncAdaptedQueuePool, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
+from tests.counting import uncollected
 
 from pgauthkit import AsyncAuthService, AuthService
 from pgauthkit.database import create_async_engine
@@ -64,11 +65,12 @@ async def warm(url: str, token: str, **options: Any) -> AsyncGenerator[tuple[Asy
 async def switches(call: Call) -> int:
     """Count how often a call goes from one greenlet to another."""
     seen: list[object] = []
-    before = greenlet.settrace(lambda kind, _: seen.append(kind))
-    try:
-        await call()
-    finally:
-        greenlet.settrace(before)
+    with uncollected():
+        before = greenlet.settrace(lambda kind, _: seen.append(kind))
+        try:
+            await call()
+        finally:
+            greenlet.settrace(before)
     return len(seen)
 
 
