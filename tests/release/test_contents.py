@@ -11,19 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # What somebody needs who builds, tests and reads it.
 SOURCES: Final = (
-    *(
-        "src",
-        "tests",
-        "docs",
-        "examples",
-        "benchmarks",
-        "findings",
-        "conftest.py",
-        "pyproject.toml",
-        ".gitignore",
-        "Makefile",
-    ),
-    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
+    *("src", "tests", "docs", "examples", "benchmarks", "findings", "conftest.py", "pyproject.toml", ".gitignore"),
+    *("Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
 )
 
 
