@@ -1,6 +1,6 @@
 """What a call reads does not grow with the tables, also where its statements were planned while they were empty.
 
-And it is planned once.
+Nor is a statement that is prepared planned at each call.
 
 PostgreSQL reads a table of few pages as a whole, and a prepared statement goes on to do so while the table grows, until
 it is analysed again. Both twins send the same statements, so that one of them is enough here.

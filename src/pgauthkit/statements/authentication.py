@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from pgauthkit.statements.hashes import as_kept, is_found_by, is_hash
+from pgauthkit.statements.hashes import as_kept, found_by, is_hash
 from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.sessions import ENDS_AT, sessions, users
 from pgauthkit.statements.statement import (
@@ -30,7 +30,6 @@ from pgauthkit.statements.statement import (
     duration,
     looked_up,
     materialized,
-    only,
     texts,
     unsized,
 )
@@ -42,7 +41,7 @@ s: Final = sessions.c
 
 def _authenticate(*, to_keep: bool) -> Statement:
     asked = _asked(binary("access_token_hash"), to_keep=to_keep)
-    return Statement(only(asked.where(is_found_by(s.selector_hash, binary("selector_hash")))))
+    return Statement(found_by(asked, s.selector_hash, binary("selector_hash")))
 
 
 def _authenticate_many(*, is_on_replica: bool) -> Select[Any]:
@@ -53,7 +52,7 @@ def _authenticate_many(*, is_on_replica: bool) -> Select[Any]:
         .render_derived("asked")
     )
     asked = _asked(tokens.c.proof, to_keep=True, is_on_replica=is_on_replica)
-    row = only(asked.where(is_found_by(s.selector_hash, tokens.c.selector_hash))).lateral("row")
+    row = found_by(asked, s.selector_hash, tokens.c.selector_hash).lateral("row")
     return select(tokens.c.number, *row.c).select_from(tokens).join(row, true())
 
 

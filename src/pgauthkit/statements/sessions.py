@@ -23,7 +23,7 @@ from sqlalchemy import (
 from pgauthkit.models import Session, User
 from pgauthkit.models.owned import own_table
 from pgauthkit.statements.devices import signed_in_on
-from pgauthkit.statements.hashes import is_found_by, is_hash
+from pgauthkit.statements.hashes import found_by, is_hash
 from pgauthkit.statements.replicas import on_replica
 from pgauthkit.statements.statement import (
     NOW,
@@ -35,7 +35,6 @@ from pgauthkit.statements.statement import (
     in_order_of,
     looked_up,
     materialized,
-    only,
     text,
 )
 
@@ -117,8 +116,9 @@ def _locked() -> CTE:
         *(s.access_expires_at, s.ip, ENDS_AT.label("ends_at")),
         is_hash(s.refresh_token_hash, presented).label("is_current"),
         func.coalesce(is_hash(s.previous_refresh_token_hash, presented), false()).label("is_previous"),
-    ).where(is_found_by(s.selector_hash, binary("selector_hash")))
-    return materialized(only(row).with_for_update(key_share=True), "locked")
+    )
+    found = found_by(row, s.selector_hash, binary("selector_hash"))
+    return materialized(found.with_for_update(key_share=True), "locked")
 
 
 def _judged(row: CTE) -> CTE:
@@ -199,11 +199,12 @@ def _refresh() -> Statement:
 
 def _sign_out(*hashes: ColumnElement[Any], presented: str) -> Statement:
     """End the session that one of these hashes is of. Gives what is live by its selector, and whether it was ended."""
-    found = select(
+    held = select(
         *(s.id, s.user_id, ENDS_AT.label("ends_at")),
         func.coalesce(or_(*(is_hash(column, binary(presented)) for column in hashes)), false()).label("is_held"),
-    ).where(is_found_by(s.selector_hash, binary("selector_hash")), s.revoked_at.is_(None))
-    row = materialized(only(found).with_for_update(key_share=True), "locked")
+    )
+    found = found_by(held, s.selector_hash, binary("selector_hash")).where(s.revoked_at.is_(None))
+    row = materialized(found.with_for_update(key_share=True), "locked")
     ended = update(sessions).values(revoked_at=NOW).where(looked_up(s.id, row.c.id), row.c.is_held).cte("ended")
     live = or_(row.c.is_held, row.c.ends_at > NOW)
     return Statement(select(row.c.is_held, row.c.id, row.c.user_id).where(live).add_cte(ended))

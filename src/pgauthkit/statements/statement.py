@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, TypeVarTuple
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -16,7 +16,6 @@ from sqlalchemy import (
     Integer,
     Interval,
     LargeBinary,
-    Select,
     SelectBase,
     Text,
     any_,
@@ -48,14 +47,11 @@ __all__ = [
     "materialized",
     "moment",
     "number",
-    "only",
     "single",
     "text",
     "texts",
     "unsized",
 ]
-
-Columns = TypeVarTuple("Columns")
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
 # The same, but distinct: what is compiled for it takes the time from a parameter.
@@ -108,14 +104,6 @@ def single(column: ColumnElement[Any], *which: ColumnElement[bool]) -> ColumnEle
 def looked_up(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
     """Join rows of which there are few: only an index serves for this comparison. For the reason, see `single`."""
     return column == any_(array([value]))
-
-
-def only(row: Select[*Columns]) -> Select[*Columns]:
-    """Say of rows that they are one at most, where the server cannot know it: it goes to the index for it, and stops.
-
-    For two keys of which one is there it would collect pages first: a twelfth of what the least statement takes.
-    """
-    return row.limit(literal_column("1"))
 
 
 def unsized(array: ColumnElement[Any]) -> ColumnElement[Any]:
